@@ -1,0 +1,1 @@
+"""zflood: floods both, and measures."""

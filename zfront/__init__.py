@@ -1,0 +1,1 @@
+"""zfront: holds the clients' connections."""

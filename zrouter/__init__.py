@@ -1,0 +1,1 @@
+"""zrouter: who is where, and every message's way there."""

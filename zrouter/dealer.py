@@ -1,0 +1,112 @@
+"""The DEALER socket that every peer talks through, with its monitor: the shell that both clients share.
+
+Owns: the ZeroMQ sockets of one link, their options, and carrying a Session's frames. Must not know: how its
+owner waits (poll or event loop).
+
+A frame is queued only while a connection is complete (ZMQ_IMMEDIATE), so nothing waits unseen for a router
+that is away, and a Hello is the first thing that a new connection carries.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Final
+
+import zmq
+import zmq.backend
+from zmq.utils.monitor import recv_monitor_message
+
+from zrouter.session import Session
+from zrouter.wire import Deliver, Evict, WireError
+
+log = logging.getLogger("zrouter.link")
+
+RECONNECT_MS: Final = 50
+RECONNECT_MAX_MS: Final = 1000
+QUEUE_FRAMES: Final = 1000  # in each direction, inside ZeroMQ; beyond it the router's window and we wait
+_NOBLOCK: Final = int(zmq.NOBLOCK)
+_WATCHED: Final = int(zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED)
+
+
+class Dealer:
+    """One link to one router; opened anew when the session says that it is dead."""
+
+    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], router: str, session: Session) -> None:
+        self.router = router
+        self.session = session
+        self._context = context
+        self._unsent: list[bytes] = []
+        self.socket: zmq.Socket[bytes]
+        self.monitor: zmq.Socket[bytes]
+        self._open()
+
+    def read_monitor(self, now: float) -> None:
+        """Tell the session which connections came and went."""
+        while True:
+            try:
+                event = recv_monitor_message(self.monitor, _NOBLOCK)["event"]
+            except zmq.Again:
+                return
+            self._unsent.clear()
+            if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
+                self.session.opened(now)
+            else:
+                self.session.closed()
+
+    def receive(self, now: float, frames: int) -> list[Deliver | Evict] | None:
+        """Take up to that many frames; what is for the ids we hold comes back, None if there was no frame."""
+        recv, receive = self.socket.recv, self.session.receive
+        found: list[Deliver | Evict] = []
+        for taken in range(frames):
+            try:
+                frame = recv(_NOBLOCK)
+            except zmq.Again:
+                return found if taken else None
+            try:
+                message = receive(frame, now)
+            except WireError as error:
+                log.warning("not a message of the router: %s", error)
+                continue
+            if message is not None:
+                found.append(message)
+        return found
+
+    def flush(self, now: float) -> bool:
+        """Send what the session has to say; False if some of it must wait for room in the queue."""
+        out = self._unsent + self.session.outgoing(now) if self._unsent else self.session.outgoing(now)
+        send, socket = zmq.backend.Socket.send, self.socket
+        for index, frame in enumerate(out):
+            try:
+                send(socket, frame, _NOBLOCK)
+            except zmq.Again:
+                self._unsent = out[index:]
+                return False
+        if self._unsent:
+            self._unsent = []
+        return True
+
+    def reopen(self) -> None:
+        """Drop the connection, which is dead or half-open, and make another."""
+        self.close()
+        self.session.closed()
+        self._open()
+
+    def close(self) -> None:
+        """End the link; frames that ZeroMQ still holds are dropped, so ask for a Done before."""
+        self._unsent.clear()
+        self.socket.disable_monitor()
+        self.monitor.close(0)
+        self.socket.close(0)
+
+    def _open(self) -> None:
+        socket = self._context.socket(zmq.DEALER)
+        socket.set(zmq.IMMEDIATE, 1)
+        socket.set(zmq.LINGER, 0)
+        socket.set(zmq.SNDHWM, QUEUE_FRAMES)
+        socket.set(zmq.RCVHWM, QUEUE_FRAMES)
+        socket.set(zmq.RECONNECT_IVL, RECONNECT_MS)
+        socket.set(zmq.RECONNECT_IVL_MAX, RECONNECT_MAX_MS)
+        socket.set(zmq.TCP_KEEPALIVE, 1)
+        self.socket = socket
+        self.monitor = socket.get_monitor_socket(_WATCHED)
+        socket.connect(self.router)

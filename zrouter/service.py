@@ -1,0 +1,134 @@
+"""The router's shell: one ROUTER socket and one loop that drains a burst, applies it and flushes it.
+
+Owns: the socket, the clock, signals. Must not know: what a message means; that is router.py.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import signal
+import time
+from collections.abc import Iterable
+from typing import Final
+
+import zmq
+import zmq.backend
+
+from zrouter.daemon import notify, process
+from zrouter.daemon.logs import RateLimited
+from zrouter.router import Router
+from zrouter.settings import RouterSettings
+
+log = logging.getLogger("zrouter")
+
+# One burst: what is worked on before anything is sent. More frames cost latency, fewer cost throughput;
+# 256 KiB of 25-byte messages are about 7,000 of them, 2 ms of work.
+BURST_FRAMES: Final = 1000
+BURST_BYTES: Final = 256 * 1024
+TICK_MS: Final = 250
+# A frame longer than max_frame gets an error; one longer than this many times that ends the connection.
+OVERSIZE: Final = 4
+_NOBLOCK: Final = int(zmq.NOBLOCK)
+_MORE: Final = int(zmq.NOBLOCK | zmq.SNDMORE)
+
+
+class RouterService:
+    """Runs a Router on a ROUTER socket until it is told to stop."""
+
+    def __init__(self, settings: RouterSettings) -> None:
+        self._router = Router(time.time_ns(), settings.limits(), process.figures)
+        self._running = True
+        self._limited = RateLimited(log)
+        self._context = zmq.Context()
+        self._socket = self._context.socket(zmq.ROUTER)
+        self._socket.set(zmq.ROUTER_MANDATORY, 1)
+        self._socket.set(zmq.RCVHWM, settings.queue_in)
+        self._socket.set(zmq.SNDHWM, settings.queue_out)
+        self._socket.set(zmq.MAXMSGSIZE, settings.max_frame * OVERSIZE)
+        self._socket.set(zmq.LINGER, 1000)
+        self._socket.set(zmq.TCP_KEEPALIVE, 1)
+        self._socket.set(zmq.BACKLOG, 1024)
+        self._socket.bind(settings.bind)
+        self.endpoint = str(self._socket.get_string(zmq.LAST_ENDPOINT))
+
+    def run(self) -> None:
+        """Serve until `stop()`, SIGTERM or SIGINT."""
+        for signum in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(signum, lambda *_: self.stop())
+        # Nothing here makes cycles that matter (tests/zrouter/test_service.py), and a collection with
+        # millions of ids stalls everybody.
+        gc.collect()
+        gc.freeze()
+        gc.disable()
+        log.info("listening on %s", self.endpoint)
+        notify.ready(f"listening on {self.endpoint}")
+        watchdog_s = notify.watchdog_s()
+        next_tick = next_alive = 0.0
+        while self._running:
+            self._socket.poll(TICK_MS)
+            now = time.monotonic()
+            self._drain(now)
+            if now >= next_tick:
+                next_tick = now + TICK_MS / 1000
+                lapsed = self._router.counters.lapsed
+                self._router.tick(now)
+                if self._router.counters.lapsed > lapsed:
+                    self._limited.warning("logged out a peer that fell silent")
+            self._flush()
+            if watchdog_s is not None and now >= next_alive:
+                next_alive = now + watchdog_s
+                notify.alive()
+        notify.stopping()
+        log.info("stopping")
+        self._socket.close()
+        self._context.term()
+
+    def stop(self) -> None:
+        """Leave the loop after the burst under way; may be called from a signal handler."""
+        self._running = False
+
+    def _drain(self, now: float) -> None:
+        """Feed the router what has arrived, up to a burst."""
+        recv, get = self._socket.recv, zmq.backend.Socket.get
+        socket, receive = self._socket, self._router.receive
+        room = BURST_BYTES
+        try:
+            for _ in range(BURST_FRAMES):
+                address = recv(_NOBLOCK)
+                frame = recv()
+                if get(socket, zmq.RCVMORE):
+                    while get(socket, zmq.RCVMORE):
+                        recv()
+                    frame = b""  # several frames are not a message of ours: refused as such
+                receive(address, frame, now)
+                room -= len(frame)
+                if room < 0:
+                    return
+        except zmq.Again:
+            return
+
+    def _flush(self) -> None:
+        """Send what the burst has made, and tell the router what could not be sent."""
+        router = self._router
+        dropped = router.counters.dropped_backlog
+        for address, frame, gone in self._send_all(router.deliveries()):
+            router.undeliverable(address, frame, gone)
+        if router.counters.dropped_backlog > dropped:
+            self._limited.warning("dropped messages for a frontend that does not keep up")
+        for address, _, gone in self._send_all(router.replies()):
+            router.unanswered(address, gone)
+
+    def _send_all(self, out: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes, bool]]:
+        """Send each frame; returns those that could not be, and whether it was because the peer has gone."""
+        send, socket = zmq.backend.Socket.send, self._socket
+        unsent: list[tuple[bytes, bytes, bool]] = []
+        for address, frame in out:
+            try:
+                send(socket, address, _MORE)
+                send(socket, frame, _NOBLOCK)
+            except zmq.ZMQError as error:
+                if error.errno not in (zmq.EHOSTUNREACH, zmq.EAGAIN):
+                    raise
+                unsent.append((address, frame, error.errno == zmq.EHOSTUNREACH))
+        return unsent

@@ -1,0 +1,291 @@
+"""A peer's side of the link, as rules: greeting, saying who is logged in, asking, noticing losses.
+
+Owns: whether the router knows us, what it has yet to be told, which requests wait for an answer, the count of
+messages that got lost on the way. Must not know: sockets or the time (`now` is an argument, in seconds).
+
+A shell feeds it `opened`, `closed`, `receive` and `tick`, and sends whatever `outgoing()` returns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import Any, Final, TypeAlias
+
+from zrouter import wire
+from zrouter.wire import FromRouter, Message, Pair, encode
+
+# Ids in one login frame, and login frames that may be unanswered: a returning router is told of 100,000 ids
+# in pieces that leave room for other peers, without waiting longer than its answers take.
+LOGIN_IDS: Final = 2000
+LOGINS_UNDER_WAY: Final = 4
+# Messages in one Send frame: beyond this a frame gains little (docs/decisions/0002-bursts.md).
+SEND_MESSAGES: Final = 512
+
+
+class RouterError(Exception):
+    """Something could not be done through the router."""
+
+
+class RouterUnavailableError(RouterError):
+    """No router answered within the time allowed."""
+
+
+class LinkLostError(RouterError):
+    """The link broke before the answer came: whether the router acted on the request is not known."""
+
+
+class RefusedError(RouterError):
+    """The router refused. `code` is one of wire.ERROR_CODES."""
+
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+# What a request gets: its answer, or the error that came instead.
+Answer: TypeAlias = Any
+OnAnswer: TypeAlias = Callable[[Answer], None]
+
+
+class Session:
+    """See the module's docstring.
+
+    `holdings` lists every id that this peer holds, `connections` says on how many connections one is (0 = it
+    has gone); the session asks them when the router has to be told, so there is no second copy of them.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        instance: bytes,
+        lease_s: float,
+        holdings: Callable[[], Iterable[bytes]] = tuple,
+        connections: Callable[[bytes], int] = lambda _: 0,
+    ) -> None:
+        self.name = name
+        self.welcome: wire.Welcome | None = None  # the router's terms, while it knows us
+        self.lost_messages = 0  # were for us and never came: the link broke, or the router dropped them
+        self.refused_messages = 0  # of ours, sent without a receipt, that the router did not take
+        self.unconfirmed = 0  # of ours, sent without a receipt, that no Goodbye has confirmed yet
+        self.fatal: RefusedError | None = None  # the router will never know us: another version
+        self.refused_login: RefusedError | None = None  # the last time that the router did not take a login
+        self._instance = instance
+        self._lease_s = lease_s
+        self._holdings = holdings
+        self._connections = connections
+        self._connected = False
+        self._greeting_since: float | None = None
+        self._heard = 0.0
+        self._said = 0.0
+        self._next_heartbeat = 0.0
+        self._unsaid: dict[bytes, None] = {}  # ids whose state the router has yet to be told, in order
+        self._logins_under_way = 0
+        self._seq = 0
+        self._received_bytes = 0
+        self._reported_bytes = 0
+        self._report: dict[str, int | float | str] | None = None
+        self._last_request = 0
+        self._waiting: dict[int, tuple[bytes, OnAnswer]] = {}
+        self._to_repeat: list[int] = []  # requests refused for want of a Hello, so never acted on
+        self._out: list[bytes] = []
+
+    # ---- what the shell tells ------------------------------------------------------------------------
+
+    def opened(self, now: float) -> None:
+        """A connection to a router exists: greet."""
+        self._connected = True
+        self._greet(now)
+
+    def closed(self) -> None:
+        """The connection broke: whoever waits for an answer is told so."""
+        self._connected = False
+        self._greeting_since = None
+        self.welcome = None
+        self._out.clear()
+        self._to_repeat.clear()
+        waiting, self._waiting = self._waiting, {}
+        for _, on_answer in waiting.values():
+            on_answer(LinkLostError("the link to the router broke before it answered"))
+
+    def receive(self, frame: bytes, now: float) -> wire.Deliver | wire.Evict | None:
+        """Take a frame from the router; what comes back is for the ids we hold.
+
+        Raises:
+            WireError: it is not a message.
+        """
+        message = wire.decode_from_router(frame)
+        self._heard = now
+        if type(message) is wire.Deliver:
+            self.lost_messages += max(0, message.seq - self._seq)
+            self._seq = message.seq + len(message.pairs)
+            self._received_bytes += len(frame)
+            if self.welcome and self._received_bytes - self._reported_bytes > self.welcome.window // 8:
+                self._heartbeat(now)
+            return message
+        if type(message) is wire.Evict:
+            return message
+        self._settle(message, now)
+        return None
+
+    def tick(self, now: float) -> bool:
+        """Heartbeat when due. False if the connection is dead: the shell closes it and makes another."""
+        if not self._connected:
+            return True
+        if self.welcome is None:
+            if self._greeting_since is not None and now - self._greeting_since > self._lease_s:
+                return False
+            return True
+        if now - self._heard > self.welcome.lease_ms / 1000:
+            return False
+        if now >= self._next_heartbeat:
+            self._heartbeat(now)
+        return True
+
+    def is_stale(self, now: float) -> bool:
+        """Whether the router may have forgotten us because we said nothing for most of the lease."""
+        return self.welcome is not None and now - self._said > 0.8 * self.welcome.lease_ms / 1000
+
+    def renew(self, now: float) -> None:
+        """Greet again on the same connection; what we hold is told anew."""
+        self.welcome = None
+        self._greet(now)
+
+    def outgoing(self, now: float) -> list[bytes]:
+        """The frames to send now, in order."""
+        if self.welcome is not None:
+            while self._unsaid and self._logins_under_way < LOGINS_UNDER_WAY:
+                self._say_logins()
+        out, self._out = self._out, []
+        if out:
+            self._said = now
+        return out
+
+    # ---- what the owner wants ------------------------------------------------------------------------
+
+    def changed(self, an_id: bytes) -> None:
+        """The number of connections of this id is another now."""
+        self._unsaid[an_id] = None
+
+    def is_settled(self) -> bool:
+        """Whether the router knows all that we hold."""
+        return self.welcome is not None and not self._unsaid and not self._logins_under_way
+
+    def report(self, figures: dict[str, int | float | str]) -> None:
+        """Send these figures along with the next heartbeat."""
+        self._report = figures
+
+    def ask(self, make: Callable[[int], Message], on_answer: OnAnswer) -> int:
+        """Send a request; `on_answer` gets its answer, or the RouterError that came instead."""
+        self._last_request += 1
+        frame = encode(make(self._last_request))
+        self._waiting[self._last_request] = (frame, on_answer)
+        self._out.append(frame)
+        return self._last_request
+
+    def give_up(self, request: int) -> None:
+        """Nobody waits for this answer any more."""
+        self._waiting.pop(request, None)
+
+    def send_unreceipted(self, pairs: list[Pair]) -> None:
+        """Send a batch without asking what became of it; a Goodbye confirms all of them."""
+        self.unconfirmed += len(pairs)
+        self._out.append(encode(wire.Send(0, pairs)))
+
+    # ---- inside ---------------------------------------------------------------------------------------
+
+    def _greet(self, now: float) -> None:
+        self._greeting_since = now
+        hello = wire.Hello(wire.VERSION, self.name, self._instance, round(self._lease_s * 1000))
+        # Before anything else: the router refuses what comes from strangers.
+        self._out.insert(0, encode(hello))
+
+    def _settle(self, message: FromRouter, now: float) -> None:
+        match message:
+            case wire.Receipts():
+                for request, handed in message.receipts:
+                    self._answer(request, handed)
+            case wire.Done() | wire.Holders() | wire.Figures():
+                self._answer(message.request, message)
+            case wire.Welcome():
+                self._welcomed(message, now)
+            case wire.Error():
+                self._refused(message, now)
+            case _:
+                pass  # a Pulse: being heard is all it is for
+
+    def _answer(self, request: int, answer: Answer) -> None:
+        waiting = self._waiting.pop(request, None)
+        if waiting is not None:
+            waiting[1](answer)
+
+    def _welcomed(self, welcome: wire.Welcome, now: float) -> None:
+        self.welcome = welcome
+        self._greeting_since = None
+        self._seq = self._received_bytes = self._reported_bytes = 0
+        self._logins_under_way = 0
+        self._next_heartbeat = now + welcome.heartbeat_ms / 1000
+        self._unsaid = dict.fromkeys(self._holdings())
+        repeat, self._to_repeat = self._to_repeat, []
+        self._out.extend(self._waiting[request][0] for request in repeat if request in self._waiting)
+
+    def _refused(self, error: wire.Error, now: float) -> None:
+        if error.request in self._waiting:
+            if error.code == wire.SAY_HELLO and self._waiting[error.request][1] != self._said_login:
+                self._to_repeat.append(error.request)
+            else:
+                self._answer(error.request, RefusedError(error.code, error.text))
+        else:
+            self.refused_messages += error.refused
+        if error.code == wire.WRONG_VERSION:
+            self.fatal = RefusedError(error.code, error.text)
+        elif error.code == wire.SAY_HELLO and self._greeting_since is None:
+            self.renew(now)
+
+    def _heartbeat(self, now: float) -> None:
+        assert self.welcome is not None
+        self._next_heartbeat = now + self.welcome.heartbeat_ms / 1000
+        self._reported_bytes = self._received_bytes
+        self._out.append(encode(wire.Heartbeat(self._received_bytes, self._report)))
+        self._report = None
+
+    def _say_logins(self) -> None:
+        ids: list[bytes] = []
+        counts: list[int] = []
+        gone: list[bytes] = []
+        for an_id in list(islice(self._unsaid, LOGIN_IDS)):
+            del self._unsaid[an_id]
+            connections = self._connections(an_id)
+            if connections:
+                ids.append(an_id)
+                counts.append(connections)
+            else:
+                gone.append(an_id)
+        if gone:
+            self._say_login(lambda request: wire.Logout(request, gone))
+        if ids:
+            self._say_login(lambda request: wire.Login(request, ids, counts))
+
+    def _say_login(self, make: Callable[[int], Message]) -> None:
+        self._logins_under_way += 1
+        self.ask(make, self._said_login)
+
+    def _said_login(self, answer: Answer) -> None:
+        self._logins_under_way = max(0, self._logins_under_way - 1)
+        if isinstance(answer, RefusedError) and answer.code != wire.SAY_HELLO:
+            self.refused_login = answer
+
+
+def batches(pairs: Iterable[Pair], max_frame: int) -> Iterator[list[Pair]]:
+    """Cut a stream of pairs into batches that fit a Send frame each."""
+    batch: list[Pair] = []
+    room = full = max_frame - 64  # the frame's own head
+    for pair in pairs:
+        size = len(pair[0]) + len(pair[1]) + 8  # 8: the most that msgpack adds to a pair
+        if batch and (size > room or len(batch) == SEND_MESSAGES):
+            yield batch
+            batch, room = [], full
+        batch.append(pair)
+        room -= size
+    if batch:
+        yield batch

@@ -1,0 +1,56 @@
+"""zrouter's settings; each is an option of `zrouter serve`, an environment variable and a config key."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import click
+
+from zrouter import wire
+from zrouter.daemon.logs import LEVELS
+from zrouter.daemon.options import BYTES, setting
+from zrouter.router import Limits
+
+DEFAULT_ROUTER = "tcp://127.0.0.1:5570"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RouterSettings:
+    """Where the router listens, and its bounds."""
+
+    bind: str = setting(DEFAULT_ROUTER, "ZeroMQ endpoint to listen on; port 0 picks a free one.")
+    insecure: bool = setting(False, "Allow listening beyond loopback without authentication and encryption.")
+    max_message: int = setting(
+        wire.DEFAULT_MAX_MESSAGE_BYTES, "Longest message; a longer one is refused.", type=BYTES
+    )
+    max_frame: int = setting(
+        wire.DEFAULT_MAX_FRAME_BYTES,
+        "Longest frame from a peer; a longer one is refused, and four times that ends its connection.",
+        type=BYTES,
+    )
+    window: int = setting(
+        64 * 1024 * 1024,
+        "Bytes under way to one frontend; beyond it, messages for it are dropped and counted.",
+        type=BYTES,
+    )
+    queue_in: int = setting(1000, "Frames that may wait from one peer; beyond it, that peer has to wait.")
+    queue_out: int = setting(10_000, "Frames that may wait towards one peer; beyond it, they are dropped.")
+    lease: float = setting(
+        2.5, "A frontend that is silent for that long is logged out; peers may ask for another.", unit="s"
+    )
+    max_lease: float = setting(60.0, "Longest lease that a peer may ask for.", unit="s")
+    max_ids: int = setting(5_000_000, "Ids logged in at once; further logins are refused.")
+    max_peers: int = setting(10_000, "Peers on the link at once; further ones are refused.")
+    log_level: str = setting("info", "How much to log.", type=click.Choice(LEVELS))
+
+    def limits(self) -> Limits:
+        """The bounds that the router's rules need."""
+        return Limits(
+            max_message=self.max_message,
+            max_frame=self.max_frame,
+            window=self.window,
+            lease_s=self.lease,
+            max_lease_s=self.max_lease,
+            max_ids=self.max_ids,
+            max_peers=self.max_peers,
+        )

@@ -1,0 +1,273 @@
+"""The messages on the link between a peer and the router, and their bytes both ways.
+
+Owns: every message kind, its fields, its limits and its msgpack form. Must not know: sockets, who is
+logged in, what anybody does with a message. The same in prose, with examples in bytes: docs/wire-protocol.md.
+
+A frame is one msgpack array: ``[kind, field, field ...]``. Receivers ignore fields behind the ones they
+know, so a later minor version may append some.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Final, TypeAlias
+
+import msgspec
+from msgspec import Meta
+
+VERSION: Final = 1
+MAX_ID_BYTES: Final = 255
+DEFAULT_MAX_MESSAGE_BYTES: Final = 64 * 1024
+# A sender splits its batches so that no frame is longer. One message of the default size fits 16 times.
+DEFAULT_MAX_FRAME_BYTES: Final = 1024 * 1024
+# Ids in one login, logout, who or kick frame: 2,000 ids of 10 bytes are a frame of about 25 KB.
+MAX_IDS_PER_FRAME: Final = 10_000
+
+Id = Annotated[bytes, Meta(min_length=1, max_length=MAX_ID_BYTES)]
+Ids = Annotated[list[Id], Meta(max_length=MAX_IDS_PER_FRAME)]
+# 0 asks for no answer; any other number comes back in the answer.
+Request = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+Pair: TypeAlias = tuple[Id, bytes]
+
+
+class Message(msgspec.Struct, array_like=True, gc=False):
+    """What every message is: a record whose first element on the wire is its kind."""
+
+
+# ---- from a peer to the router --------------------------------------------------------------------
+
+
+class Hello(Message, tag=1):
+    """First on every connection. `instance` is made of random bytes once per process (or client)."""
+
+    version: Count
+    name: Annotated[str, Meta(max_length=255)]
+    instance: Annotated[bytes, Meta(min_length=8, max_length=32)]
+    # How long the router may hear nothing before it forgets the peer. It answers with what it grants:
+    # never less than its own lease, so 0 asks for that one.
+    lease_ms: Count
+
+
+class Login(Message, tag=2):
+    """`ids[i]` is now on `connections[i]` connections of this peer: a state, not a step, so twice is once."""
+
+    request: Request
+    ids: Ids
+    connections: list[Annotated[int, Meta(ge=1, le=2**31 - 1)]]
+
+
+class Logout(Message, tag=3):
+    """None of `ids` is on any connection of this peer any more."""
+
+    request: Request
+    ids: Ids
+
+
+class Send(Message, tag=4):
+    """A batch of `(id, message)`. With a request number it is answered in Receipts."""
+
+    request: Request
+    pairs: list[Pair]
+
+
+class Heartbeat(Message, tag=5):
+    """I am here. `received` = bytes of Deliver frames taken so far; `report` = figures for `stats`."""
+
+    received: Count
+    report: dict[str, int | float | str] | None = None
+
+
+class Goodbye(Message, tag=6):
+    """Forget me. Answered by Done when all that was sent before has been routed."""
+
+    request: Request
+
+
+class Who(Message, tag=7):
+    """Which peers hold these ids? Answered by Holders."""
+
+    request: Request
+    ids: Ids
+
+
+class Stats(Message, tag=8):
+    """Answered by Figures."""
+
+    request: Request
+
+
+class Kick(Message, tag=9):
+    """End every connection of these ids, wherever they are. Answered by Done with how many those are."""
+
+    request: Request
+    ids: Ids
+
+
+# ---- from the router to a peer --------------------------------------------------------------------
+
+
+class Welcome(Message, tag=64):
+    """The answer to Hello: who the router is, and its terms."""
+
+    version: Count
+    epoch: Count  # another number each time a router starts
+    lease_ms: Count
+    heartbeat_ms: Count  # how often to send a Heartbeat
+    max_message: Count
+    max_frame: Count
+    window: Count  # bytes of Deliver frames that may be under way; report `received` well before
+
+
+class Deliver(Message, tag=65):
+    """Messages for ids of this peer. `seq` = messages addressed to this peer before these, lost ones too."""
+
+    seq: Count
+    pairs: list[Pair]
+
+
+class Receipts(Message, tag=66):
+    """For each answered Send `(request, handed)`: `handed[i]` = connections its pair i went to; 0 = nobody."""
+
+    receipts: list[tuple[Request, list[Count]]]
+
+
+class Pulse(Message, tag=67):
+    """I am here."""
+
+    epoch: Count
+
+
+class Done(Message, tag=68):
+    """Done as asked. `count` = ids (login, logout), connections (kick), messages accepted (goodbye)."""
+
+    request: Request
+    count: Count
+
+
+class Holders(Message, tag=69):
+    """`holders[i]` = `[frontend, connections]` for each peer that holds id i."""
+
+    request: Request
+    holders: list[list[tuple[str, int]]]
+
+
+class Figures(Message, tag=70):
+    """The router's figures, by name; see docs/wire-protocol.md."""
+
+    request: Request
+    figures: dict[str, Any]
+
+
+class Evict(Message, tag=71):
+    """End every connection of these ids."""
+
+    ids: list[Id]
+
+
+class Error(Message, tag=72):
+    """Something from you was refused. `request` = its number, if it could be read, else 0.
+
+    `refused` = messages of a Send that were not routed because of it.
+    """
+
+    request: Request
+    code: str
+    text: str
+    refused: Count = 0
+
+
+# The codes of Error, each with what it means. A peer acts on the code and shows the text.
+NOT_UNDERSTOOD: Final = "not-understood"
+WRONG_VERSION: Final = "wrong-version"
+SAY_HELLO: Final = "say-hello"
+TOO_LARGE: Final = "too-large"
+BAD_ID: Final = "bad-id"
+FULL: Final = "full"
+
+ERROR_CODES: Final[dict[str, str]] = {
+    NOT_UNDERSTOOD: "the frame is not a message of this protocol",
+    WRONG_VERSION: "the peer speaks a version that the router does not",
+    SAY_HELLO: "the router does not know this connection: it wants a Hello first",
+    TOO_LARGE: "a message is longer than max_message, or a frame than max_frame",
+    BAD_ID: "an id is not 1 to 255 bytes of UTF-8, or the numbers of ids and connections differ",
+    FULL: "a table has reached its limit",
+}
+
+ToRouter: TypeAlias = Hello | Login | Logout | Send | Heartbeat | Goodbye | Who | Stats | Kick
+FromRouter: TypeAlias = Welcome | Deliver | Receipts | Pulse | Done | Holders | Figures | Evict | Error
+
+
+class WireError(ValueError):
+    """Bytes that are not a message. `code` is one of ERROR_CODES."""
+
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+encode = msgspec.msgpack.Encoder().encode
+_decode_to_router = msgspec.msgpack.Decoder(ToRouter).decode
+_decode_from_router = msgspec.msgpack.Decoder(FromRouter).decode
+_decode_any = msgspec.msgpack.Decoder().decode
+
+
+def decode_to_router(frame: bytes) -> ToRouter:
+    """Read a frame that a peer sent.
+
+    Raises:
+        WireError: it is not a message, or a Hello of another version.
+    """
+    try:
+        message: ToRouter = _decode_to_router(frame)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise _explain(frame, error) from None
+    if type(message) is Hello and message.version != VERSION:
+        raise _wrong_version(message.version)
+    return message
+
+
+def decode_from_router(frame: bytes) -> FromRouter:
+    """Read a frame that the router sent.
+
+    Raises:
+        WireError: it is not a message.
+    """
+    try:
+        message: FromRouter = _decode_from_router(frame)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise _explain(frame, error) from None
+    return message
+
+
+def check_ids(ids: Sequence[bytes]) -> None:
+    """Refuse ids that are not 1 to 255 bytes of UTF-8 each.
+
+    Raises:
+        WireError: with code BAD_ID.
+    """
+    for an_id in ids:
+        if not 1 <= len(an_id) <= MAX_ID_BYTES:
+            raise WireError(BAD_ID, f"an id has 1 to {MAX_ID_BYTES} bytes, not {len(an_id)}")
+    try:
+        # A line feed can't be part of a longer UTF-8 sequence, so the joined bytes are valid if all ids are.
+        b"\n".join(ids).decode()
+    except UnicodeDecodeError:
+        raise WireError(BAD_ID, "an id is not UTF-8") from None
+
+
+def _wrong_version(version: object) -> WireError:
+    return WireError(WRONG_VERSION, f"this router speaks version {VERSION}, not {version!r:.20}")
+
+
+def _explain(frame: bytes, error: Exception) -> WireError:
+    """Say what is wrong with a frame: a Hello of another version may differ in all but its first two fields."""
+    try:
+        head = _decode_any(frame)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return WireError(NOT_UNDERSTOOD, "not a msgpack array")
+    if isinstance(head, list) and len(head) >= 2 and head[0] == 1 and head[1] != VERSION:
+        return _wrong_version(head[1])
+    # Bounded bytes are ids everywhere but in Hello's `instance`.
+    an_id = "Expected `bytes` of length" in str(error) and not str(error).endswith("`$[3]`")
+    return WireError(BAD_ID if an_id else NOT_UNDERSTOOD, str(error)[:200])
