@@ -1,0 +1,131 @@
+"""The parking lot: the descriptors of connected clients, in an epoll of their own, and what waits for them.
+
+Owns: descriptors, their epoll, the bounded outboxes of slow clients. Must not know: ids, transports, HTTP.
+
+A parked connection is a row: its descriptor is registered here, and everything else about it is in arrays and
+dicts indexed by that number. It has an outbox only while the kernel does not take more.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+from collections.abc import Callable
+from typing import Final
+
+_WATCHED: Final = select.EPOLLIN | select.EPOLLRDHUP
+_EVENTS: Final = 512  # hang-ups handled in one go
+# What a parked client may still say (pipelined requests, stray bytes); it is read and thrown away.
+CLIENT_BYTES: Final = 65536
+
+
+class Lot:
+    """See the module's docstring. `on_close(descriptor, why)` is told of each connection that ends."""
+
+    def __init__(self, outbox_bytes: int, on_close: Callable[[int, str], None]) -> None:
+        self._epoll = select.epoll()
+        self._on_close = on_close
+        self._outbox_bytes = outbox_bytes
+        self._parked: set[int] = set()
+        self._outboxes: dict[int, bytearray] = {}
+        self._said_bytes: dict[int, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._parked)
+
+    def __contains__(self, descriptor: int) -> bool:
+        return descriptor in self._parked
+
+    def fileno(self) -> int:
+        """The epoll's own descriptor: readable when a client needs something."""
+        return self._epoll.fileno()
+
+    def park(self, descriptor: int) -> None:
+        """Take over a connected, non-blocking socket's descriptor."""
+        self._epoll.register(descriptor, _WATCHED)
+        self._parked.add(descriptor)
+
+    def write(self, descriptor: int, data: bytes) -> None:
+        """Send to a client, or keep for it what the kernel does not take now; too much ends the connection."""
+        outbox = self._outboxes.get(descriptor)
+        if outbox is None:
+            try:
+                sent = os.write(descriptor, data)
+            except BlockingIOError:
+                sent = 0
+            except OSError:
+                self.close(descriptor, "reset")
+                return
+            if sent == len(data):
+                return
+            outbox = self._outboxes[descriptor] = bytearray()
+            self._epoll.modify(descriptor, _WATCHED | select.EPOLLOUT)
+            data = data[sent:]
+        if len(outbox) + len(data) > self._outbox_bytes:
+            self.close(descriptor, "slow")
+            return
+        outbox += data
+
+    def close(self, descriptor: int, why: str) -> None:
+        """End a connection: "gone", "reset", "slow", "chatty", "evicted" or "shutdown"."""
+        if descriptor not in self._parked:
+            return
+        self._parked.remove(descriptor)
+        self._outboxes.pop(descriptor, None)
+        self._said_bytes.pop(descriptor, None)
+        # Told before the number can be given to a new connection.
+        self._on_close(descriptor, why)
+        os.close(descriptor)
+
+    def handle_events(self) -> None:
+        """Deal with what clients did: hung up, talked, made room."""
+        for descriptor, events in self._epoll.poll(0, _EVENTS):
+            if descriptor not in self._parked:
+                continue
+            if events & (select.EPOLLHUP | select.EPOLLERR | select.EPOLLRDHUP):
+                self.close(descriptor, "gone")
+                continue
+            if events & select.EPOLLIN:
+                self._read_away(descriptor)
+            if events & select.EPOLLOUT and descriptor in self._outboxes:
+                self._drain(descriptor)
+
+    def close_all(self) -> None:
+        """End every connection and the epoll itself."""
+        for descriptor in list(self._parked):
+            self.close(descriptor, "shutdown")
+        self._epoll.close()
+
+    def parked(self) -> list[int]:
+        """The descriptors that are parked."""
+        return list(self._parked)
+
+    def _drain(self, descriptor: int) -> None:
+        outbox = self._outboxes[descriptor]
+        try:
+            sent = os.write(descriptor, outbox)
+        except BlockingIOError:
+            return
+        except OSError:
+            self.close(descriptor, "reset")
+            return
+        del outbox[:sent]
+        if not outbox:
+            del self._outboxes[descriptor]
+            self._epoll.modify(descriptor, _WATCHED)
+
+    def _read_away(self, descriptor: int) -> None:
+        try:
+            data = os.read(descriptor, 4096)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self.close(descriptor, "reset" if error.errno == errno.ECONNRESET else "gone")
+            return
+        if not data:
+            self.close(descriptor, "gone")
+            return
+        said = self._said_bytes[descriptor] = self._said_bytes.get(descriptor, 0) + len(data)
+        if said > CLIENT_BYTES:
+            self.close(descriptor, "chatty")

@@ -1,0 +1,45 @@
+"""zfront's settings; each is an option of `zfront serve`, an environment variable and a config key."""
+
+from __future__ import annotations
+
+import resource
+from dataclasses import dataclass
+
+import click
+
+from zrouter.daemon.logs import LEVELS
+from zrouter.daemon.options import BYTES, setting
+from zrouter.settings import DEFAULT_ROUTER
+
+# Descriptors that are not clients: listening sockets, epolls, ZeroMQ, logs, requests under way.
+RESERVED_DESCRIPTORS = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrontSettings:
+    """Where a frontend listens, which router it talks to, and its bounds."""
+
+    listen: str = setting("127.0.0.1:8000", "HOST:PORT to listen on; port 0 picks a free one.")
+    router: str = setting(DEFAULT_ROUTER, "The router's ZeroMQ endpoint.")
+    name: str = setting("", "The frontend's name in `zrouter who`; default: zfront@HOST:PORT.")
+    workers: int = setting(1, "Worker processes; each holds connections of its own.", type=click.IntRange(1, 512))
+    max_connections: int = setting(
+        0, "Connections per worker; more get 503. 0 = the open-files limit less a reserve.", type=click.IntRange(0)
+    )
+    outbox: int = setting(
+        65536, "What may wait for a client that does not read; beyond it, it is closed.", type=BYTES
+    )
+    insecure: bool = setting(False, "Allow listening beyond loopback without authentication and encryption.")
+    log_level: str = setting("info", "How much to log.", type=click.Choice(LEVELS))
+
+    def address(self) -> tuple[str, int]:
+        """Host and port to listen on."""
+        host, _, port = self.listen.rpartition(":")
+        if not host or not port.isdigit() or int(port) > 65535:
+            raise click.UsageError(f"--listen {self.listen}: not HOST:PORT")
+        return host.strip("[]"), int(port)
+
+    def connection_limit(self) -> int:
+        """Connections that one worker takes at the most."""
+        limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0] - RESERVED_DESCRIPTORS
+        return min(self.max_connections or limit, limit)
