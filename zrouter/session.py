@@ -19,6 +19,8 @@ from zrouter.wire import FromRouter, Message, Pair, encode
 # in pieces that leave room for other peers, without waiting longer than its answers take.
 LOGIN_IDS: Final = 2000
 LOGINS_UNDER_WAY: Final = 4
+# A Hello that is not answered within that time means a dead connection.
+_GREETING_S: Final = 3.0
 # Messages in one Send frame: beyond this a frame gains little (docs/decisions/0002-bursts.md).
 SEND_MESSAGES: Final = 512
 
@@ -133,7 +135,7 @@ class Session:
         if not self._connected:
             return True
         if self.welcome is None:
-            if self._greeting_since is not None and now - self._greeting_since > self._lease_s:
+            if self._greeting_since is not None and now - self._greeting_since > _GREETING_S:
                 return False
             return True
         if now - self._heard > self.welcome.lease_ms / 1000:

@@ -1,0 +1,176 @@
+"""The door: accepts connections, parks the ordinary ones at once and leads all others to Tornado.
+
+Owns: the listening socket, and the short way in: accept, read, parse with httptools, park, about an eighth of
+the CPU that Tornado's way takes (docs/decisions/0003-door.md). Must not know: ids, the link.
+
+What is not plainly a complete `GET /test/<id>` goes to Tornado with the bytes that were read, untouched.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import socket
+from typing import Any, Final
+
+import httptools
+from tornado.httpserver import HTTPServer
+from tornado.ioloop import IOLoop
+from tornado.iostream import IOStream
+
+from zfront.room import Room
+from zfront.visit import CHUNKED_PATH, BadVisitError, Visit, read_visit
+from zrouter.daemon.logs import RateLimited
+
+log = logging.getLogger("zfront")
+
+HEAD_BYTES: Final = 8192
+_PLAINLY_OURS: Final = b"GET " + CHUNKED_PATH.encode()
+_ACCEPTS: Final = 64  # connections taken in one go
+_PAUSE_S: Final = 0.5  # without descriptors, before the next try
+FULL: Final = (
+    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\nContent-Length: 5\r\n\r\nfull\n"
+)
+
+
+class Door:
+    """Takes connections from one listening socket."""
+
+    def __init__(self, listener: socket.socket, room: Room, tornado: HTTPServer) -> None:
+        self.turned_away = 0  # connections answered with 503
+        self.paused = 0  # times that there was no descriptor left
+        self._listener = listener
+        self._room = room
+        self._tornado = tornado
+        self._loop = IOLoop.current()
+        self._limited = RateLimited(log)
+        self._is_open = False
+
+    def open(self) -> None:
+        """Accept from now on."""
+        self._is_open = True
+        self._loop.add_handler(self._listener.fileno(), self._knock, IOLoop.READ)
+
+    def close(self) -> None:
+        """Accept no more."""
+        if self._is_open:
+            self._is_open = False
+            self._loop.remove_handler(self._listener.fileno())
+
+    def _knock(self, descriptor: int, events: int) -> None:
+        for _ in range(_ACCEPTS):
+            try:
+                connection, address = self._listener.accept()
+            except BlockingIOError:
+                return
+            except OSError as error:
+                if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
+                    self._pause()
+                    return
+                continue  # that client left before it came in
+            self._let_in(connection, address)
+
+    def _pause(self) -> None:
+        self.paused += 1
+        self._limited.warning("out of descriptors: not accepting for %s s", _PAUSE_S)
+        self.close()
+        self._loop.call_later(_PAUSE_S, self.open)
+
+    def _let_in(self, connection: socket.socket, address: Any) -> None:
+        connection.setblocking(False)
+        try:
+            data = connection.recv(HEAD_BYTES)
+        except BlockingIOError:
+            data = None
+        except OSError:
+            connection.close()
+            return
+        if data == b"":
+            connection.close()
+            return
+        if self._room.is_full():
+            self.turned_away += 1
+            try:
+                connection.send(FULL)
+            except OSError:
+                pass  # it has left already
+            connection.close()
+            return
+        visit = _plain_visit(data) if data else None
+        if visit is not None:
+            self._room.enter(connection.detach(), visit)
+        else:
+            self._tornado.handle_stream(ReadAheadStream(connection, data or b""), address)
+
+
+class ReadAheadStream(IOStream):
+    """A stream of a socket from which some bytes were read already."""
+
+    def __init__(self, connection: socket.socket, ahead: bytes) -> None:
+        super().__init__(connection)
+        self._ahead = ahead
+
+    def read_from_fd(self, buf: bytearray | memoryview) -> int | None:
+        """The bytes read ahead, then what the socket has."""
+        if not self._ahead:
+            return super().read_from_fd(buf)
+        size = min(len(buf), len(self._ahead))
+        buf[:size] = self._ahead[:size]
+        self._ahead = self._ahead[size:]
+        return size
+
+
+class _Head:
+    """What httptools says of a request."""
+
+    __slots__ = ("has_body", "is_complete", "url")
+
+    def __init__(self) -> None:
+        self.url = b""
+        self.is_complete = self.has_body = False
+
+    def on_url(self, url: bytes) -> None:
+        self.url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if name.lower() in (b"content-length", b"transfer-encoding", b"upgrade", b"expect"):
+            self.has_body = True
+
+    def on_message_complete(self) -> None:
+        self.is_complete = True
+
+
+def _plain_visit(data: bytes) -> Visit | None:
+    """The visit, if these bytes are one whole, ordinary request for it."""
+    if not data.startswith(_PLAINLY_OURS) or not data.endswith(b"\r\n\r\n"):
+        return None
+    head = _Head()
+    parser = httptools.HttpRequestParser(head)
+    try:
+        parser.feed_data(data)
+        if not head.is_complete or head.has_body or parser.get_http_version() != "1.1":
+            return None
+        path, _, query = head.url.decode("ascii").partition("?")
+        return read_visit(path, query)
+    except (httptools.HttpParserError, httptools.HttpParserUpgrade, UnicodeDecodeError, BadVisitError):
+        return None  # Tornado finds the right words
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket that shares its port with those of other workers."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    # Connections inherit these from the listener.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60)
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 10)
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
+    # Wake us when the request is there, not before; a client that says nothing costs nothing.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, 5)
+    listener.setblocking(False)
+    listener.bind((host, port))
+    listener.listen(4096)
+    return listener

@@ -1,0 +1,105 @@
+"""The frontend's link to the router, in Tornado's event loop: log in, log in again, receive.
+
+Owns: when the sockets of a Dealer are read and written. Must not know: clients.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Collection
+from typing import Final
+
+import zmq
+from tornado.ioloop import IOLoop, PeriodicCallback
+
+from zrouter.dealer import Dealer
+from zrouter.session import Session
+from zrouter.wire import Deliver, Evict, Goodbye
+
+# Frames taken in one go before other events get their turn.
+_FRAMES: Final = 32
+_TICK_MS: Final = 250
+
+
+class Link:
+    """Carries a session in the event loop; `on_message` gets what is for our ids."""
+
+    def __init__(
+        self,
+        router: str,
+        name: str,
+        holdings: Callable[[], Collection[bytes]],
+        connections: Callable[[bytes], int],
+        report: Callable[[], dict[str, int | float | str]],
+        on_message: Callable[[Deliver | Evict], None],
+    ) -> None:
+        self.session = Session(name, os.urandom(8), 0.0, holdings, connections)
+        self._report = report
+        self._on_message = on_message
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._dealer = Dealer(self._context, router, self.session)
+        self._loop = IOLoop.current()
+        self._flush_is_due = False
+        self._timer = PeriodicCallback(self._tick, _TICK_MS)
+
+    def start(self) -> None:
+        """Begin to read; the router is greeted as soon as there is a connection."""
+        self._watch()
+        self._timer.start()
+
+    def changed(self, an_id: bytes) -> None:
+        """The connections of an id are more or fewer: told to the router with all others of this turn."""
+        self.session.changed(an_id)
+        if not self._flush_is_due:
+            self._flush_is_due = True
+            self._loop.add_callback(self._flush)
+
+    def close(self) -> None:
+        """Say goodbye and leave."""
+        self._timer.stop()
+        if self.session.welcome is not None:
+            left: list[object] = []
+            deadline = time.monotonic() + 1.0
+            self.session.ask(Goodbye, left.append)
+            while not left and time.monotonic() < deadline:
+                self._dealer.flush(time.monotonic())
+                self._dealer.socket.poll(50)
+                self._dealer.receive(time.monotonic(), _FRAMES)
+        self._unwatch()
+        self._dealer.close()
+        self._context.term()
+
+    def _watch(self) -> None:
+        for socket in (self._dealer.socket, self._dealer.monitor):
+            self._loop.add_handler(socket.fileno(), self._ready, IOLoop.READ)
+        self._loop.add_callback(self._ready, 0, 0)
+
+    def _unwatch(self) -> None:
+        for socket in (self._dealer.socket, self._dealer.monitor):
+            self._loop.remove_handler(socket.fileno())
+
+    def _ready(self, descriptor: int, events: int) -> None:
+        """ZeroMQ's descriptors signal edges: read until nothing is left, or come back."""
+        now = time.monotonic()
+        self._dealer.read_monitor(now)
+        found = self._dealer.receive(now, _FRAMES)
+        for message in found or ():
+            self._on_message(message)
+        self._flush()
+
+    def _flush(self) -> None:
+        self._flush_is_due = False
+        self._dealer.flush(time.monotonic())
+        # Sending may have swallowed the edge of an arrival.
+        if self._dealer.socket.get(zmq.EVENTS) & zmq.POLLIN:
+            self._loop.add_callback(self._ready, 0, 0)
+
+    def _tick(self) -> None:
+        self.session.report(self._report())
+        if not self.session.tick(time.monotonic()):
+            self._unwatch()
+            self._dealer.reopen()
+            self._watch()
+        self._ready(0, 0)
+

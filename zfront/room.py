@@ -1,0 +1,115 @@
+"""The room: every parked client of this worker, and the hot path from the link to its descriptor.
+
+Owns: what ties audience, lot and transport together: counters, ticks, delivery. Must not know: HTTP requests,
+ZeroMQ. The hot path is `deliver`: tests/bench/bench_delivery.py.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Iterable
+
+from zfront.audience import Audience
+from zfront.lot import Lot
+from zfront.transports import chunked
+from zfront.visit import Visit
+from zrouter.wire import Pair
+
+
+class Room:
+    """See the module's docstring. `changed(id)` is told whenever the connections of an id are more or fewer."""
+
+    def __init__(self, max_connections: int, outbox_bytes: int, changed: Callable[[bytes], None]) -> None:
+        self.audience = Audience()
+        self.lot = Lot(outbox_bytes, self._left)
+        self.max_connections = max_connections
+        self.opened = 0  # connections parked since the start
+        self.delivered = 0  # messages written to connections
+        self.unheard = 0  # messages that came for an id that nobody is connected as any more
+        self.closed: dict[str, int] = {}  # connections ended, by why
+        self._changed = changed
+        self._numbers = array("I")  # messages written so far, by descriptor
+        self._ticking: dict[float, dict[int, int]] = {}  # seconds -> connection -> ticks so far
+
+    def is_full(self) -> bool:
+        """Whether one more client would be too many."""
+        return len(self.lot) >= self.max_connections
+
+    def enter(self, descriptor: int, visit: Visit) -> None:
+        """Write the head and park the descriptor; nothing but rows is kept."""
+        head = chunked.HEAD
+        if visit.welcome:
+            head += chunked.welcome_chunk(visit.ids[0])
+        self.opened += 1
+        while descriptor >= len(self._numbers):
+            self._numbers.extend([0] * 1024)
+        self._numbers[descriptor] = 0
+        self.lot.park(descriptor)
+        for an_id in self.audience.add(descriptor, visit.ids):
+            self._changed(an_id)
+        if visit.tick_s:
+            self._ticking.setdefault(visit.tick_s, {})[descriptor] = 0
+        self.lot.write(descriptor, head)
+
+    def deliver(self, pairs: Iterable[Pair]) -> None:
+        """Write each message to every connection of its id.
+
+        Messages of one burst for the same connection go out in one write.
+        """
+        numbers, listeners = self._numbers, self.audience.listeners
+        pending: dict[int, bytes] = {}
+        encode, delivered = chunked.message_chunk, 0
+        for an_id, message in pairs:
+            connections = listeners(an_id)
+            if not connections:
+                self.unheard += 1
+                continue
+            escaped = chunked.escape(message)
+            made_number, made = -1, b""
+            for connection in connections:
+                number = numbers[connection] = numbers[connection] + 1
+                if number != made_number:
+                    made_number, made = number, encode(number, escaped)
+                pending[connection] = pending[connection] + made if connection in pending else made
+            delivered += len(connections)
+        self.delivered += delivered
+        write, parked = self.lot.write, self.lot
+        for connection, data in pending.items():
+            if connection in parked:
+                write(connection, data)
+
+    def tick_periods(self) -> list[float]:
+        """The periods that somebody ticks at."""
+        return list(self._ticking)
+
+    def tick(self, period_s: float) -> None:
+        """Write the next tick to every connection that asked for this period."""
+        for connection, number in list(self._ticking.get(period_s, {}).items()):
+            self._ticking[period_s][connection] = number + 1
+            an_id = self.audience.ids_of(connection)[0]
+            self.lot.write(connection, chunked.tick_chunk(number + 1, an_id))
+        if not self._ticking.get(period_s):
+            self._ticking.pop(period_s, None)
+
+    def evict(self, ids: Iterable[bytes]) -> None:
+        """End every connection of these ids."""
+        for an_id in ids:
+            for connection in self.audience.listeners(an_id):
+                self.lot.write(connection, chunked.LAST_CHUNK)
+                self.lot.close(connection, "evicted")
+
+    def report(self) -> dict[str, int | float | str]:
+        """Figures for `zrouter stats`."""
+        return {
+            "opened": self.opened,
+            "delivered": self.delivered,
+            "unheard": self.unheard,
+            **{f"closed_{why}": count for why, count in self.closed.items()},
+        }
+
+    def _left(self, descriptor: int, why: str) -> None:
+        self.closed[why] = self.closed.get(why, 0) + 1
+        for period in self._ticking.values():
+            period.pop(descriptor, None)
+        for an_id in self.audience.remove(descriptor):
+            self._changed(an_id)
