@@ -8,6 +8,7 @@ What is not plainly a complete `GET /test/<id>` goes to Tornado with the bytes t
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import logging
 import socket
@@ -29,7 +30,8 @@ _PLAINLY_OURS: Final = b"GET " + CHUNKED_PATH.encode()
 _ACCEPTS: Final = 64  # connections taken in one go
 _PAUSE_S: Final = 0.5  # without descriptors, before the next try
 FULL: Final = (
-    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\nContent-Length: 5\r\n\r\nfull\n"
+    b"HTTP/1.1 503 Service Unavailable\r\n"
+    b"Retry-After: 5\r\nConnection: close\r\nContent-Length: 5\r\n\r\nfull\n"
 )
 
 
@@ -90,10 +92,8 @@ class Door:
             return
         if self._room.is_full():
             self.turned_away += 1
-            try:
+            with contextlib.suppress(OSError):  # it has left already
                 connection.send(FULL)
-            except OSError:
-                pass  # it has left already
             connection.close()
             return
         visit = _plain_visit(data) if data else None

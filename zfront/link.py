@@ -92,7 +92,7 @@ class Link:
         self._flush_is_due = False
         self._dealer.flush(time.monotonic())
         # Sending may have swallowed the edge of an arrival.
-        if self._dealer.socket.get(zmq.EVENTS) & zmq.POLLIN:
+        if self._dealer.has_arrivals():
             self._loop.add_callback(self._ready, 0, 0)
 
     def _tick(self) -> None:
@@ -102,4 +102,3 @@ class Link:
             self._dealer.reopen()
             self._watch()
         self._ready(0, 0)
-

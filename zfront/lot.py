@@ -1,4 +1,4 @@
-"""The parking lot: the descriptors of connected clients, in an epoll of their own, and what waits for them.
+"""The parking lot: the descriptors of connected clients, in an epoll of their own, and their outboxes.
 
 Owns: descriptors, their epoll, the bounded outboxes of slow clients. Must not know: ids, transports, HTTP.
 
@@ -47,7 +47,7 @@ class Lot:
         self._parked.add(descriptor)
 
     def write(self, descriptor: int, data: bytes) -> None:
-        """Send to a client, or keep for it what the kernel does not take now; too much ends the connection."""
+        """Send to a client, or keep for it what the kernel does not take; too much ends the connection."""
         outbox = self._outboxes.get(descriptor)
         if outbox is None:
             try:

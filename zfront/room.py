@@ -17,7 +17,7 @@ from zrouter.wire import Pair
 
 
 class Room:
-    """See the module's docstring. `changed(id)` is told whenever the connections of an id are more or fewer."""
+    """See the module's docstring. `changed(id)` is told when the connections of an id are more or fewer."""
 
     def __init__(self, max_connections: int, outbox_bytes: int, changed: Callable[[bytes], None]) -> None:
         self.audience = Audience()

@@ -22,9 +22,13 @@ class FrontSettings:
     listen: str = setting("127.0.0.1:8000", "HOST:PORT to listen on; port 0 picks a free one.")
     router: str = setting(DEFAULT_ROUTER, "The router's ZeroMQ endpoint.")
     name: str = setting("", "The frontend's name in `zrouter who`; default: zfront@HOST:PORT.")
-    workers: int = setting(1, "Worker processes; each holds connections of its own.", type=click.IntRange(1, 512))
+    workers: int = setting(
+        1, "Worker processes; each holds connections of its own.", type=click.IntRange(1, 512)
+    )
     max_connections: int = setting(
-        0, "Connections per worker; more get 503. 0 = the open-files limit less a reserve.", type=click.IntRange(0)
+        0,
+        "Connections per worker; more get 503. 0 = the open-files limit less a reserve.",
+        type=click.IntRange(0),
     )
     outbox: int = setting(
         65536, "What may wait for a client that does not read; beyond it, it is closed.", type=BYTES

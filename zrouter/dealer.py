@@ -85,6 +85,10 @@ class Dealer:
             self._unsent = []
         return True
 
+    def has_arrivals(self) -> bool:
+        """Whether a frame waits to be received."""
+        return bool(int(self.socket.get(zmq.EVENTS)) & zmq.POLLIN)
+
     def reopen(self) -> None:
         """Drop the connection, which is dead or half-open, and make another."""
         self.close()

@@ -31,7 +31,7 @@ _PULSE_S = 1.0
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """The router's bounds; see zrouter/settings.py for what each means and what happens when it is reached."""
+    """The router's bounds; zrouter/settings.py says what each means, and what happens when it is reached."""
 
     max_message: int = wire.DEFAULT_MAX_MESSAGE_BYTES
     max_frame: int = wire.DEFAULT_MAX_FRAME_BYTES
@@ -62,7 +62,7 @@ class Counters(msgspec.Struct):
 
 
 class Router:
-    """See the module's docstring. `epoch` differs each time a router starts; `process_figures` adds to Stats."""
+    """See the module's docstring. `epoch` differs each time a router starts; `process_figures` joins Stats."""
 
     def __init__(
         self,

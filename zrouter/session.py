@@ -135,9 +135,7 @@ class Session:
         if not self._connected:
             return True
         if self.welcome is None:
-            if self._greeting_since is not None and now - self._greeting_since > _GREETING_S:
-                return False
-            return True
+            return not (self._greeting_since is not None and now - self._greeting_since > _GREETING_S)
         if now - self._heard > self.welcome.lease_ms / 1000:
             return False
         if now >= self._next_heartbeat:

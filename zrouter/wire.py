@@ -127,7 +127,7 @@ class Deliver(Message, tag=65):
 
 
 class Receipts(Message, tag=66):
-    """For each answered Send `(request, handed)`: `handed[i]` = connections its pair i went to; 0 = nobody."""
+    """`(request, handed)` for each Send: `handed[i]` = connections that its pair i went to; 0 = nobody."""
 
     receipts: list[tuple[Request, list[Count]]]
 
@@ -261,7 +261,7 @@ def _wrong_version(version: object) -> WireError:
 
 
 def _explain(frame: bytes, error: Exception) -> WireError:
-    """Say what is wrong with a frame: a Hello of another version may differ in all but its first two fields."""
+    """Say what is wrong; a Hello of another version may differ in all but its first two fields."""
     try:
         head = _decode_any(frame)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):

@@ -1,0 +1,64 @@
+"""zfront's command: serve."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from typing import NoReturn
+
+import click
+
+from zfront.settings import FrontSettings
+from zrouter.daemon import logs, notify, program
+from zrouter.daemon.exposure import check_host
+from zrouter.daemon.options import options
+
+log = logging.getLogger("zfront")
+
+
+def main() -> NoReturn:
+    """The program `zfront`."""
+    program.run(commands, "zfront")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="zcomet")
+def commands() -> None:
+    """Hold clients' HTTP connections, and write to each what is sent to its ids.
+
+    \b
+    Examples:
+      zfront serve
+      zfront serve --listen 127.0.0.1:8000 --workers 2
+    """
+
+
+@commands.command()
+@options(FrontSettings, "ZFRONT")
+def serve(settings: FrontSettings) -> None:
+    """Run a frontend; clients connect to http://HOST:PORT/test/ID.
+
+    \b
+    Examples:
+      zfront serve
+      zfront serve --listen 127.0.0.1:8000 --workers 2 --max-connections 10000
+    """
+    from zfront.door import listen
+    from zfront.server import Worker
+    from zfront.supervisor import supervise
+
+    host, port = settings.address()
+    check_host(host, settings.insecure)
+    logs.set_up(settings.log_level)
+    first = listen(host, port)
+    port = first.getsockname()[1]
+    name = settings.name or f"zfront@{socket.gethostname()}:{port}"
+    listeners = [first] + [listen(host, port) for _ in range(settings.workers - 1)]
+    log.info("listening on http://%s:%d with %d worker(s)", host, port, settings.workers)
+    if settings.workers == 1:
+        Worker(settings, first, name).run(lambda: notify.ready(f"listening on {host}:{port}"))
+    else:
+        supervise(
+            listeners,
+            lambda number, listener: Worker(settings, listener, f"{name}/{number}").run(lambda: None),
+        )

@@ -1,0 +1,57 @@
+"""`GET /test/<id>` when it did not come the short way through the door, and HEAD for it."""
+
+from __future__ import annotations
+
+import os
+
+from tornado.web import HTTPError, RequestHandler
+
+from zfront.room import Room
+from zfront.visit import BadVisitError, Visit, read_visit
+
+
+class ChunkedHandler(RequestHandler):
+    """Takes the socket away from Tornado and parks it."""
+
+    def prepare(self) -> None:
+        """Refuse what the series does not know."""
+        if self.request.method not in ("GET", "HEAD", "POST"):
+            raise HTTPError(501)
+
+    def initialize(self, room: Room) -> None:
+        """Tornado's way of giving a handler what it needs."""
+        self.room = room
+
+    def get(self) -> None:
+        """Park the connection."""
+        visit = self._visit()
+        if self.request.version == "HTTP/1.0":
+            raise HTTPError(505, reason="chunked needs HTTP/1.1")
+        stream = self.detach()
+        # A descriptor of our own: closing the stream then frees all that Tornado has, and not the connection.
+        descriptor = os.dup(stream.fileno())  # type: ignore[arg-type]
+        stream.close()
+        self.room.enter(descriptor, visit)
+
+    def head(self) -> None:
+        """The head that GET would answer with."""
+        self._visit()
+        self.set_header("Content-Type", "text/html; charset=utf-8")
+        self.set_header("Cache-Control", "no-cache")
+
+    def post(self) -> None:
+        """The series answers POST with 404, and other methods with 501."""
+        raise HTTPError(404)
+
+    def _visit(self) -> Visit:
+        try:
+            return read_visit(self.request.path, self.request.query)
+        except BadVisitError as error:
+            raise HTTPError(400, reason="Bad Request", log_message=str(error)) from None
+
+    def write_error(self, status_code: int, **kwargs: object) -> None:
+        """One line of text."""
+        error = kwargs.get("exc_info", (None, None, None))[1]  # type: ignore[index]
+        why = error.log_message if isinstance(error, HTTPError) and error.log_message else self._reason
+        self.set_header("Content-Type", "text/plain; charset=utf-8")
+        self.finish(f"{why}\n")

@@ -1,0 +1,104 @@
+"""Composition of one frontend worker: room, link, Tornado, door; startup, the loop, shutdown.
+
+Owns: the order in which they begin and end. Must not know: what any of them does.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import signal
+import socket
+from collections.abc import Callable
+
+from tornado.httpserver import HTTPServer
+from tornado.ioloop import IOLoop
+
+from zfront.app import make_app
+from zfront.door import HEAD_BYTES, Door
+from zfront.link import Link
+from zfront.room import Room
+from zfront.settings import FrontSettings
+from zrouter.daemon import process
+from zrouter.wire import Deliver, Evict
+
+log = logging.getLogger("zfront")
+
+# Clients closed in one go at shutdown, and the pause between: all at once they would come back all at once.
+_CLOSE_BATCH = 500
+_CLOSE_PAUSE_S = 0.02
+
+
+class Worker:
+    """One process that holds clients."""
+
+    def __init__(self, settings: FrontSettings, listener: socket.socket, name: str) -> None:
+        self._loop = IOLoop.current()
+        self._room = Room(settings.connection_limit(), settings.outbox, self._changed)
+        audience = self._room.audience
+        self._link = Link(settings.router, name, audience.ids, audience.count, self._report, self._take)
+        server = HTTPServer(
+            make_app(self._room),
+            max_header_size=HEAD_BYTES,
+            idle_connection_timeout=30,
+            max_body_size=HEAD_BYTES,
+        )
+        self._door = Door(listener, self._room, server)
+        self._ticking: set[float] = set()
+
+    def run(self, ready: Callable[[], None]) -> None:
+        """Serve until SIGTERM or SIGINT; `ready` is called once clients can come."""
+        for signum in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(signum, lambda *_: self._loop.add_callback_from_signal(self._stop))
+        gc.collect()
+        gc.freeze()
+        self._loop.add_handler(
+            self._room.lot.fileno(), lambda *_: self._room.lot.handle_events(), IOLoop.READ
+        )
+        self._link.start()
+        self._door.open()
+        ready()
+        self._loop.start()
+
+    def _changed(self, an_id: bytes) -> None:
+        self._link.changed(an_id)
+        for period in self._room.tick_periods():
+            if period not in self._ticking:
+                self._ticking.add(period)
+                self._loop.call_later(period, self._tick, period)
+
+    def _tick(self, period: float) -> None:
+        self._room.tick(period)
+        if period in self._room.tick_periods():
+            self._loop.call_later(period, self._tick, period)
+        else:
+            self._ticking.discard(period)
+
+    def _take(self, message: Deliver | Evict) -> None:
+        if isinstance(message, Deliver):
+            self._room.deliver(message.pairs)
+        else:
+            self._room.evict(message.ids)
+
+    def _report(self) -> dict[str, int | float | str]:
+        return {
+            **self._room.report(),
+            "turned_away": self._door.turned_away,
+            "lost": self._link.session.lost_messages,
+            **process.figures(),
+        }
+
+    def _stop(self) -> None:
+        log.info("stopping: %d clients to close", len(self._room.lot))
+        self._door.close()
+        self._link.close()
+        self._close_some()
+
+    def _close_some(self) -> None:
+        parked = self._room.lot.parked()
+        for descriptor in parked[:_CLOSE_BATCH]:
+            self._room.lot.close(descriptor, "shutdown")
+        if len(parked) > _CLOSE_BATCH:
+            self._loop.call_later(_CLOSE_PAUSE_S, self._close_some)
+        else:
+            self._loop.stop()
