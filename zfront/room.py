@@ -45,10 +45,10 @@ class Room:
             self._numbers.extend([0] * 1024)
         self._numbers[descriptor] = 0
         self.lot.park(descriptor)
-        for an_id in self.audience.add(descriptor, visit.ids):
-            self._changed(an_id)
         if visit.tick_s:
             self._ticking.setdefault(visit.tick_s, {})[descriptor] = 0
+        for an_id in self.audience.add(descriptor, visit.ids):
+            self._changed(an_id)
         self.lot.write(descriptor, head)
 
     def deliver(self, pairs: Iterable[Pair]) -> None:

@@ -62,7 +62,7 @@ class Counters(msgspec.Struct):
 
 
 class Router:
-    """See the module's docstring. `epoch` differs each time a router starts; `process_figures` joins Stats."""
+    """The rules. `epoch` differs at each start of a router; `process_figures` joins the Stats."""
 
     def __init__(
         self,

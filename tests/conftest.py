@@ -1,0 +1,128 @@
+"""Real programs for the tests: started on free ports, ended by their pids."""
+
+from __future__ import annotations
+
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from zrouter.client import RouterClient
+
+
+class Program:
+    """One running program; `address` is where it listens, as it said itself."""
+
+    def __init__(self, log: Path, *command: str) -> None:
+        self.command = command
+        self._log = log
+        with log.open("ab") as file:
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", f"from {command[0]}.cli import main; main()", *command[1:]],
+                stderr=file,
+            )
+        self.address = self._wait_for_address()
+
+    def _wait_for_address(self) -> str:
+        def said() -> str | None:
+            found = re.search(r"listening on (\S+)", self._log.read_text())
+            assert self.process.poll() is None, self._log.read_text()
+            return found[1] if found else None
+
+        return eventually(said)
+
+    def tell(self, signum: int) -> None:
+        self.process.send_signal(signum)
+
+    def stop(self, signum: int = signal.SIGTERM) -> int:
+        """End it; its exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGCONT)
+            self.process.send_signal(signum)
+        return self.process.wait(15)
+
+
+class Client:
+    """A plain socket that asks for an id and reads what comes."""
+
+    def __init__(self, address: str, target: str, read_head: bool = True) -> None:
+        host, _, port = address.removeprefix("http://").rpartition(":")
+        self.socket = socket.create_connection((host, int(port)), timeout=10)
+        self.seen = b""
+        if target:
+            self.socket.sendall(f"GET {target} HTTP/1.1\r\nHost: test\r\n\r\n".encode())
+        if target and read_head:
+            self.read_until(b"\r\n\r\n")
+
+    def read_until(self, end: bytes) -> bytes:
+        """All seen so far, once it holds `end`."""
+        while end not in self.seen:
+            data = self.socket.recv(65536)
+            if not data:
+                raise EOFError(self.seen)
+            self.seen += data
+        return self.seen
+
+    def read_to_end(self) -> bytes:
+        """All there is until the server closes."""
+        try:
+            while data := self.socket.recv(65536):
+                self.seen += data
+        except ConnectionResetError:
+            pass
+        return self.seen
+
+
+def eventually(look: Callable[[], Any], within_s: float = 10.0) -> Any:
+    """The first true value of `look()`; fails if there is none in that time."""
+    deadline = time.monotonic() + within_s
+    while not (found := look()):
+        assert time.monotonic() < deadline, f"not within {within_s} s"
+        time.sleep(0.02)
+    return found
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Program]]:
+    """Starts programs: start("zrouter", "serve", ...)."""
+    running: list[Program] = []
+
+    def start_one(*command: str) -> Program:
+        program = Program(tmp_path / f"{len(running)}.log", *command)
+        running.append(program)
+        return program
+
+    yield start_one
+    for program in running:
+        program.stop(signal.SIGKILL)
+
+
+@pytest.fixture
+def router(start: Callable[..., Program]) -> Program:
+    """A router on a free port."""
+    return start("zrouter", "serve", "--bind", "tcp://127.0.0.1:0")
+
+
+@pytest.fixture
+def front(start: Callable[..., Program], router: Program) -> Program:
+    """A frontend of that router."""
+    return start("zfront", "serve", "--listen", "127.0.0.1:0", "--router", router.address)
+
+
+@pytest.fixture
+def api(router: Program) -> Iterator[RouterClient]:
+    """A client of that router."""
+    with RouterClient(router.address) as client:
+        yield client
+
+
+def wait_for(api: RouterClient, an_id: str, connections: int) -> None:
+    """Return when that id is on so many connections."""
+    eventually(lambda: sum(n for _, n in api.who(an_id)[an_id]) == connections)

@@ -1,0 +1,125 @@
+"""Messages from send to the client's socket, through real programs."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+
+import pytest
+
+from tests.conftest import Client, Program, wait_for
+from zrouter.client import RouterClient
+
+
+def test_a_message_is_one_chunk_counted_from_one_and_escaped(front: Program, api: RouterClient) -> None:
+    client = Client(front.address, "/test/1?welcome=1")
+    wait_for(api, "1", 1)
+    assert api.send("1", "it's <b>") == 1
+    assert api.send("1", "two") == 1
+    seen = client.read_until(b"#2: 'two'<br/>\n\r\n")
+    line = b"Recvd msg #1: 'it&#x27;s &lt;b&gt;'<br/>\n"
+    assert b"zfront welcomes you! Your Id: 1" in seen
+    assert b"%x\r\n%b\r\n" % (len(line), line) in seen
+
+
+def test_curl_reads_the_stream(front: Program, api: RouterClient) -> None:
+    with subprocess.Popen(
+        ["curl", "-sN", f"{front.address}/test/user:1"], stdout=subprocess.PIPE, bufsize=0
+    ) as curl:
+        wait_for(api, "user:1", 1)
+        api.send("user:1", "hello")
+        assert curl.stdout is not None
+        assert curl.stdout.readline() == b"Recvd msg #1: 'hello'<br/>\n"
+        curl.terminate()
+
+
+def test_nobody_is_a_receipt_of_zero(front: Program, api: RouterClient) -> None:
+    assert api.send("nobody", "x") == 0
+
+
+def test_several_ids_on_one_connection_and_several_connections_of_one_id(
+    front: Program, api: RouterClient
+) -> None:
+    clients = [Client(front.address, "/test/a?id=b&id=c") for _ in range(3)]
+    wait_for(api, "c", 3)
+    assert [api.send(an_id, an_id) for an_id in "abc"] == [3, 3, 3]
+    for client in clients:
+        client.read_until(b"#3: 'c'")
+
+
+def test_order_is_kept_for_an_id(front: Program, api: RouterClient) -> None:
+    client = Client(front.address, "/test/1")
+    wait_for(api, "1", 1)
+    count = 20_000
+    handed = api.send_many((b"1", b"%d" % number) for number in range(count))
+    assert handed == [1] * count
+    client.read_until(b"#%d: " % count)
+    seen = client.read_until(b"'%d'<br/>" % (count - 1))
+    places = [seen.index(b"#%d: '%d'" % (number + 1, number)) for number in range(0, count, 100)]
+    assert places == sorted(places)
+
+
+def test_a_client_that_left_gets_nothing(front: Program, api: RouterClient) -> None:
+    client = Client(front.address, "/test/1")
+    wait_for(api, "1", 1)
+    client.socket.close()
+    wait_for(api, "1", 0)
+    assert api.send("1", "x") == 0
+
+
+def test_a_kicked_client_is_closed(front: Program, api: RouterClient) -> None:
+    client = Client(front.address, "/test/1")
+    wait_for(api, "1", 1)
+    assert api.kick("1") == 1
+    assert client.read_to_end().endswith(b"0\r\n\r\n")
+    wait_for(api, "1", 0)
+
+
+def test_ticks_come_by_themselves(front: Program) -> None:
+    client = Client(front.address, "/test/7?tick=0.1")
+    client.read_until(b"Chunk 3 for id 7")
+
+
+def test_a_frontend_with_two_workers_serves_and_ends_cleanly(
+    start: Callable[..., Program], router: Program, api: RouterClient
+) -> None:
+    front = start("zfront", "serve", "--listen", "127.0.0.1:0", "--workers", "2", "--router", router.address)
+    clients = [Client(front.address, "/test/1") for _ in range(20)]
+    wait_for(api, "1", 20)
+    assert api.send("1", "all") == 20
+    for client in clients:
+        client.read_until(b"'all'")
+    assert front.stop() == 0
+    for client in clients:
+        client.read_to_end()
+
+
+@pytest.mark.parametrize(
+    ("request_line", "status"),
+    [
+        ("GET /nope", 404),
+        ("POST /test/1", 404),
+        ("POST /nope", 404),
+        ("PUT /test/1", 501),
+        ("DELETE /nope", 501),
+        ("GET /test/", 400),
+        ("GET /test/%FF", 400),
+        ("GET /test/" + "x" * 256, 400),
+        ("GET /test/1?tick=nan", 400),
+        ("HEAD /test/1", 200),
+    ],
+)
+def test_what_can_not_be_had_is_said(front: Program, request_line: str, status: int) -> None:
+    client = Client(front.address, "")
+    client.socket.sendall(f"{request_line} HTTP/1.1\r\nHost: test\r\nContent-Length: 0\r\n\r\n".encode())
+    assert client.read_until(b"\r\n\r\n").startswith(b"HTTP/1.1 %d " % status)
+
+
+def test_a_request_in_pieces_is_parked_too(front: Program, api: RouterClient) -> None:
+    client = Client(front.address, "")
+    client.socket.sendall(b"GET /test/1 HT")
+    client.socket.sendall(b"TP/1.1\r\nHost: test\r\n\r\n")
+    client.read_until(b"\r\n\r\n")
+    wait_for(api, "1", 1)
+    api.send("1", "hello")
+    client.read_until(b"'hello'")

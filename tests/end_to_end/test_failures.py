@@ -1,0 +1,146 @@
+"""What breaks, breaks alone, and is counted: kill -9, SIGSTOP, rubbish, slow clients."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+
+import pytest
+import zmq
+
+from tests.conftest import Client, Program, eventually, wait_for
+from zrouter import wire
+from zrouter.client import RouterClient
+from zrouter.session import RouterUnavailableError
+
+
+def test_a_killed_frontend_is_logged_out_within_three_seconds(front: Program, api: RouterClient) -> None:
+    clients = [Client(front.address, "/test/1") for _ in range(2)]
+    wait_for(api, "1", 2)
+    front.stop(signal.SIGKILL)
+    eventually(lambda: api.who("1")["1"] == [], within_s=3.0)
+    for client in clients:
+        client.read_to_end()
+
+
+def test_a_stopped_frontend_is_logged_out_and_comes_back_by_itself(front: Program, api: RouterClient) -> None:
+    client = Client(front.address, "/test/1")
+    wait_for(api, "1", 1)
+    front.tell(signal.SIGSTOP)
+    eventually(lambda: api.who("1")["1"] == [], within_s=3.0)
+    front.tell(signal.SIGCONT)
+    wait_for(api, "1", 1)
+    assert api.send("1", "again") == 1
+    client.read_until(b"'again'")
+
+
+def test_no_client_notices_a_router_that_is_killed_and_started_again(
+    start: Callable[..., Program], router: Program, front: Program
+) -> None:
+    clients = [Client(front.address, f"/test/{number}") for number in range(200)]
+    with RouterClient(router.address) as api:
+        wait_for(api, "199", 1)
+    router.stop(signal.SIGKILL)
+    start("zrouter", "serve", "--bind", router.address)
+    with RouterClient(router.address) as api:
+        eventually(lambda: api.stats()["ids"] == 200)
+        assert api.send_many((b"%d" % number, b"back") for number in range(200)) == [1] * 200
+    for client in clients:
+        assert b"#1: 'back'" in client.read_until(b"'back'")
+
+
+def test_a_stopped_router_is_a_clear_error_and_then_goes_on(router: Program, api: RouterClient) -> None:
+    assert api.send("1", "x") == 0
+    router.tell(signal.SIGSTOP)
+    began = time.monotonic()
+    with pytest.raises(RouterUnavailableError):
+        api.send("1", "x", timeout_s=0.5)
+    assert time.monotonic() - began < 3
+    router.tell(signal.SIGCONT)
+    assert eventually(lambda: api.send("1", "x") == 0)
+
+
+def test_a_client_that_never_reads_is_closed_and_counted(front: Program, api: RouterClient) -> None:
+    slow = Client(front.address, "/test/slow")
+    quick = Client(front.address, "/test/quick")
+    wait_for(api, "slow", 1)
+    wait_for(api, "quick", 1)
+    body = b"x" * 60_000
+    eventually(lambda: api.send_many([(b"slow", body)] * 16)[0] == 0)
+    eventually(lambda: api.stats()["frontends"][0].get("closed_slow") == 1)
+    assert api.send("quick", "still here") == 1
+    quick.read_until(b"'still here'")
+    slow.socket.close()
+
+
+def test_rubbish_on_the_link_gets_an_error_and_harms_nobody(router: Program, api: RouterClient) -> None:
+    context = zmq.Context()
+    stranger = context.socket(zmq.DEALER)
+    stranger.linger = 0
+    stranger.rcvtimeo = 5000
+    stranger.connect(router.address)
+    try:
+        for frame, code in [
+            (b"", wire.NOT_UNDERSTOOD),
+            (os.urandom(100), wire.NOT_UNDERSTOOD),
+            (wire.encode([1, 99, "later version"]), wire.WRONG_VERSION),
+            (wire.encode(wire.Send(0, [(b"1", b"x")])), wire.SAY_HELLO),
+            (wire.encode([4, 0, [[b"x" * 256, b""]]]), wire.BAD_ID),
+        ]:
+            stranger.send(frame)
+            error = wire.decode_from_router(stranger.recv())
+            assert isinstance(error, wire.Error)
+            assert error.code == code
+        stranger.send_multipart([b"a", b"b", b"c"])
+        assert isinstance(wire.decode_from_router(stranger.recv()), wire.Error)
+    finally:
+        stranger.close()
+        context.term()
+    assert api.send("1", "x") == 0
+    assert api.stats()["errors"] == 6
+
+
+@pytest.mark.parametrize(
+    "rubbish", [b"\x00" * 500, b"GET /test/1 HTTP/9.9\r\n\r\n", b"x" * 20_000, b"\r\n" * 50]
+)
+def test_rubbish_on_the_http_port_harms_nobody(front: Program, api: RouterClient, rubbish: bytes) -> None:
+    bystander = Client(front.address, "/test/1")
+    wait_for(api, "1", 1)
+    stranger = Client(front.address, "")
+    stranger.socket.sendall(rubbish)
+    api.send("1", "fine")
+    bystander.read_until(b"'fine'")
+    stranger.socket.close()
+
+
+def test_one_client_too_many_is_told_to_come_back(start: Callable[..., Program], router: Program) -> None:
+    front = start(
+        "zfront", "serve", "--listen", "127.0.0.1:0", "--router", router.address, "--max-connections", "2"
+    )
+    kept = [Client(front.address, "/test/1") for _ in range(2)]
+    seen = Client(front.address, "/test/1", read_head=False).read_to_end()
+    assert seen.startswith(b"HTTP/1.1 503 ")
+    assert b"Retry-After: " in seen
+    kept[0].socket.close()
+    eventually(
+        lambda: Client(front.address, "/test/1", read_head=False).read_until(b"\r\n\r\n")[9:12] == b"200"
+    )
+
+
+def test_a_dead_worker_is_started_again(
+    start: Callable[..., Program], router: Program, api: RouterClient
+) -> None:
+    front = start("zfront", "serve", "--listen", "127.0.0.1:0", "--workers", "2", "--router", router.address)
+    clients = [Client(front.address, "/test/1") for _ in range(20)]
+    wait_for(api, "1", 20)
+    pids = eventually(lambda: [row["pid"] for row in api.stats()["frontends"] if "pid" in row])
+    os.kill(pids[0], signal.SIGKILL)
+    fresh = [Client(front.address, "/test/2") for _ in range(20)]
+    wait_for(api, "2", 20)
+    assert api.send("2", "x") == 20
+    for client in fresh:
+        client.read_until(b"'x'")
+    assert front.process.poll() is None
+    assert 0 < api.send("1", "survivors") < len(clients)

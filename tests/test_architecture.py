@@ -1,0 +1,54 @@
+"""Which way the arrows run, and which rooms have no I/O."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+# Rules without I/O: they import none of what talks to the world, and never ask the time.
+PURE = [
+    "zrouter/wire.py",
+    "zrouter/table.py",
+    "zrouter/peers.py",
+    "zrouter/router.py",
+    "zrouter/session.py",
+    "zfront/audience.py",
+    "zfront/visit.py",
+    "zfront/transports/chunked.py",
+]
+WORLD = {"socket", "select", "asyncio", "zmq", "tornado", "lmdb", "redis", "time", "datetime"}
+
+# zfront and zflood stand on these rooms of zrouter, zrouter on neither, and they never on each other.
+GROUND = {"wire", "client", "session", "dealer", "settings", "daemon"}
+
+
+def imports(path: Path) -> set[str]:
+    """Every module that a file imports, wherever in the file."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+    return found
+
+
+@pytest.mark.parametrize("room", PURE)
+def test_rules_have_no_io_and_no_clock(room: str) -> None:
+    assert {name.split(".")[0] for name in imports(ROOT / room)} & WORLD == set()
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("z*/**/*.py")), ids=str)
+def test_arrows_run_down_to_the_ground_floor(path: Path) -> None:
+    package = path.relative_to(ROOT).parts[0]
+    for name in imports(path):
+        house, _, room = name.partition(".")
+        if house not in {"zrouter", "zfront", "zflood"} or house == package:
+            continue
+        assert house == "zrouter", f"{path} imports {name}"
+        assert package != "zrouter", f"{path} imports {name}"
+        assert room.split(".")[0] in GROUND, f"{path} imports {name}"

@@ -1,0 +1,116 @@
+"""The router's rules, with the clock and the shell played by the test."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zrouter import wire
+from zrouter.router import Limits, Router
+from zrouter.wire import encode
+
+
+def peer(router: Router, address: bytes, now: float = 0.0) -> None:
+    router.receive(address, encode(wire.Hello(wire.VERSION, address.decode(), b"i" * 8, 0)), now)
+
+
+def end_burst(router: Router) -> list[tuple[bytes, wire.FromRouter]]:
+    out = router.deliveries() + router.replies()
+    return [(address, wire.decode_from_router(frame)) for address, frame in out]
+
+
+def two_frontends(limits: Limits | None = None) -> Router:
+    router = Router(1, limits)
+    for address in (b"f1", b"f2", b"s"):
+        peer(router, address)
+    router.receive(b"f1", encode(wire.Login(0, [b"a", b"b"], [1, 2])), 0.0)
+    router.receive(b"f2", encode(wire.Login(0, [b"b"], [3])), 0.0)
+    end_burst(router)
+    return router
+
+
+def test_a_burst_is_one_frame_for_each_frontend_and_a_receipt_for_each_send() -> None:
+    router = two_frontends()
+    router.receive(b"s", encode(wire.Send(1, [(b"a", b"1"), (b"b", b"2"), (b"c", b"3")])), 0.0)
+    router.receive(b"s", encode(wire.Send(2, [(b"b", b"4")])), 0.0)
+    assert end_burst(router) == [
+        (b"f1", wire.Deliver(0, [(b"a", b"1"), (b"b", b"2"), (b"b", b"4")])),
+        (b"f2", wire.Deliver(0, [(b"b", b"2"), (b"b", b"4")])),
+        (b"s", wire.Receipts([(1, [1, 5, 0]), (2, [5])])),
+    ]
+    assert router.counters.nobody == 1
+
+
+def test_an_unreachable_frontend_is_taken_from_the_receipts() -> None:
+    router = two_frontends()
+    router.receive(b"s", encode(wire.Send(1, [(b"a", b"1"), (b"b", b"2")])), 0.0)
+    for address, frame in router.deliveries():
+        if address == b"f1":
+            router.undeliverable(address, frame, gone=True)
+    assert [wire.decode_from_router(frame) for _, frame in router.replies()] == [wire.Receipts([(1, [0, 3])])]
+    assert router.counters.dropped_unreachable == 2
+    assert len(router.table) == 1
+
+
+def test_a_frontend_with_too_much_under_way_gets_no_more_until_it_reports() -> None:
+    router = two_frontends(Limits(window=100))
+    send = encode(wire.Send(1, [(b"a", b"x" * 60)]))
+    answers = []
+    for _ in range(2):
+        router.receive(b"s", send, 0.0)
+        answers.append(end_burst(router)[-1])
+    assert answers == [(b"s", wire.Receipts([(1, [1])])), (b"s", wire.Receipts([(1, [0])]))]
+    assert router.counters.dropped_backlog == 1
+    router.receive(b"f1", encode(wire.Heartbeat(1000)), 0.0)
+    router.receive(b"s", send, 0.0)
+    out = dict(end_burst(router))
+    assert out[b"s"] == wire.Receipts([(1, [1])])
+    assert out[b"f1"] == wire.Deliver(2, [(b"a", b"x" * 60)])  # 2: the dropped one is counted
+
+
+def test_the_silent_are_forgotten_but_not_when_the_router_itself_was_away() -> None:
+    router = two_frontends()
+    for tenth in range(30):
+        router.receive(b"f1", encode(wire.Heartbeat(0)), tenth / 10)
+        router.tick(tenth / 10)
+    assert router.counters.lapsed == 2
+    assert [holder.name for holder, _ in router.table.holders(b"b")] == ["f1"]
+    router.tick(60.0)
+    assert len(router.peers) == 1
+
+
+def test_a_stranger_is_asked_for_a_hello() -> None:
+    router = Router(1)
+    router.receive(b"?", encode(wire.Send(7, [(b"a", b"x")])), 0.0)
+    [(_, error)] = end_burst(router)
+    assert isinstance(error, wire.Error)
+    assert (error.request, error.code, error.refused) == (7, wire.SAY_HELLO, 1)
+
+
+def test_a_message_too_long_is_refused_with_its_size() -> None:
+    router = two_frontends(Limits(max_message=10))
+    router.receive(b"s", encode(wire.Send(7, [(b"a", b"x" * 11)])), 0.0)
+    [(_, error)] = end_burst(router)
+    assert isinstance(error, wire.Error)
+    assert error.code == wire.TOO_LARGE
+    assert "11" in error.text
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_answered_and_change_nothing(frame: bytes) -> None:
+    router = two_frontends()
+    before = dict(router.table.routes)
+    router.receive(b"?", frame, 0.0)
+    assert all(address == b"?" for address, _ in end_burst(router))
+    assert dict(router.table.routes) == before
+
+
+@given(st.integers(0, 120), st.integers(0, 255))
+def test_a_damaged_frame_is_an_error_or_another_message_never_an_exception(place: int, byte: int) -> None:
+    router = two_frontends()
+    frame = bytearray(encode(wire.Send(1, [(b"a", b"hello"), (b"b", b"x" * 80)])))
+    frame[place % len(frame)] = byte
+    router.receive(b"s", bytes(frame), 0.0)
+    end_burst(router)
+    router.receive(b"s", bytes(frame)[: place % len(frame)], 0.0)
+    end_burst(router)

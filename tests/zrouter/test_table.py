@@ -1,0 +1,38 @@
+"""RoutingTable against the simplest model: a dict of dicts."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zrouter.table import Holder, RoutingTable
+
+IDS = [b"a", b"b", b"c"]
+STEPS = st.lists(st.tuples(st.integers(0, 2), st.sampled_from(IDS), st.integers(0, 20)), max_size=40)
+
+
+@given(STEPS, st.integers(0, 2))
+def test_the_table_agrees_with_a_dict_of_dicts(steps: list[tuple[int, bytes, int]], forgotten: int) -> None:
+    table, holders = RoutingTable(), [Holder(b"%d" % n, str(n)) for n in range(3)]
+    model: dict[bytes, dict[str, int]] = {an_id: {} for an_id in IDS}
+    for number, an_id, connections in steps:
+        table.set(holders[number], an_id, connections)
+        table.set(holders[number], an_id, connections)
+        model[an_id].pop(str(number), None)
+        if connections:
+            model[an_id][str(number)] = connections
+    table.forget(holders[forgotten])
+    for held in model.values():
+        held.pop(str(forgotten), None)
+    assert holders[forgotten].held == {}
+    for an_id, held in model.items():
+        assert {holder.name: count for holder, count in table.holders(an_id)} == held
+        route = table.routes.get(an_id)
+        assert (route is None) == (not held)
+        if route is not None:
+            for holder in holders:
+                holder.inbox.clear()
+            route[0]((an_id, b"x"))
+            assert route[1] == sum(held.values())
+            assert {h.name for h in holders if h.inbox == [(an_id, b"x")]} == set(held)
+    assert table.connections == sum(sum(held.values()) for held in model.values())
