@@ -12,6 +12,9 @@ $(STAMP): pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev]'
 	@touch $@
 
+demo: $(STAMP) ## the main job: router, frontend, 10,000 clients, 1,000 messages/s (DEMO_CLIENTS, DEMO_SECONDS)
+	$(BIN)/zflood demo
+
 test: $(STAMP) ## the tests, with real processes; makes its own environment
 	$(BIN)/python -m pytest
 
@@ -26,4 +29,4 @@ check: $(STAMP) ## style, types and tests with coverage
 clean: ## remove the environment and caches
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
 
-.PHONY: help test check clean
+.PHONY: help demo test check clean
