@@ -12,14 +12,14 @@ import socket
 from collections.abc import Callable
 
 from tornado.httpserver import HTTPServer
-from tornado.ioloop import IOLoop
+from tornado.ioloop import IOLoop, PeriodicCallback
 
 from zfront.app import make_app
 from zfront.door import HEAD_BYTES, Door
 from zfront.link import Link
 from zfront.room import Room
 from zfront.settings import FrontSettings
-from zrouter.daemon import process
+from zrouter.daemon import notify, process
 from zrouter.wire import Deliver, Evict
 
 log = logging.getLogger("zfront")
@@ -58,7 +58,11 @@ class Worker:
         self._link.start()
         self._door.open()
         ready()
+        watchdog_s = notify.watchdog_s()
+        if watchdog_s is not None:
+            PeriodicCallback(notify.alive, watchdog_s * 1000).start()
         self._loop.start()
+        notify.stopping()
 
     def _changed(self, an_id: bytes) -> None:
         self._link.changed(an_id)

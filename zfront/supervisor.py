@@ -56,6 +56,10 @@ def supervise(listeners: list[socket.socket], work: Callable[[int, socket.socket
     for number in range(len(listeners)):
         start(number)
     notify.ready(f"{len(listeners)} workers")
+    watchdog_s = notify.watchdog_s()
+    if watchdog_s is not None:
+        signal.signal(signal.SIGALRM, lambda *_: notify.alive())
+        signal.setitimer(signal.ITIMER_REAL, watchdog_s, watchdog_s)
     while children:
         pid, status = os.wait()
         number = children.pop(pid)
