@@ -1,7 +1,7 @@
 """The door: accepts connections, parks the ordinary ones at once and leads all others to Tornado.
 
-Owns: the listening socket, and the short way in: accept, read, parse with httptools, park, about an eighth of
-the CPU that Tornado's way takes (docs/decisions/0003-door.md). Must not know: ids, the link.
+Owns: the listening socket, and the short way in: accept, read, parse with httptools, park.
+Must not know: ids, the link.
 
 What is not plainly a complete `GET /test/<id>` goes to Tornado with the bytes that were read, untouched.
 """
@@ -47,16 +47,26 @@ class Door:
         self._loop = IOLoop.current()
         self._limited = RateLimited(log)
         self._is_open = False
+        self._is_watching = False
 
     def open(self) -> None:
         """Accept from now on."""
         self._is_open = True
-        self._loop.add_handler(self._listener.fileno(), self._knock, IOLoop.READ)
+        self._watch()
 
     def close(self) -> None:
         """Accept no more."""
-        if self._is_open:
-            self._is_open = False
+        self._is_open = False
+        self._unwatch()
+
+    def _watch(self) -> None:
+        if self._is_open and not self._is_watching:
+            self._is_watching = True
+            self._loop.add_handler(self._listener.fileno(), self._knock, IOLoop.READ)
+
+    def _unwatch(self) -> None:
+        if self._is_watching:
+            self._is_watching = False
             self._loop.remove_handler(self._listener.fileno())
 
     def _knock(self, descriptor: int, events: int) -> None:
@@ -75,8 +85,8 @@ class Door:
     def _pause(self) -> None:
         self.paused += 1
         self._limited.warning("out of descriptors: not accepting for %s s", _PAUSE_S)
-        self.close()
-        self._loop.call_later(_PAUSE_S, self.open)
+        self._unwatch()
+        self._loop.call_later(_PAUSE_S, self._watch)
 
     def _let_in(self, connection: socket.socket, address: Any) -> None:
         connection.setblocking(False)

@@ -1,7 +1,7 @@
 """The room: every parked client of this worker, and the hot path from the link to its descriptor.
 
 Owns: what ties audience, lot and transport together: counters, ticks, delivery. Must not know: HTTP requests,
-ZeroMQ. The hot path is `deliver`: tests/bench/bench_delivery.py.
+ZeroMQ. The hot path is `deliver`.
 """
 
 from __future__ import annotations

@@ -45,6 +45,7 @@ class Worker:
         )
         self._door = Door(listener, self._room, server)
         self._ticking: set[float] = set()
+        self._stopping = False
 
     def run(self, ready: Callable[[], None]) -> None:
         """Serve until SIGTERM or SIGINT; `ready` is called once clients can come."""
@@ -88,11 +89,15 @@ class Worker:
         return {
             **self._room.report(),
             "turned_away": self._door.turned_away,
+            "paused": self._door.paused,
             "lost": self._link.session.lost_messages,
             **process.figures(),
         }
 
     def _stop(self) -> None:
+        if self._stopping:
+            return
+        self._stopping = True
         log.info("stopping: %d clients to close", len(self._room.lot))
         self._door.close()
         self._link.close()

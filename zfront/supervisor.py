@@ -41,10 +41,14 @@ def supervise(listeners: list[socket.socket], work: Callable[[int, socket.socket
         if pid == 0:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM, signal.SIGINT))
+            status = 1
             try:
                 work(number, listeners[number])
+                status = 0
+            except Exception:
+                log.exception("worker %d failed", number)
             finally:
-                os._exit(0)
+                os._exit(status)
         children[pid] = number
         started[number] = time.monotonic()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM, signal.SIGINT))

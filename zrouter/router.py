@@ -102,7 +102,7 @@ class Router:
     # ---- in ----------------------------------------------------------------------------------------
 
     def receive(self, address: bytes, frame: bytes, now: float) -> None:
-        """Take one frame from the peer at `address`. The hot path: tests/bench/bench_router.py."""
+        """Take one frame from the peer at `address`. The hot path."""
         try:
             message = wire.decode_to_router(frame)
         except WireError as error:

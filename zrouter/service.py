@@ -56,8 +56,7 @@ class RouterService:
         """Serve until `stop()`, SIGTERM or SIGINT."""
         for signum in (signal.SIGTERM, signal.SIGINT):
             signal.signal(signum, lambda *_: self.stop())
-        # Nothing here makes cycles that matter (tests/zrouter/test_service.py), and a collection with
-        # millions of ids stalls everybody.
+        # Nothing here makes cycles that matter, and a collection with millions of ids stalls everybody.
         gc.collect()
         gc.freeze()
         gc.disable()

@@ -21,7 +21,7 @@ LOGIN_IDS: Final = 2000
 LOGINS_UNDER_WAY: Final = 4
 # A Hello that is not answered within that time means a dead connection.
 _GREETING_S: Final = 3.0
-# Messages in one Send frame: beyond this a frame gains little (docs/decisions/0002-bursts.md).
+# Messages in one Send frame: beyond this a frame gains little.
 SEND_MESSAGES: Final = 512
 
 

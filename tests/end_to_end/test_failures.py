@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import time
 from collections.abc import Callable
 
+import psutil
 import pytest
 import zmq
 
@@ -144,3 +146,30 @@ def test_a_dead_worker_is_started_again(
         client.read_until(b"'x'")
     assert front.process.poll() is None
     assert 0 < api.send("1", "survivors") < len(clients)
+
+
+def test_a_frontend_without_descriptors_pauses_and_goes_on(
+    start: Callable[..., Program], router: Program, api: RouterClient
+) -> None:
+    front = start("zfront", "serve", "--listen", "127.0.0.1:0", "--router", router.address)
+    eventually(lambda: api.stats()["peers"] == 2)
+    used = len(os.listdir(f"/proc/{front.process.pid}/fd"))
+    _, hard = resource.prlimit(front.process.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(front.process.pid, resource.RLIMIT_NOFILE, (used + 5, hard))
+    clients = [Client(front.address, "/test/1", read_head=False) for _ in range(20)]
+    eventually(lambda: any("paused" in row and row["paused"] for row in api.stats()["frontends"]))
+    used_cpu_s = psutil.Process(front.process.pid).cpu_times()
+    resource.prlimit(front.process.pid, resource.RLIMIT_NOFILE, (hard, hard))
+    wait_for(api, "1", 20)
+    assert psutil.Process(front.process.pid).cpu_times().user - used_cpu_s.user < 1.0
+    assert api.send("1", "all") == 20
+    for client in clients:
+        client.read_until(b"'all'")
+
+
+def test_two_signals_to_stop_are_one(front: Program) -> None:
+    client = Client(front.address, "/test/1")
+    front.tell(signal.SIGTERM)
+    front.tell(signal.SIGTERM)
+    assert front.process.wait(10) == 0
+    client.read_to_end()
