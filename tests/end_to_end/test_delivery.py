@@ -115,6 +115,17 @@ def test_what_can_not_be_had_is_said(front: Program, request_line: str, status: 
     assert client.read_until(b"\r\n\r\n").startswith(b"HTTP/1.1 %d " % status)
 
 
+def test_a_request_that_goes_through_tornado_is_parked_too(front: Program, api: RouterClient) -> None:
+    client = Client(front.address, "")
+    client.socket.sendall(b"GET /test/1 HTTP/1.1\r\nHost: test\r\nContent-Length: 0\r\n\r\n")
+    client.read_until(b"\r\n\r\n")
+    wait_for(api, "1", 1)
+    api.send("1", "hello")
+    client.read_until(b"#1: 'hello'")
+    client.socket.close()
+    wait_for(api, "1", 0)
+
+
 def test_a_request_in_pieces_is_parked_too(front: Program, api: RouterClient) -> None:
     client = Client(front.address, "")
     client.socket.sendall(b"GET /test/1 HT")

@@ -29,7 +29,7 @@ class ChunkedHandler(RequestHandler):
             raise HTTPError(505, reason="chunked needs HTTP/1.1")
         stream = self.detach()
         # A descriptor of our own: closing the stream then frees all that Tornado has, and not the connection.
-        descriptor = os.dup(stream.fileno())  # type: ignore[arg-type]
+        descriptor = os.dup(stream.socket.fileno())
         stream.close()
         self.room.enter(descriptor, visit)
 

@@ -1,0 +1,49 @@
+"""What Tornado leaves behind for a parked connection: cycles, which one collection frees."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import socket
+from collections import Counter
+
+from tornado.httpserver import HTTPServer
+from tornado.testing import bind_unused_port
+
+from zfront.app import make_app
+from zfront.room import Room
+
+KINDS = {"ChunkedHandler", "IOStream", "HTTP1Connection", "HTTP1ServerConnection", "HTTPServerRequest"}
+
+
+def alive() -> Counter[str]:
+    """How many objects of each kind there are."""
+    return Counter(type(thing).__name__ for thing in gc.get_objects() if type(thing).__name__ in KINDS)
+
+
+async def park(count: int) -> Counter[str]:
+    """Park so many connections Tornado's way; what is left of its objects."""
+    room = Room(1000, 65536, lambda _: None)
+    server = HTTPServer(make_app(room))
+    listener, port = bind_unused_port()
+    server.add_sockets([listener])
+    clients = [socket.create_connection(("127.0.0.1", port)) for _ in range(count)]
+    for client in clients:
+        client.sendall(b"GET /test/1 HTTP/1.1\r\nHost: test\r\n\r\n")
+    for _ in range(200):
+        await asyncio.sleep(0)
+    assert len(room.lot) == count
+    gc.collect()
+    left = alive()
+    room.lot.close_all()
+    server.stop()
+    for client in clients:
+        assert client.recv(15) == b"HTTP/1.1 200 OK"
+        client.close()
+    return left
+
+
+def test_nothing_of_tornado_stays_for_a_parked_connection() -> None:
+    left = asyncio.run(park(50))
+    # A few may be under way still; one for each connection would be 50.
+    assert max(left.values(), default=0) <= 5, left
