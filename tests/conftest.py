@@ -101,7 +101,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Program]]:
 
     yield start_one
     for program in running:
-        program.stop(signal.SIGKILL)
+        program.stop()  # not kill: the workers of a killed supervisor would live on
 
 
 @pytest.fixture
