@@ -73,10 +73,9 @@ class Room:
                 pending[connection] = pending[connection] + made if connection in pending else made
             delivered += len(connections)
         self.delivered += delivered
-        write, parked = self.lot.write, self.lot
+        write = self.lot.write
         for connection, data in pending.items():
-            if connection in parked:
-                write(connection, data)
+            write(connection, data)
 
     def tick_periods(self) -> list[float]:
         """The periods that somebody ticks at."""

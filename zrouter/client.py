@@ -94,7 +94,7 @@ class RouterClient:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close(timeout_s=None if kind is None and self._timeout_s is None else self._timeout_s)
+        self.close()
 
     def send(self, an_id: str | bytes, message: bytes | str, *, timeout_s: float | None = -1.0) -> int:
         """Send one message; how many connections it was handed to (0 = nobody).
