@@ -1,0 +1,90 @@
+"""`python -m tests.bench`: every figure that is promised, made again on this machine.
+
+The yardsticks run beside ours, in the same run; a run is repeated, and the median of what is judged is shown.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from tests.bench import clients, router
+from tests.bench.lines import Line, medians
+
+MEASURES = {
+    measure.__name__: measure
+    for measure in (
+        clients.parking,
+        clients.saturated,
+        clients.broadcast,
+        clients.paced,
+        router.memory,
+        router.throughput,
+        router.singles,
+        router.comeback,
+    )
+}
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("names", nargs=-1, type=click.Choice(list(MEASURES)), metavar="[MEASURE]...")
+@click.option("--repeat", type=click.IntRange(1, 50), default=3, show_default=True, help="Runs of each.")
+@click.option(
+    "--json", "json_path", type=click.Path(dir_okay=False, path_type=Path), help="Where the JSON goes.",
+    default=Path(__file__).parent / ".build" / "bench.json",
+)  # fmt: skip
+def main(names: tuple[str, ...], repeat: int, json_path: Path) -> None:
+    """Measure, side by side with the yardsticks; exits 1 if a bar is not reached.
+
+    \b
+    Measures: parking saturated broadcast paced memory throughput singles comeback
+    \b
+    Examples:
+      python -m tests.bench
+      python -m tests.bench saturated --repeat 5
+    """
+    console = Console()
+    table = Table("figure", "ours", "yardstick", "ratio", "bar", "", "every run", title=f"median of {repeat}")
+    results: list[dict[str, Any]] = []
+    passed = True
+    for name in names or MEASURES:
+        runs: list[list[Line]] = []
+        for number in range(repeat):
+            with console.status(f"{name}, run {number + 1} of {repeat}"):
+                runs.append(MEASURES[name]())
+        for line, judged in medians(runs):
+            passed = passed and line.passes()
+            ratio = f"{line.ours / line.yardstick:.2f}" if line.yardstick else ""
+            beside = f"{_short(line.yardstick)} {line.unit} {line.against}" if line.yardstick else ""
+            verdict = "[green]yes[/]" if line.passes() else "[red]no[/]"
+            every = " ".join(_short(value) for value in judged)
+            table.add_row(
+                line.what, f"{_short(line.ours)} {line.unit}", beside, ratio, line.bar_text(), verdict, every
+            )
+            results.append({**line._asdict(), "passes": line.passes(), "judged_in_each_run": judged})
+    console.print(table)
+    json_path.parent.mkdir(exist_ok=True)
+    json_path.write_text(
+        json.dumps(
+            {"at": int(time.time()), "machine": platform.platform(), "python": platform.python_version(),
+             "repeat": repeat, "figures": results},
+            indent=1,
+        )
+    )  # fmt: skip
+    sys.exit(0 if passed else 1)
+
+
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,169 @@
+"""What the router alone does: throughput beside Redis, memory of an id, coming back after kill -9."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import time
+
+from tests.bench.lines import Line
+from tests.bench.programs import Running, Stage, until
+from zrouter.client import RouterClient
+
+IDS = 10_000
+BATCH = 256
+MESSAGES = 4_000_000
+SINGLES = 400_000  # for each of the senders
+SENDERS = 4
+MANY_IDS = 100_000
+REDIS = "Redis"
+
+
+def _frontends(stage: Stage, endpoint: str) -> list[Running]:
+    half = IDS // 2
+    found = [
+        stage.python("peers", "frontend", endpoint, 1, half),
+        stage.python("peers", "frontend", endpoint, half + 1, IDS),
+    ]
+    for frontend in found:
+        frontend.read()
+    with RouterClient(endpoint) as api:
+        until(lambda: api.stats()["ids"] == IDS)
+    return found
+
+
+def _flood(messages: int, batch: int, senders: int, receipts: bool) -> tuple[float, float]:
+    """Messages a second through a router, and its CPU for each [us]; fails if one was lost."""
+    with Stage() as stage:
+        router, endpoint = stage.router()
+        frontends = _frontends(stage, endpoint)
+        running = [
+            stage.python("peers", "sender", endpoint, messages, batch, IDS, receipts) for _ in range(senders)
+        ]
+        for sender in running:
+            sender.read()
+        cpu = router.cpu_s()
+        began = time.monotonic()
+        for sender in running:
+            assert sender.process.stdin is not None
+            sender.process.stdin.write("\n")
+            sender.process.stdin.flush()
+        done = [sender.read() for sender in running]
+        seconds = time.monotonic() - began
+        us = (router.cpu_s() - cpu) * 1e6
+        accepted = sum(found["accepted"] for found in done)
+        with RouterClient(endpoint) as api:
+            stats = api.stats()
+        arrived = sum(frontend.ask()["messages"] for frontend in frontends)
+        if stats["messages_out"] != accepted or arrived != accepted:
+            raise RuntimeError(f"accepted {accepted}, routed {stats['messages_out']}, arrived {arrived}")
+        if receipts and sum(found["handed"] for found in done) != accepted:
+            raise RuntimeError("receipts do not add up")
+    return accepted / seconds, us / accepted
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _redis() -> tuple[float, float]:
+    """Redis PUBLISH, pipelined, to as many channels on two subscribers: messages a second, and its CPU [us]."""
+    with Stage() as stage:
+        port = _free_port()
+        redis = stage.run(
+            "redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
+            "--client-output-buffer-limit", "pubsub 0 0 0",
+        )  # fmt: skip
+
+        def answers() -> bool:
+            with socket.socket() as probe:
+                return probe.connect_ex(("127.0.0.1", port)) == 0
+
+        until(answers)
+        half = IDS // 2
+        for first, last in ((0, half - 1), (half, IDS - 1)):
+            stage.python("peers", "subscriber", port, first, last).read()
+        cpu = redis.cpu_s()
+        began = time.monotonic()
+        sender = stage.run(
+            "redis-benchmark", "-p", str(port), "-n", str(MESSAGES), "-P", str(BATCH), "-r", str(IDS), "-c", "2",
+            "-q", "PUBLISH", "__rand_int__", "0123456789012345678901234",
+        )  # fmt: skip
+        assert sender.process.stdout is not None
+        sender.process.stdout.read()
+        sender.process.wait()
+        seconds = time.monotonic() - began
+        return MESSAGES / seconds, (redis.cpu_s() - cpu) / MESSAGES * 1e6
+
+
+def throughput() -> list[Line]:
+    """25-byte messages to 10,000 ids on 2 frontends."""
+    redis_rate, redis_us = _redis()
+    rate, us = _flood(MESSAGES, BATCH, 1, receipts=False)
+    receipts_rate, receipts_us = _flood(MESSAGES, BATCH, 1, receipts=True)
+    return [
+        Line("router, batched: throughput", "/s", rate, 1.0, redis_rate, REDIS, at_least=True, by_ratio=True),
+        Line("router, batched: CPU per message", "us", us, 1.0, redis_us, REDIS, by_ratio=True),
+        Line(
+            "router, batched, with receipts: throughput", "/s", receipts_rate, 0.7, redis_rate, REDIS,
+            at_least=True, by_ratio=True,
+        ),
+        Line("router, batched, with receipts: CPU per message", "us", receipts_us, 1.4, redis_us, REDIS, by_ratio=True),
+    ]  # fmt: skip
+
+
+def singles() -> list[Line]:
+    """Four senders, one message in each frame."""
+    rate, _ = _flood(SINGLES, 1, SENDERS, receipts=False)
+    receipts_rate, _ = _flood(SINGLES, 1, SENDERS, receipts=True)
+    return [
+        Line("router, 4 senders, single messages: throughput", "/s", rate, 500_000, at_least=True),
+        Line("the same with receipts", "/s", receipts_rate, 250_000, at_least=True),
+    ]
+
+
+def memory() -> list[Line]:
+    """100,000 ids from one frontend."""
+    with Stage() as stage:
+        router, endpoint = stage.router()
+        stage.python("peers", "frontend", endpoint, 1, 1000).read()
+        with RouterClient(endpoint) as api:
+            until(lambda: api.stats()["ids"] == 1000)
+            before = router.rss_bytes()
+            stage.python("peers", "frontend", endpoint, 100_001, 100_000 + MANY_IDS).read()
+            until(lambda: api.stats()["ids"] == 1000 + MANY_IDS)
+        each = (router.rss_bytes() - before) / MANY_IDS
+    return [Line("router memory per id", "B", each, 250)]
+
+
+def comeback() -> list[Line]:
+    """The router is killed with 10,000 ids on 4 workers, and started again."""
+    workers = 4
+    with Stage() as stage:
+        port = _free_port()
+        endpoint = f"tcp://127.0.0.1:{port}"
+        router = stage.ours("zrouter", "serve", "--bind", endpoint)
+        router.said(r"listening on (\S+)")
+        _, http = stage.front(endpoint, "--workers", str(workers))
+        sink = stage.sink(http, IDS)
+        with RouterClient(endpoint) as api:
+            until(lambda: api.stats()["ids"] == IDS)
+        os.kill(router.process.pid, signal.SIGKILL)
+        router.process.wait()
+        time.sleep(1.0)
+        router = stage.ours("zrouter", "serve", "--bind", endpoint)
+        router.said(r"listening on (\S+)")
+        began = time.monotonic()
+        with RouterClient(endpoint) as api:
+            until(lambda: api.stats()["ids"] == IDS, pause_s=0.01)
+        seconds = time.monotonic() - began
+        closed = sink.program.ask()["closed"]
+    return [
+        Line("router killed and started again: all ids logged in after", "s", seconds, 1.0),
+        Line("the same: clients lost", "", closed, 0),
+    ]
+
+
