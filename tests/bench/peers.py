@@ -120,9 +120,9 @@ def subscriber(port: int, first: int, last: int) -> None:
     link = socket.create_connection(("127.0.0.1", port))
     for number in range(first, last + 1):
         link.sendall(b"SUBSCRIBE %012d\r\n" % number)
-    confirmed = 0
-    while confirmed < last - first + 1:
-        confirmed += link.recv(65536).count(b"subscribe\r\n")
+    confirmed = b""
+    while confirmed.count(b"subscribe\r\n") < last - first + 1:
+        confirmed += link.recv(65536)
     say(ready=True)
     received = 0
     buffer = bytearray(1 << 20)
