@@ -65,35 +65,40 @@ class Link:
             while not left and time.monotonic() < deadline:
                 self._dealer.flush(time.monotonic())
                 self._dealer.socket.poll(50)
-                self._dealer.receive(time.monotonic(), _FRAMES)
+                self._dealer.receive(time.monotonic(), _FRAMES, [])
         self._unwatch()
         self._dealer.close()
         self._context.term()
 
     def _watch(self) -> None:
-        for socket in (self._dealer.socket, self._dealer.monitor):
-            self._loop.add_handler(socket.fileno(), self._ready, IOLoop.READ)
-        self._loop.add_callback(self._ready, 0, 0)
+        self._loop.add_handler(self._dealer.socket.fileno(), self._arrived, IOLoop.READ)
+        self._loop.add_handler(self._dealer.monitor.fileno(), self._turned, IOLoop.READ)
+        self._loop.add_callback(self._turned, 0, 0)
 
     def _unwatch(self) -> None:
         for socket in (self._dealer.socket, self._dealer.monitor):
             self._loop.remove_handler(socket.fileno())
 
-    def _ready(self, descriptor: int, events: int) -> None:
+    def _turned(self, descriptor: int, events: int) -> None:
+        """A connection to the router came or went."""
+        self._dealer.read_monitor(time.monotonic())
+        self._arrived(0, 0)
+
+    def _arrived(self, descriptor: int, events: int) -> None:
         """ZeroMQ's descriptors signal edges: read until nothing is left, or come back."""
-        now = time.monotonic()
-        self._dealer.read_monitor(now)
-        found = self._dealer.receive(now, _FRAMES)
-        for message in found or ():
+        found: list[Deliver | Evict] = []
+        is_drained = self._dealer.receive(time.monotonic(), _FRAMES, found)
+        for message in found:
             self._on_message(message)
-        self._flush()
+        if not is_drained or self._dealer.has_to_say():
+            self._flush()
 
     def _flush(self) -> None:
         self._flush_is_due = False
         self._dealer.flush(time.monotonic())
-        # Sending may have swallowed the edge of an arrival.
+        # Sending may have swallowed the edge of an arrival, and there may be more than was taken.
         if self._dealer.has_arrivals():
-            self._loop.add_callback(self._ready, 0, 0)
+            self._loop.add_callback(self._arrived, 0, 0)
 
     def _tick(self) -> None:
         self.session.report(self._report())
@@ -101,4 +106,4 @@ class Link:
             self._unwatch()
             self._dealer.reopen()
             self._watch()
-        self._ready(0, 0)
+        self._turned(0, 0)

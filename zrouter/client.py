@@ -261,7 +261,9 @@ class RouterClient:
         if self._dealer.monitor in ready:
             self._dealer.read_monitor(now)
         if self._dealer.socket in ready:
-            for message in self._dealer.receive(now, _RECEIVE_FRAMES) or ():
+            found: list[wire.Deliver | wire.Evict] = []
+            self._dealer.receive(now, _RECEIVE_FRAMES, found)
+            for message in found:
                 self._take(message)
         if self._session.fatal is not None:
             raise self._session.fatal

@@ -25,6 +25,10 @@ RECONNECT_MS: Final = 50
 RECONNECT_MAX_MS: Final = 1000
 QUEUE_FRAMES: Final = 1000  # in each direction, inside ZeroMQ; beyond it the router's window and we wait
 _NOBLOCK: Final = int(zmq.NOBLOCK)
+_EVENTS: Final = int(zmq.EVENTS)
+_POLLIN: Final = int(zmq.POLLIN)
+# Unbound and with plain integers: pyzmq's own methods look the option up in an enum each time.
+_get = zmq.backend.Socket.get
 _WATCHED: Final = int(zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED)
 
 
@@ -53,15 +57,14 @@ class Dealer:
             else:
                 self.session.closed()
 
-    def receive(self, now: float, frames: int) -> list[Deliver | Evict] | None:
-        """Take up to that many frames; what is for the ids we hold comes back, None if there was no frame."""
-        recv, receive = self.socket.recv, self.session.receive
-        found: list[Deliver | Evict] = []
-        for taken in range(frames):
-            try:
-                frame = recv(_NOBLOCK)
-            except zmq.Again:
-                return found if taken else None
+    def receive(self, now: float, frames: int, found: list[Deliver | Evict]) -> bool:
+        """Take up to that many frames; what is for the ids we hold joins `found`. True if none is left."""
+        recv, receive, has_arrivals = self.socket.recv, self.session.receive, self.has_arrivals
+        for _ in range(frames):
+            # Asked before each, because an exception for "nothing there" costs more than the question.
+            if not has_arrivals():
+                return True
+            frame = recv(_NOBLOCK)
             try:
                 message = receive(frame, now)
             except WireError as error:
@@ -69,7 +72,7 @@ class Dealer:
                 continue
             if message is not None:
                 found.append(message)
-        return found
+        return False
 
     def flush(self, now: float) -> bool:
         """Send what the session has to say; False if some of it must wait for room in the queue."""
@@ -85,9 +88,13 @@ class Dealer:
             self._unsent = []
         return True
 
+    def has_to_say(self) -> bool:
+        """Whether `flush` would send something."""
+        return bool(self._unsent) or self.session.has_to_say()
+
     def has_arrivals(self) -> bool:
         """Whether a frame waits to be received."""
-        return bool(int(self.socket.get(zmq.EVENTS)) & zmq.POLLIN)
+        return bool(_get(self.socket, _EVENTS) & _POLLIN)
 
     def reopen(self) -> None:
         """Drop the connection, which is dead or half-open, and make another."""

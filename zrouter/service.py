@@ -31,6 +31,10 @@ TICK_MS: Final = 250
 OVERSIZE: Final = 4
 _NOBLOCK: Final = int(zmq.NOBLOCK)
 _MORE: Final = int(zmq.NOBLOCK | zmq.SNDMORE)
+# Plain integers: pyzmq's enums cost a look-up each.
+_RCVMORE: Final = int(zmq.RCVMORE)
+_EVENTS: Final = int(zmq.EVENTS)
+_POLLIN: Final = int(zmq.POLLIN)
 
 
 class RouterService:
@@ -49,6 +53,7 @@ class RouterService:
         self._socket.set(zmq.LINGER, 1000)
         self._socket.set(zmq.TCP_KEEPALIVE, 1)
         self._socket.set(zmq.BACKLOG, 1024)
+        self._socket.set(zmq.RCVTIMEO, TICK_MS)
         self._socket.bind(settings.bind)
         self.endpoint = str(self._socket.get_string(zmq.LAST_ENDPOINT))
 
@@ -65,9 +70,7 @@ class RouterService:
         watchdog_s = notify.watchdog_s()
         next_tick = next_alive = 0.0
         while self._running:
-            self._socket.poll(TICK_MS)
-            now = time.monotonic()
-            self._drain(now)
+            now = self._drain()
             if now >= next_tick:
                 next_tick = now + TICK_MS / 1000
                 lapsed = self._router.counters.lapsed
@@ -87,25 +90,34 @@ class RouterService:
         """Leave the loop after the burst under way; may be called from a signal handler."""
         self._running = False
 
-    def _drain(self, now: float) -> None:
-        """Feed the router what has arrived, up to a burst."""
+    def _drain(self) -> float:
+        """Wait for a frame, but not past a tick, and feed the router what has arrived, up to a burst.
+
+        Returns the time at which the waiting ended, on the monotonic clock [s].
+        """
         recv, get = self._socket.recv, zmq.backend.Socket.get
         socket, receive = self._socket, self._router.receive
         room = BURST_BYTES
+        wait = 0  # for the first frame
+        now = 0.0
         try:
-            for _ in range(BURST_FRAMES):
-                address = recv(_NOBLOCK)
+            for taken in range(BURST_FRAMES):
+                address = recv(wait)
+                if not now:
+                    now, wait = time.monotonic(), _NOBLOCK
                 frame = recv()
-                if get(socket, zmq.RCVMORE):
-                    while get(socket, zmq.RCVMORE):
+                if get(socket, _RCVMORE):
+                    while get(socket, _RCVMORE):
                         recv()
                     frame = b""  # several frames are not a message of ours: refused as such
                 receive(address, frame, now)
                 room -= len(frame)
-                if room < 0:
-                    return
+                # A frame that comes alone is the usual case, and an exception costs more than a question.
+                if room < 0 or (taken == 0 and not get(socket, _EVENTS) & _POLLIN):
+                    break
         except zmq.Again:
-            return
+            pass
+        return now or time.monotonic()
 
     def _flush(self) -> None:
         """Send what the burst has made, and tell the router what could not be sent."""

@@ -151,6 +151,10 @@ class Session:
         self.welcome = None
         self._greet(now)
 
+    def has_to_say(self) -> bool:
+        """Whether `outgoing` may have something."""
+        return bool(self._out or self._unsaid)
+
     def outgoing(self, now: float) -> list[bytes]:
         """The frames to send now, in order."""
         if self.welcome is not None:
