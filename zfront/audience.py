@@ -6,7 +6,7 @@ connection is a small number (its descriptor); a lone connection of an id is sto
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 
 class Audience:
@@ -18,6 +18,11 @@ class Audience:
 
     def __len__(self) -> int:
         return len(self._of_connection)
+
+    @property
+    def by_id(self) -> Mapping[bytes, int | set[int]]:
+        """The connection of each id, or the set of them if there are several; to read only, and at once."""
+        return self._of_id
 
     def ids(self) -> Collection[bytes]:
         """Every id that somebody here is connected as."""

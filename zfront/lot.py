@@ -11,7 +11,7 @@ from __future__ import annotations
 import errno
 import os
 import select
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 _WATCHED: Final = select.EPOLLIN | select.EPOLLRDHUP
@@ -46,22 +46,33 @@ class Lot:
         self._epoll.register(descriptor, _WATCHED)
         self._parked.add(descriptor)
 
-    def write(self, descriptor: int, data: bytes) -> None:
-        """Send to a client, or keep for it what the kernel does not take; too much ends the connection."""
-        outbox = self._outboxes.get(descriptor)
-        if outbox is None:
+    def write_all(self, writes: Mapping[int, bytes | bytearray]) -> None:
+        """Send to each client what is for it. Much of the cost of a message is here."""
+        outboxes, write = self._outboxes, os.write
+        for descriptor, data in writes.items():
+            if descriptor in outboxes:
+                self._keep(descriptor, data)
+                continue
             try:
-                sent = os.write(descriptor, data)
+                sent = write(descriptor, data)
             except BlockingIOError:
                 sent = 0
             except OSError:
                 self.close(descriptor, "reset")
-                return
-            if sent == len(data):
-                return
+                continue
+            if sent != len(data):
+                self._keep(descriptor, data[sent:])
+
+    def write(self, descriptor: int, data: bytes) -> None:
+        """Send to a client, or keep for it what the kernel does not take; too much ends the connection."""
+        self.write_all({descriptor: data})
+
+    def _keep(self, descriptor: int, data: bytes | bytearray) -> None:
+        """Put into the outbox what has to wait until the kernel takes more."""
+        outbox = self._outboxes.get(descriptor)
+        if outbox is None:
             outbox = self._outboxes[descriptor] = bytearray()
             self._epoll.modify(descriptor, _WATCHED | select.EPOLLOUT)
-            data = data[sent:]
         if len(outbox) + len(data) > self._outbox_bytes:
             self.close(descriptor, "slow")
             return

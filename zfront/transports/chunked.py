@@ -16,15 +16,23 @@ HEAD: Final = (
 )
 
 
+# Ready-made pieces of the usual chunks: formatting numbers is most of the work otherwise. About 100 KB.
+_SIZES: Final = [b"%x\r\n" % size for size in range(1024)]
+_OPENINGS: Final = [b"Recvd msg #%d: '" % number for number in range(1024)]
+_CLOSING: Final = b"'<br/>\n"
+_CLOSING_BYTES: Final = len(_CLOSING)
+_END: Final = _CLOSING + b"\r\n"
+_AND, _LESS, _MORE, _QUOTE, _DOUBLE_QUOTE = b"&<>'\""
+
+
 def escape(message: bytes) -> bytes:
     """HTML-escape, and make what is not UTF-8 readable as UTF-8."""
-    try:
-        message.decode()
-    except UnicodeDecodeError:
+    if not message.isascii():
         message = message.decode(errors="replace").encode()
-    if b"&" in message:
+    # Looking for a number is four times as fast as looking for bytes.
+    if _AND in message:
         message = message.replace(b"&", b"&amp;")
-    if b"<" in message or b">" in message or b"'" in message or b'"' in message:
+    if _LESS in message or _MORE in message or _QUOTE in message or _DOUBLE_QUOTE in message:
         message = message.replace(b"<", b"&lt;").replace(b">", b"&gt;")
         message = message.replace(b"'", b"&#x27;").replace(b'"', b"&quot;")
     return message
@@ -32,8 +40,9 @@ def escape(message: bytes) -> bytes:
 
 def message_chunk(number: int, escaped: bytes) -> bytes:
     """The chunk of the connection's message `number`, counted from 1; `escaped` is from `escape`."""
-    line = b"Recvd msg #%d: '%b'<br/>\n" % (number, escaped)
-    return b"%x\r\n%b\r\n" % (len(line), line)
+    opening = _OPENINGS[number] if number < 1024 else b"Recvd msg #%d: '" % number
+    size = len(opening) + len(escaped) + _CLOSING_BYTES
+    return b"".join((_SIZES[size] if size < 1024 else b"%x\r\n" % size, opening, escaped, _END))
 
 
 def welcome_chunk(an_id: bytes) -> bytes:
