@@ -15,15 +15,13 @@ from tornado.ioloop import IOLoop, PeriodicCallback
 
 from zrouter.dealer import Dealer
 from zrouter.session import Session
-from zrouter.wire import Deliver, Evict, Goodbye
+from zrouter.wire import Goodbye, Pair
 
-# Frames taken in one go before other events get their turn.
-_FRAMES: Final = 32
 _TICK_MS: Final = 250
 
 
 class Link:
-    """Carries a session in the event loop; `on_message` gets what is for our ids."""
+    """Carries a session in the event loop; `deliver` and `evict` get what is for our ids."""
 
     def __init__(
         self,
@@ -32,11 +30,13 @@ class Link:
         holdings: Callable[[], Collection[bytes]],
         connections: Callable[[bytes], int],
         report: Callable[[], dict[str, int | float | str]],
-        on_message: Callable[[Deliver | Evict], None],
+        deliver: Callable[[list[Pair]], None],
+        evict: Callable[[list[bytes]], None],
     ) -> None:
         self.session = Session(name, os.urandom(8), 0.0, holdings, connections)
         self._report = report
-        self._on_message = on_message
+        self._deliver = deliver
+        self._evict = evict
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._dealer = Dealer(self._context, router, self.session)
         self._loop = IOLoop.current()
@@ -65,7 +65,7 @@ class Link:
             while not left and time.monotonic() < deadline:
                 self._dealer.flush(time.monotonic())
                 self._dealer.socket.poll(50)
-                self._dealer.receive(time.monotonic(), _FRAMES, [])
+                self._dealer.receive(time.monotonic(), [], [])
         self._unwatch()
         self._dealer.close()
         self._context.term()
@@ -86,10 +86,13 @@ class Link:
 
     def _arrived(self, descriptor: int, events: int) -> None:
         """ZeroMQ's descriptors signal edges: read until nothing is left, or come back."""
-        found: list[Deliver | Evict] = []
-        is_drained = self._dealer.receive(time.monotonic(), _FRAMES, found)
-        for message in found:
-            self._on_message(message)
+        pairs: list[Pair] = []
+        evictions: list[bytes] = []
+        is_drained = self._dealer.receive(time.monotonic(), pairs, evictions)
+        if pairs:
+            self._deliver(pairs)
+        if evictions:
+            self._evict(evictions)
         if not is_drained or self._dealer.has_to_say():
             self._flush()
 

@@ -66,7 +66,7 @@ class Room:
                 self.unheard += 1
                 continue
             escaped = escape(message)
-            if type(held) is int:
+            if isinstance(held, int):
                 number = numbers[held] = numbers[held] + 1
                 delivered += 1
                 if held in writes:

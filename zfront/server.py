@@ -20,7 +20,6 @@ from zfront.link import Link
 from zfront.room import Room
 from zfront.settings import FrontSettings
 from zrouter.daemon import notify, process
-from zrouter.wire import Deliver, Evict
 
 log = logging.getLogger("zfront")
 
@@ -36,7 +35,15 @@ class Worker:
         self._loop = IOLoop.current()
         self._room = Room(settings.connection_limit(), settings.outbox, self._changed)
         audience = self._room.audience
-        self._link = Link(settings.router, name, audience.ids, audience.count, self._report, self._take)
+        self._link = Link(
+            settings.router,
+            name,
+            audience.ids,
+            audience.count,
+            self._report,
+            self._room.deliver,
+            self._room.evict,
+        )
         server = HTTPServer(
             make_app(self._room),
             max_header_size=HEAD_BYTES,
@@ -78,12 +85,6 @@ class Worker:
             self._loop.call_later(period, self._tick, period)
         else:
             self._ticking.discard(period)
-
-    def _take(self, message: Deliver | Evict) -> None:
-        if isinstance(message, Deliver):
-            self._room.deliver(message.pairs)
-        else:
-            self._room.evict(message.ids)
 
     def _report(self) -> dict[str, int | float | str]:
         return {

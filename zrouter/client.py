@@ -26,7 +26,6 @@ DEFAULT_TIMEOUT_S: Final = 5.0
 LEASE_S: Final = 30.0
 # Batches of send_many that wait for their receipts at a time.
 _BATCHES_UNDER_WAY: Final = 32
-_RECEIVE_FRAMES: Final = 256
 _TICK_S: Final = 0.25
 
 
@@ -261,18 +260,13 @@ class RouterClient:
         if self._dealer.monitor in ready:
             self._dealer.read_monitor(now)
         if self._dealer.socket in ready:
-            found: list[wire.Deliver | wire.Evict] = []
-            self._dealer.receive(now, _RECEIVE_FRAMES, found)
-            for message in found:
-                self._take(message)
+            pairs: list[Pair] = []
+            evictions: list[bytes] = []
+            self._dealer.receive(now, pairs, evictions)
+            self._received += [Received(an_id.decode(), body) for an_id, body in pairs]
+            self._evicted(evictions)
         if self._session.fatal is not None:
             raise self._session.fatal
-
-    def _take(self, message: wire.Deliver | wire.Evict) -> None:
-        if isinstance(message, wire.Deliver):
-            self._received += [Received(an_id.decode(), body) for an_id, body in message.pairs]
-        else:
-            self._evicted(message.ids)
 
     def _evicted(self, ids: Sequence[bytes]) -> None:
         for an_id in ids:

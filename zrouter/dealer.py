@@ -10,25 +10,29 @@ that is away, and a Hello is the first thing that a new connection carries.
 from __future__ import annotations
 
 import logging
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final, cast
 
 import zmq
 import zmq.backend
 from zmq.utils.monitor import recv_monitor_message
 
 from zrouter.session import Session
-from zrouter.wire import Deliver, Evict, WireError
+from zrouter.wire import Deliver, Evict, Pair, WireError
 
 log = logging.getLogger("zrouter.link")
 
 RECONNECT_MS: Final = 50
 RECONNECT_MAX_MS: Final = 1000
 QUEUE_FRAMES: Final = 1000  # in each direction, inside ZeroMQ; beyond it the router's window and we wait
+# One burst: what is taken before its messages are written. More wait longer, and share more writes.
+BURST_FRAMES: Final = 256
+BURST_MESSAGES: Final = 4096
 _NOBLOCK: Final = int(zmq.NOBLOCK)
 _EVENTS: Final = int(zmq.EVENTS)
 _POLLIN: Final = int(zmq.POLLIN)
 # Unbound and with plain integers: pyzmq's own methods look the option up in an enum each time.
-_get = zmq.backend.Socket.get
+_get = cast(Callable[[Any, int], int], zmq.backend.Socket.get)
 _WATCHED: Final = int(zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED)
 
 
@@ -57,10 +61,13 @@ class Dealer:
             else:
                 self.session.closed()
 
-    def receive(self, now: float, frames: int, found: list[Deliver | Evict]) -> bool:
-        """Take up to that many frames; what is for the ids we hold joins `found`. True if none is left."""
+    def receive(self, now: float, pairs: list[Pair], evictions: list[bytes]) -> bool:
+        """Take what has come, up to a burst: messages and evictions for the ids we hold join the lists.
+
+        True if nothing is left to take.
+        """
         recv, receive, has_arrivals = self.socket.recv, self.session.receive, self.has_arrivals
-        for _ in range(frames):
+        for _ in range(BURST_FRAMES):
             # Asked before each, because an exception for "nothing there" costs more than the question.
             if not has_arrivals():
                 return True
@@ -70,8 +77,12 @@ class Dealer:
             except WireError as error:
                 log.warning("not a message of the router: %s", error)
                 continue
-            if message is not None:
-                found.append(message)
+            if type(message) is Deliver:
+                pairs += message.pairs
+                if len(pairs) >= BURST_MESSAGES:
+                    return False
+            elif type(message) is Evict:
+                evictions += message.ids
         return False
 
     def flush(self, now: float) -> bool:

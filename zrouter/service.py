@@ -9,8 +9,8 @@ import gc
 import logging
 import signal
 import time
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Callable, Iterable
+from typing import Any, Final, cast
 
 import zmq
 import zmq.backend
@@ -35,6 +35,7 @@ _MORE: Final = int(zmq.NOBLOCK | zmq.SNDMORE)
 _RCVMORE: Final = int(zmq.RCVMORE)
 _EVENTS: Final = int(zmq.EVENTS)
 _POLLIN: Final = int(zmq.POLLIN)
+_get = cast(Callable[[Any, int], int], zmq.backend.Socket.get)
 
 
 class RouterService:
@@ -95,7 +96,7 @@ class RouterService:
 
         Returns the time at which the waiting ended, on the monotonic clock [s].
         """
-        recv, get = self._socket.recv, zmq.backend.Socket.get
+        recv, get = self._socket.recv, _get
         socket, receive = self._socket, self._router.receive
         room = BURST_BYTES
         wait = 0  # for the first frame

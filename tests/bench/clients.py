@@ -73,7 +73,9 @@ def saturated() -> list[Line]:
         rate = delivered / sent["seconds"]
     what = "saturated, random ids: "
     return [
-        Line(what + "router + zfront CPU per message", "us", router_us + front_us, 1.6, c_us, C, by_ratio=True),
+        Line(
+            what + "router + zfront CPU per message", "us", router_us + front_us, 1.6, c_us, C, by_ratio=True
+        ),
         Line(what + "zfront CPU per message", "us", front_us, 1.3, c_us, C, by_ratio=True),
         Line(what + "delivered, one worker", "/s", rate, 0.6, c_rate, C, at_least=True, by_ratio=True),
     ]

@@ -29,7 +29,9 @@ class Line(NamedTuple):
     def bar_text(self) -> str:
         """The bar in words."""
         sign = ">=" if self.at_least else "<="
-        return f"{sign} {self.bar:g} x {self.against}" if self.by_ratio else f"{sign} {self.bar:,g} {self.unit}"
+        return (
+            f"{sign} {self.bar:g} x {self.against}" if self.by_ratio else f"{sign} {self.bar:,g} {self.unit}"
+        )
 
 
 def medians(runs: list[list[Line]]) -> list[tuple[Line, list[float]]]:

@@ -83,11 +83,12 @@ def frontend(endpoint: str, first: int, last: int) -> None:
 
 
 def sender(endpoint: str, messages: int, batch: int, ids: int, receipts: bool) -> None:
-    """Send so many messages in frames of `batch`; begins at a line on standard input, says how long it took."""
+    """Send so many messages in frames of `batch`, from a line on standard input on; says how long it took."""
     dealer, _ = link(endpoint, "sender")
     rng = random.Random(os.getpid())
     pools = [
-        [(b"%d" % rng.randint(1, ids), MESSAGE) for _ in range(batch)] for _ in range(max(64, 100_000 // batch))
+        [(b"%d" % rng.randint(1, ids), MESSAGE) for _ in range(batch)]
+        for _ in range(max(64, 100_000 // batch))
     ]
     request = 1 if receipts else 0
     frames = [wire.encode(wire.Send(request, pool)) for pool in pools]

@@ -139,7 +139,9 @@ class Stage:
         """Clients of a server, all connected when this returns."""
         shared = Path(self._folder.name) / f"{len(self._programs)}.count"
         shared.write_bytes(bytes(8))
-        return Sink(self.run(str(yardstick()), "sink", str(port), str(clients), target, str(shared)), shared, clients)
+        return Sink(
+            self.run(str(yardstick()), "sink", str(port), str(clients), target, str(shared)), shared, clients
+        )
 
 
 class Sink:

@@ -70,7 +70,7 @@ def _free_port() -> int:
 
 
 def _redis() -> tuple[float, float]:
-    """Redis PUBLISH, pipelined, to as many channels on two subscribers: messages a second, and its CPU [us]."""
+    """Redis PUBLISH, pipelined, as many channels on two subscribers: messages a second, and its CPU [us]."""
     with Stage() as stage:
         port = _free_port()
         redis = stage.run(
@@ -89,8 +89,8 @@ def _redis() -> tuple[float, float]:
         cpu = redis.cpu_s()
         began = time.monotonic()
         sender = stage.run(
-            "redis-benchmark", "-p", str(port), "-n", str(MESSAGES), "-P", str(BATCH), "-r", str(IDS), "-c", "2",
-            "-q", "PUBLISH", "__rand_int__", "0123456789012345678901234",
+            "redis-benchmark", "-p", str(port), "-n", str(MESSAGES), "-P", str(BATCH), "-r", str(IDS),
+            "-c", "2", "-q", "PUBLISH", "__rand_int__", "0123456789012345678901234",
         )  # fmt: skip
         assert sender.process.stdout is not None
         sender.process.stdout.read()
@@ -111,7 +111,10 @@ def throughput() -> list[Line]:
             "router, batched, with receipts: throughput", "/s", receipts_rate, 0.7, redis_rate, REDIS,
             at_least=True, by_ratio=True,
         ),
-        Line("router, batched, with receipts: CPU per message", "us", receipts_us, 1.4, redis_us, REDIS, by_ratio=True),
+        Line(
+            "router, batched, with receipts: CPU per message", "us", receipts_us, 1.4, redis_us, REDIS,
+            by_ratio=True,
+        ),
     ]  # fmt: skip
 
 
@@ -165,5 +168,3 @@ def comeback() -> list[Line]:
         Line("router killed and started again: all ids logged in after", "s", seconds, 1.0),
         Line("the same: clients lost", "", closed, 0),
     ]
-
-
