@@ -1,7 +1,7 @@
 """Senders that a user could have written: on RouterClient, to random ids.
 
 `python -m tests.bench.senders flood ENDPOINT IDS SECONDS WINDOW SHARED`  as fast as the sink reads
-`python -m tests.bench.senders pace ENDPOINT IDS RATE COUNT`  stamped messages at RATE per second, with receipts
+`python -m tests.bench.senders pace ENDPOINT IDS RATE COUNT`  stamped messages at RATE/s, with receipts
 `python -m tests.bench.senders once ENDPOINT ID`  one stamped message
 """
 
