@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from zrouter.table import Holder
+from zrouter.wire import Pair
 
 
 class Peer(Holder):
@@ -25,6 +26,8 @@ class Peer(Holder):
         "heard",
         "instance",
         "lease_s",
+        "receipted",
+        "receipts",
         "received_bytes",
         "report",
         "seq",
@@ -43,6 +46,9 @@ class Peer(Holder):
         self.accepted = 0  # messages taken from it
         self.dropped = 0  # messages for it that could not be handed over
         self.report: dict[str, int | float | str] = {}
+        # Of the burst under way: what it will be told, and the pairs of each Send that this is about.
+        self.receipts: list[tuple[int, list[int]]] = []
+        self.receipted: list[list[Pair]] = []
 
     def under_way_bytes(self) -> int:
         """Bytes of Deliver frames handed to ZeroMQ for this peer that it has not reported as received."""

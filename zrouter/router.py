@@ -1,64 +1,35 @@
 """The router's rules: what it does with each message, and what it answers.
 
-Owns: the peers, the table, the burst that is being worked on, the counters. Must not know: sockets or the
-time. A shell (service.py) feeds it and carries out what it says:
+Owns: who is on the link and who holds which id (peers.py, table.py), the burst that is being worked on
+(burst.py), the counters. Must not know: sockets or the time. A shell (service.py) feeds it and carries out
+what it says:
 
-    receive(address, frame, now)    any number of times: one burst
+    receive(arrivals, now)          what has come: one burst
+    tick(now)                       now and then
     deliveries()                    one packed frame for each frontend that something is for
     undeliverable(address, gone)    for each of those that could not be sent
     replies()                       receipts and answers; ends the burst
     unanswered(address, gone)       for each of those that could not be sent
-    tick(now)                       now and then, then deliveries() and replies()
-
-Receipts are written last, so that they say what became of the burst's deliveries.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container, Iterable
 from typing import Any
 
 import msgspec
 
 from zrouter import wire
+from zrouter.burst import Burst, too_large
+from zrouter.counters import Counters, Rates
+from zrouter.limits import Limits
 from zrouter.peers import Peer, Peers
-from zrouter.table import Holder, Route, RoutingTable
-from zrouter.wire import Pair, WireError, encode
+from zrouter.table import Holder, RoutingTable
+from zrouter.wire import WireError, encode
 
 # How much longer than a tick's usual distance the router may have been away before it excuses its peers.
 _AWAY_S = 1.0
 _PULSE_S = 1.0
-
-
-class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """The router's bounds; zrouter/settings.py says what each means, and what happens when it is reached."""
-
-    max_message: int = wire.DEFAULT_MAX_MESSAGE_BYTES
-    max_frame: int = wire.DEFAULT_MAX_FRAME_BYTES
-    window: int = 64 * 1024 * 1024
-    lease_s: float = 2.5
-    max_lease_s: float = 60.0
-    max_ids: int = 5_000_000
-    max_peers: int = 10_000
-
-
-class Counters(msgspec.Struct):
-    """Plain integers, since the router's start. Nothing is dropped without one of them growing."""
-
-    messages_in: int = 0  # (id, message) pairs accepted from senders
-    messages_out: int = 0  # pairs handed to frontends
-    bytes_out: int = 0  # bytes of Deliver frames
-    nobody: int = 0  # pairs whose id nobody held
-    dropped_backlog: int = 0  # pairs for a frontend with too much under way
-    dropped_unreachable: int = 0  # pairs for a frontend that had gone
-    replies_dropped: int = 0  # answers that a peer did not take
-    refused_messages: int = 0  # pairs in refused frames
-    errors: int = 0  # frames refused, of all kinds
-    hellos: int = 0
-    goodbyes: int = 0
-    lapsed: int = 0  # peers forgotten for silence
-    unreachable: int = 0  # peers forgotten because their connection had gone
-    kicks: int = 0  # connections asked to end
 
 
 class Router:
@@ -75,20 +46,14 @@ class Router:
         self.peers = Peers(self.limits.max_peers)
         self.table = RoutingTable()
         self.counters = Counters()
-        self.rates = {"messages_in_per_s": 0.0, "messages_out_per_s": 0.0}
+        self._rates = Rates()
         self._process_figures = process_figures
-        self._find_route = self.table.routes.get
-        self._find_peer = self.peers.by_address.get
-        self._frontends: dict[bytes, Peer] = {}
-        self._pulse = encode(wire.Pulse(epoch))
-        # The burst: pairs for nobody, receipts to write, answers to give.
-        self._unheld: list[Pair] = []
-        self._nobody: Route = (self._unheld.append, 0, ())
-        self._receipts: list[tuple[Peer, int, list[Pair], list[int]]] = []
+        self._burst = Burst(self.table, self.limits, self.counters)
+        self._frontends: dict[bytes, Peer] = {}  # who ever held an id or sent a report
         self._answers: list[tuple[bytes, bytes]] = []
+        self._pulse = encode(wire.Pulse(epoch))
         self._last_tick: float | None = None
         self._next_pulse = 0.0
-        self._rated: tuple[float, int, int] | None = None
         self._handlers: dict[type, Callable[[Peer, Any], None]] = {
             wire.Login: self._login,
             wire.Logout: self._logout,
@@ -99,55 +64,38 @@ class Router:
             wire.Kick: self._kick,
         }
 
+    @property
+    def known(self) -> Container[bytes]:
+        """The addresses of all peers that said Hello."""
+        return self.peers.by_address
+
     # ---- in ----------------------------------------------------------------------------------------
 
-    def receive(self, address: bytes, frame: bytes, now: float) -> None:
-        """Take one frame from the peer at `address`. The hot path."""
-        try:
-            message = wire.decode_to_router(frame)
-        except WireError as error:
-            self._refuse(address, 0, error)
-            return
-        peer = self._find_peer(address)
-        if type(message) is wire.Send:
-            if peer is None or len(frame) > self.limits.max_message:
-                refusal = self._objection(peer, frame, message)
-                if refusal is not None:
-                    self._refuse(address, message.request, refusal, len(message.pairs))
-                    return
-                assert peer is not None
+    def receive(self, arrivals: Iterable[tuple[bytes, bytes]], now: float) -> None:
+        """Take what has come, `(address, frame)` in order. The hot path."""
+        decode, find_peer, send = wire.decode_to_router, self.peers.by_address.get, self._burst.send
+        for address, frame in arrivals:
+            try:
+                message = decode(frame)
+            except wire.UNREADABLE as error:
+                self._refuse(address, 0, wire.explain(frame, error))
+                continue
+            peer = find_peer(address)
+            if peer is None:
+                self._greet(address, message, now)
+                continue
             peer.heard = now
-            pairs = message.pairs
-            peer.accepted += len(pairs)
-            self.counters.messages_in += len(pairs)
-            find, nobody = self._find_route, self._nobody
-            if message.request:
-                handed: list[int] = []
-                note = handed.append
-                for pair in pairs:
-                    hand, connections, _ = find(pair[0], nobody)
-                    hand(pair)
-                    note(connections)
-                self._receipts.append((peer, message.request, pairs, handed))
-            else:
-                for pair in pairs:
-                    find(pair[0], nobody)[0](pair)
-            return
-        if type(message) is wire.Hello:
-            self._hello(address, message, now)
-            return
-        request = getattr(message, "request", 0)
-        if peer is None:
-            self._refuse(address, request, WireError(wire.SAY_HELLO, wire.ERROR_CODES[wire.SAY_HELLO]))
-            return
-        peer.heard = now
-        if len(frame) > self.limits.max_frame:
-            self._refuse(address, request, self._too_long("a frame", len(frame), self.limits.max_frame))
-            return
-        try:
-            self._handlers[type(message)](peer, message)
-        except WireError as error:
-            self._refuse(address, request, error)
+            try:
+                if type(message) is wire.Send:
+                    send(peer, len(frame), message)
+                elif type(message) is wire.Hello:
+                    self._greet(address, message, now)
+                elif len(frame) > self.limits.max_frame:
+                    raise too_large("a frame", len(frame), self.limits.max_frame)
+                else:
+                    self._handlers[type(message)](peer, message)
+            except WireError as error:
+                self._refuse(address, getattr(message, "request", 0), error, _messages(message))
 
     def tick(self, now: float) -> None:
         """Forget the silent, pulse to everybody, take the rates."""
@@ -161,74 +109,40 @@ class Router:
         if now >= self._next_pulse:
             self._next_pulse = now + min(self.limits.lease_s / 3, _PULSE_S)
             self._answers.extend((peer.address, self._pulse) for peer in self.peers)
-        self._take_rates(now)
+        self._rates.take(self.counters, now)
 
     # ---- out ---------------------------------------------------------------------------------------
 
     def deliveries(self) -> list[tuple[bytes, bytes]]:
         """`(address, frame)` for each frontend that this burst has something for."""
-        out: list[tuple[bytes, bytes]] = []
-        counters = self.counters
-        counters.nobody += len(self._unheld)
-        for peer in self._frontends.values():
-            inbox = peer.inbox
-            if not inbox:
-                continue
-            frame = encode(wire.Deliver(peer.seq, inbox))
-            peer.seq += len(inbox)
-            if peer.under_way_bytes() + len(frame) > self.limits.window:
-                self._drop_inbox(peer)
-                counters.dropped_backlog += len(inbox)
-                inbox.clear()
-                continue
-            peer.handed_bytes += len(frame)
-            counters.messages_out += len(inbox)
-            counters.bytes_out += len(frame)
-            out.append((peer.address, frame))
-        return out
+        return self._burst.deliveries(self._frontends.values())
 
     def undeliverable(self, address: bytes, frame: bytes, gone: bool) -> None:
         """A delivery of this burst could not be sent: the peer has gone, or its queue was full."""
-        peer = self._find_peer(address)
+        peer = self.peers.find(address)
         if peer is None:
             return
-        peer.handed_bytes -= len(frame)
-        self.counters.messages_out -= len(peer.inbox)
-        self.counters.bytes_out -= len(frame)
+        self._burst.take_back(peer, frame)
         if gone:
-            self.counters.unreachable += 1
-            self._forget(peer)
+            self._lose(peer)
         else:
-            self.counters.dropped_backlog += len(peer.inbox)
-            self._drop_inbox(peer)
-            peer.inbox.clear()
+            self._burst.overflow(peer)
 
     def replies(self) -> list[tuple[bytes, bytes]]:
         """`(address, frame)` for all that is to be answered; the burst ends here."""
-        out: list[tuple[bytes, bytes]] = []
-        if self._receipts:
-            by_peer: dict[bytes, list[tuple[int, list[int]]]] = {}
-            for peer, request, _, handed in self._receipts:
-                by_peer.setdefault(peer.address, []).append((request, handed))
-            out = [(address, encode(wire.Receipts(receipts))) for address, receipts in by_peer.items()]
-            self._receipts.clear()
+        out = self._burst.receipts()
+        self._burst.end()
         if self._answers:
-            out.extend(self._answers)
-            self._answers.clear()
-        for peer in list(self._frontends.values()):
-            peer.inbox.clear()
-            if not peer.held:
-                del self._frontends[peer.address]
-        self._unheld.clear()
+            out += self._answers
+            self._answers = []
         return out
 
     def unanswered(self, address: bytes, gone: bool) -> None:
         """A reply could not be sent: the peer has gone, or does not take its answers."""
         self.counters.replies_dropped += 1
-        peer = self._find_peer(address)
+        peer = self.peers.find(address)
         if gone and peer is not None:
-            self.counters.unreachable += 1
-            self._forget(peer)
+            self._lose(peer)
 
     def figures(self) -> dict[str, Any]:
         """What `stats` shows: totals, rates, and a row for each frontend."""
@@ -249,21 +163,32 @@ class Router:
                 for peer in self._frontends.values()
             ],
             **msgspec.structs.asdict(self.counters),
-            **self.rates,
+            **self._rates.per_s,
             **self._process_figures(),
         }
 
     # ---- one method for each message ----------------------------------------------------------------
 
-    def _hello(self, address: bytes, hello: wire.Hello, now: float) -> None:
-        lease_s = max(self.limits.lease_s, min(hello.lease_ms / 1000, self.limits.max_lease_s))
-        known = self._find_peer(address)
-        if known is not None:
-            self._forget(known)
-        elif self.peers.is_full():
-            self._refuse(address, 0, WireError(wire.FULL, f"{len(self.peers)} peers are on the link already"))
+    def _greet(self, address: bytes, hello: wire.ToRouter, now: float) -> None:
+        """The first words of a connection, or of a session that begins anew on it."""
+        try:
+            if type(hello) is not wire.Hello:
+                raise WireError(wire.SAY_HELLO, wire.ERROR_CODES[wire.SAY_HELLO])
+            wire.check_hello(hello, address)
+            known = self.peers.find(address)
+            if known is not None:
+                self._forget(known)
+            elif self.peers.is_full():
+                raise WireError(wire.FULL, f"{len(self.peers)} peers are on the link already")
+        except WireError as error:
+            self._refuse(address, getattr(hello, "request", 0), error, _messages(hello))
             return
-        peer = Peer(address, hello.name, hello.instance, lease_s, now)
+        self._welcome(Peer(address, hello.name, hello.instance, self._lease_s(hello), now))
+
+    def _lease_s(self, hello: wire.Hello) -> float:
+        return max(self.limits.lease_s, min(hello.lease_ms / 1000, self.limits.max_lease_s))
+
+    def _welcome(self, peer: Peer) -> None:
         self.peers.add(peer)
         self.counters.hellos += 1
         for earlier in self.peers.earlier_lives(peer):
@@ -275,13 +200,13 @@ class Router:
         welcome = wire.Welcome(
             version=wire.VERSION,
             epoch=self.epoch,
-            lease_ms=round(lease_s * 1000),
-            heartbeat_ms=round(lease_s * 1000 / 3),
+            lease_ms=round(peer.lease_s * 1000),
+            heartbeat_ms=round(peer.lease_s * 1000 / 3),
             max_message=self.limits.max_message,
             max_frame=self.limits.max_frame,
             window=self.limits.window,
         )
-        self._answers.append((address, encode(welcome)))
+        self._answers.append((peer.address, encode(welcome)))
 
     def _login(self, peer: Peer, login: wire.Login) -> None:
         if len(login.ids) != len(login.connections):
@@ -293,20 +218,19 @@ class Router:
         table_set = self.table.set
         for an_id, connections in zip(login.ids, login.connections, strict=True):
             table_set(peer, an_id, connections)
-        if peer.held:
-            self._frontends[peer.address] = peer
+        self._frontends[peer.address] = peer
         self._done(peer, login.request, len(login.ids))
 
     def _logout(self, peer: Peer, logout: wire.Logout) -> None:
         for an_id in logout.ids:
             self.table.set(peer, an_id, 0)
-        # It stays among the frontends until the burst's deliveries are out; see replies().
         self._done(peer, logout.request, len(logout.ids))
 
     def _heartbeat(self, peer: Peer, heartbeat: wire.Heartbeat) -> None:
         peer.received_bytes = min(max(peer.received_bytes, heartbeat.received), peer.handed_bytes)
         if heartbeat.report is not None:
             peer.report = heartbeat.report
+            self._frontends[peer.address] = peer
 
     def _goodbye(self, peer: Peer, goodbye: wire.Goodbye) -> None:
         self.counters.goodbyes += 1
@@ -346,47 +270,19 @@ class Router:
         self.counters.refused_messages += messages
         self._answers.append((address, encode(wire.Error(request, error.code, str(error), messages))))
 
-    def _objection(self, peer: Peer | None, frame: bytes, send: wire.Send) -> WireError | None:
-        """Why this Send is not routed, if it is not."""
-        if peer is None:
-            return WireError(wire.SAY_HELLO, wire.ERROR_CODES[wire.SAY_HELLO])
-        if len(frame) > self.limits.max_frame:
-            return self._too_long("a frame", len(frame), self.limits.max_frame)
-        longest = max((len(message) for _, message in send.pairs), default=0)
-        if longest > self.limits.max_message:
-            return self._too_long("a message", longest, self.limits.max_message)
-        return None
-
-    @staticmethod
-    def _too_long(what: str, has: int, may: int) -> WireError:
-        return WireError(wire.TOO_LARGE, f"{what} of {has} bytes is too long: {may} are the limit")
+    def _lose(self, peer: Peer) -> None:
+        """Its connection has gone."""
+        self.counters.unreachable += 1
+        self._forget(peer)
 
     def _forget(self, peer: Peer) -> None:
         """Log out all its ids; what this burst had for it is lost and taken from the receipts."""
-        if peer.inbox:
-            self.counters.dropped_unreachable += len(peer.inbox)
-            self._drop_inbox(peer)
-            peer.inbox.clear()
+        self._burst.abandon(peer)
         self.table.forget(peer)
         self.peers.remove(peer)
         self._frontends.pop(peer.address, None)
 
-    def _drop_inbox(self, peer: Peer) -> None:
-        """Count the pairs in its inbox as dropped, and correct the receipts that counted them as handed."""
-        peer.dropped += len(peer.inbox)
-        lost = {id(pair) for pair in peer.inbox}
-        for _, _, pairs, handed in self._receipts:
-            for index, pair in enumerate(pairs):
-                if id(pair) in lost:
-                    handed[index] = max(0, handed[index] - peer.held.get(pair[0], 0))
 
-    def _take_rates(self, now: float) -> None:
-        messages_in, messages_out = self.counters.messages_in, self.counters.messages_out
-        if self._rated is None:
-            self._rated = (now, messages_in, messages_out)
-            return
-        then, had_in, had_out = self._rated
-        if now - then >= 1.0:
-            self.rates["messages_in_per_s"] = round((messages_in - had_in) / (now - then), 1)
-            self.rates["messages_out_per_s"] = round((messages_out - had_out) / (now - then), 1)
-            self._rated = (now, messages_in, messages_out)
+def _messages(message: wire.ToRouter) -> int:
+    """How many messages are refused with it."""
+    return len(message.pairs) if type(message) is wire.Send else 0

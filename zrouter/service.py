@@ -94,31 +94,40 @@ class RouterService:
     def _drain(self) -> float:
         """Wait for a frame, but not past a tick, and feed the router what has arrived, up to a burst.
 
-        Returns the time at which the waiting ended, on the monotonic clock [s].
+        Returns the time at which that was, on the monotonic clock [s].
         """
-        recv, get = self._socket.recv, _get
-        socket, receive = self._socket, self._router.receive
+        recv, known = self._socket.recv, self._router.known
+        arrivals: list[tuple[bytes, bytes]] = []
         room = BURST_BYTES
         wait = 0  # for the first frame
-        now = 0.0
         try:
-            for taken in range(BURST_FRAMES):
+            while room > 0 and len(arrivals) < BURST_FRAMES:
                 address = recv(wait)
-                if not now:
-                    now, wait = time.monotonic(), _NOBLOCK
-                frame = recv()
-                if get(socket, _RCVMORE):
-                    while get(socket, _RCVMORE):
-                        recv()
-                    frame = b""  # several frames are not a message of ours: refused as such
-                receive(address, frame, now)
+                frame = recv() if address in known else self._recv_from_stranger()
+                arrivals.append((address, frame))
                 room -= len(frame)
                 # A frame that comes alone is the usual case, and an exception costs more than a question.
-                if room < 0 or (taken == 0 and not get(socket, _EVENTS) & _POLLIN):
+                if not wait and not _get(self._socket, _EVENTS) & _POLLIN:
                     break
+                wait = _NOBLOCK
         except zmq.Again:
             pass
-        return now or time.monotonic()
+        now = time.monotonic()
+        if arrivals:
+            self._router.receive(arrivals, now)
+        return now
+
+    def _recv_from_stranger(self) -> bytes:
+        """The frame behind an address that nobody has who said Hello; empty if it isn't one message.
+
+        A message of ours is an address and one frame. Asking ZeroMQ whether more parts follow costs more than
+        receiving them, so of known peers it isn't asked: a surplus part is then read as the next address,
+        which is nobody's, so it ends here and is refused.
+        """
+        parts: list[bytes] = []
+        while _get(self._socket, _RCVMORE):
+            parts.append(self._socket.recv())
+        return parts[0] if len(parts) == 1 else b""
 
     def _flush(self) -> None:
         """Send what the burst has made, and tell the router what could not be sent."""

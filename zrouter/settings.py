@@ -9,7 +9,7 @@ import click
 from zrouter import wire
 from zrouter.daemon.logs import LEVELS
 from zrouter.daemon.options import BYTES, setting
-from zrouter.router import Limits
+from zrouter.limits import Limits
 
 DEFAULT_ROUTER = "tcp://127.0.0.1:5570"
 

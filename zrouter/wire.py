@@ -9,7 +9,7 @@ know, so a later minor version may append some.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Final, TypeAlias
 
 import msgspec
@@ -207,24 +207,11 @@ class WireError(ValueError):
 
 
 encode = msgspec.msgpack.Encoder().encode
-_decode_to_router = msgspec.msgpack.Decoder(ToRouter).decode
+# For the router's hot path, bare: it raises one of UNREADABLE for what is not a message; then ask `explain`.
+decode_to_router: Final[Callable[[bytes], ToRouter]] = msgspec.msgpack.Decoder(ToRouter).decode
+UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _decode_from_router = msgspec.msgpack.Decoder(FromRouter).decode
 _decode_any = msgspec.msgpack.Decoder().decode
-
-
-def decode_to_router(frame: bytes) -> ToRouter:
-    """Read a frame that a peer sent.
-
-    Raises:
-        WireError: it is not a message, or a Hello of another version.
-    """
-    try:
-        message: ToRouter = _decode_to_router(frame)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise _explain(frame, error) from None
-    if type(message) is Hello and message.version != VERSION:
-        raise _wrong_version(message.version)
-    return message
 
 
 def decode_from_router(frame: bytes) -> FromRouter:
@@ -235,8 +222,8 @@ def decode_from_router(frame: bytes) -> FromRouter:
     """
     try:
         message: FromRouter = _decode_from_router(frame)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise _explain(frame, error) from None
+    except UNREADABLE as error:
+        raise explain(frame, error) from None
     return message
 
 
@@ -256,15 +243,29 @@ def check_ids(ids: Sequence[bytes]) -> None:
         raise WireError(BAD_ID, "an id is not UTF-8") from None
 
 
+def check_hello(hello: Hello, address: bytes) -> None:
+    """Refuse a peer that speaks another version, or that chose its own routing id.
+
+    ROUTER makes up routing ids that begin with a zero byte; another peer can guess one that was chosen.
+
+    Raises:
+        WireError: with code WRONG_VERSION or NOT_UNDERSTOOD.
+    """
+    if hello.version != VERSION:
+        raise _wrong_version(hello.version)
+    if address[:1] != b"\0":
+        raise WireError(NOT_UNDERSTOOD, "leave the routing id (ZMQ_ROUTING_ID) to the router")
+
+
 def _wrong_version(version: object) -> WireError:
     return WireError(WRONG_VERSION, f"this router speaks version {VERSION}, not {version!r:.20}")
 
 
-def _explain(frame: bytes, error: Exception) -> WireError:
+def explain(frame: bytes, error: Exception) -> WireError:
     """Say what is wrong; a Hello of another version may differ in all but its first two fields."""
     try:
         head = _decode_any(frame)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return WireError(NOT_UNDERSTOOD, "not a msgpack array")
     if isinstance(head, list) and len(head) >= 2 and head[0] == 1 and head[1] != VERSION:
         return _wrong_version(head[1])

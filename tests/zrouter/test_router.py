@@ -6,12 +6,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zrouter import wire
-from zrouter.router import Limits, Router
+from zrouter.limits import Limits
+from zrouter.router import Router
 from zrouter.wire import encode
+
+# ROUTER's own routing ids begin with a zero byte.
+F1, F2, S = b"\0f1", b"\0f2", b"\0s"
+NAMES = {F1: "f1", F2: "f2", S: "s"}
 
 
 def peer(router: Router, address: bytes, now: float = 0.0) -> None:
-    router.receive(address, encode(wire.Hello(wire.VERSION, address.decode(), b"i" * 8, 0)), now)
+    router.receive([(address, encode(wire.Hello(wire.VERSION, NAMES[address], b"i" * 8, 0)))], now)
 
 
 def end_burst(router: Router) -> list[tuple[bytes, wire.FromRouter]]:
@@ -21,31 +26,31 @@ def end_burst(router: Router) -> list[tuple[bytes, wire.FromRouter]]:
 
 def two_frontends(limits: Limits | None = None) -> Router:
     router = Router(1, limits)
-    for address in (b"f1", b"f2", b"s"):
+    for address in (F1, F2, S):
         peer(router, address)
-    router.receive(b"f1", encode(wire.Login(0, [b"a", b"b"], [1, 2])), 0.0)
-    router.receive(b"f2", encode(wire.Login(0, [b"b"], [3])), 0.0)
+    router.receive([(F1, encode(wire.Login(0, [b"a", b"b"], [1, 2])))], 0.0)
+    router.receive([(F2, encode(wire.Login(0, [b"b"], [3])))], 0.0)
     end_burst(router)
     return router
 
 
 def test_a_burst_is_one_frame_for_each_frontend_and_a_receipt_for_each_send() -> None:
     router = two_frontends()
-    router.receive(b"s", encode(wire.Send(1, [(b"a", b"1"), (b"b", b"2"), (b"c", b"3")])), 0.0)
-    router.receive(b"s", encode(wire.Send(2, [(b"b", b"4")])), 0.0)
+    router.receive([(S, encode(wire.Send(1, [(b"a", b"1"), (b"b", b"2"), (b"c", b"3")])))], 0.0)
+    router.receive([(S, encode(wire.Send(2, [(b"b", b"4")])))], 0.0)
     assert end_burst(router) == [
-        (b"f1", wire.Deliver(0, [(b"a", b"1"), (b"b", b"2"), (b"b", b"4")])),
-        (b"f2", wire.Deliver(0, [(b"b", b"2"), (b"b", b"4")])),
-        (b"s", wire.Receipts([(1, [1, 5, 0]), (2, [5])])),
+        (F1, wire.Deliver(0, [(b"a", b"1"), (b"b", b"2"), (b"b", b"4")])),
+        (F2, wire.Deliver(0, [(b"b", b"2"), (b"b", b"4")])),
+        (S, wire.Receipts([(1, [1, 5, 0]), (2, [5])])),
     ]
     assert router.counters.nobody == 1
 
 
 def test_an_unreachable_frontend_is_taken_from_the_receipts() -> None:
     router = two_frontends()
-    router.receive(b"s", encode(wire.Send(1, [(b"a", b"1"), (b"b", b"2")])), 0.0)
+    router.receive([(S, encode(wire.Send(1, [(b"a", b"1"), (b"b", b"2")])))], 0.0)
     for address, frame in router.deliveries():
-        if address == b"f1":
+        if address == F1:
             router.undeliverable(address, frame, gone=True)
     assert [wire.decode_from_router(frame) for _, frame in router.replies()] == [wire.Receipts([(1, [0, 3])])]
     assert router.counters.dropped_unreachable == 2
@@ -57,21 +62,21 @@ def test_a_frontend_with_too_much_under_way_gets_no_more_until_it_reports() -> N
     send = encode(wire.Send(1, [(b"a", b"x" * 60)]))
     answers = []
     for _ in range(2):
-        router.receive(b"s", send, 0.0)
+        router.receive([(S, send)], 0.0)
         answers.append(end_burst(router)[-1])
-    assert answers == [(b"s", wire.Receipts([(1, [1])])), (b"s", wire.Receipts([(1, [0])]))]
+    assert answers == [(S, wire.Receipts([(1, [1])])), (S, wire.Receipts([(1, [0])]))]
     assert router.counters.dropped_backlog == 1
-    router.receive(b"f1", encode(wire.Heartbeat(1000)), 0.0)
-    router.receive(b"s", send, 0.0)
+    router.receive([(F1, encode(wire.Heartbeat(1000)))], 0.0)
+    router.receive([(S, send)], 0.0)
     out = dict(end_burst(router))
-    assert out[b"s"] == wire.Receipts([(1, [1])])
-    assert out[b"f1"] == wire.Deliver(2, [(b"a", b"x" * 60)])  # 2: the dropped one is counted
+    assert out[S] == wire.Receipts([(1, [1])])
+    assert out[F1] == wire.Deliver(2, [(b"a", b"x" * 60)])  # 2: the dropped one is counted
 
 
 def test_the_silent_are_forgotten_but_not_when_the_router_itself_was_away() -> None:
     router = two_frontends()
     for tenth in range(30):
-        router.receive(b"f1", encode(wire.Heartbeat(0)), tenth / 10)
+        router.receive([(F1, encode(wire.Heartbeat(0)))], tenth / 10)
         router.tick(tenth / 10)
     assert router.counters.lapsed == 2
     assert [holder.name for holder, _ in router.table.holders(b"b")] == ["f1"]
@@ -81,7 +86,7 @@ def test_the_silent_are_forgotten_but_not_when_the_router_itself_was_away() -> N
 
 def test_a_stranger_is_asked_for_a_hello() -> None:
     router = Router(1)
-    router.receive(b"?", encode(wire.Send(7, [(b"a", b"x")])), 0.0)
+    router.receive([(b"?", encode(wire.Send(7, [(b"a", b"x")])))], 0.0)
     [(_, error)] = end_burst(router)
     assert isinstance(error, wire.Error)
     assert (error.request, error.code, error.refused) == (7, wire.SAY_HELLO, 1)
@@ -89,7 +94,7 @@ def test_a_stranger_is_asked_for_a_hello() -> None:
 
 def test_a_message_too_long_is_refused_with_its_size() -> None:
     router = two_frontends(Limits(max_message=10))
-    router.receive(b"s", encode(wire.Send(7, [(b"a", b"x" * 11)])), 0.0)
+    router.receive([(S, encode(wire.Send(7, [(b"a", b"x" * 11)])))], 0.0)
     [(_, error)] = end_burst(router)
     assert isinstance(error, wire.Error)
     assert error.code == wire.TOO_LARGE
@@ -100,7 +105,7 @@ def test_a_message_too_long_is_refused_with_its_size() -> None:
 def test_any_bytes_are_answered_and_change_nothing(frame: bytes) -> None:
     router = two_frontends()
     before = dict(router.table.routes)
-    router.receive(b"?", frame, 0.0)
+    router.receive([(b"?", frame)], 0.0)
     assert all(address == b"?" for address, _ in end_burst(router))
     assert dict(router.table.routes) == before
 
@@ -110,7 +115,7 @@ def test_a_damaged_frame_is_an_error_or_another_message_never_an_exception(place
     router = two_frontends()
     frame = bytearray(encode(wire.Send(1, [(b"a", b"hello"), (b"b", b"x" * 80)])))
     frame[place % len(frame)] = byte
-    router.receive(b"s", bytes(frame), 0.0)
+    router.receive([(S, bytes(frame))], 0.0)
     end_burst(router)
-    router.receive(b"s", bytes(frame)[: place % len(frame)], 0.0)
+    router.receive([(S, bytes(frame)[: place % len(frame)])], 0.0)
     end_burst(router)

@@ -1,0 +1,145 @@
+"""One burst of messages: from the senders' frames to one frame for each frontend, and to the receipts.
+
+Owns: the hot path, what is under way to each frontend, that a receipt says what became of its message.
+Must not know: sockets, the time, who logs in or leaves.
+
+Each pair goes straight into the inbox of every frontend that holds its id (table.py); `deliveries` packs the
+inboxes, and `receipts` comes last, so that it tells of what could not be sent, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from zrouter import wire
+from zrouter.counters import Counters
+from zrouter.limits import Limits
+from zrouter.peers import Peer
+from zrouter.table import Route, RoutingTable
+from zrouter.wire import Pair, WireError, encode
+
+
+class Burst:
+    """Routes Sends; begun anew by `end`."""
+
+    def __init__(self, table: RoutingTable, limits: Limits, counters: Counters) -> None:
+        self._limits = limits
+        self._counters = counters
+        self._find = table.routes.get
+        self._unheld: list[Pair] = []
+        self._nobody: Route = (self._unheld.append, 0, ())
+        self._asking: list[Peer] = []  # who gets receipts
+        self._sent_to: list[Peer] = []
+
+    def send(self, peer: Peer, frame_bytes: int, send: wire.Send) -> None:
+        """Route the pairs of one Send that came in a frame of so many bytes.
+
+        Raises:
+            WireError: too long; nothing of it was routed.
+        """
+        pairs = send.pairs
+        if frame_bytes > self._limits.max_message:
+            check_sizes(frame_bytes, pairs, self._limits)
+        count = len(pairs)
+        peer.accepted += count
+        self._counters.messages_in += count
+        find, nobody = self._find, self._nobody
+        if not send.request:
+            for pair in pairs:
+                find(pair[0], nobody)[0](pair)
+            return
+        handed: list[int] = []
+        for pair in pairs:
+            hand, connections, _ = find(pair[0], nobody)
+            hand(pair)
+            handed.append(connections)
+        if not peer.receipts:
+            self._asking.append(peer)
+        peer.receipts.append((send.request, handed))
+        peer.receipted.append(pairs)
+
+    def deliveries(self, frontends: Iterable[Peer]) -> list[tuple[bytes, bytes]]:
+        """`(address, frame)` for each frontend that something is for."""
+        out: list[tuple[bytes, bytes]] = []
+        counters = self._counters
+        for peer in frontends:
+            inbox = peer.inbox
+            if not inbox:
+                continue
+            frame = encode(wire.Deliver(peer.seq, inbox))
+            peer.seq += len(inbox)
+            if peer.under_way_bytes() + len(frame) > self._limits.window:
+                self.overflow(peer)
+                continue
+            peer.handed_bytes += len(frame)
+            counters.messages_out += len(inbox)
+            counters.bytes_out += len(frame)
+            self._sent_to.append(peer)
+            out.append((peer.address, frame))
+        return out
+
+    def take_back(self, peer: Peer, frame: bytes) -> None:
+        """The delivery could not be sent; what is to become of it, `abandon` or `overflow` says."""
+        peer.handed_bytes -= len(frame)
+        self._counters.messages_out -= len(peer.inbox)
+        self._counters.bytes_out -= len(frame)
+
+    def overflow(self, peer: Peer) -> None:
+        """There was no room for what this burst has for that peer."""
+        self._counters.dropped_backlog += self._drop(peer)
+
+    def abandon(self, peer: Peer) -> None:
+        """That peer has gone, and what this burst has for it is lost."""
+        self._counters.dropped_unreachable += self._drop(peer)
+
+    def receipts(self) -> list[tuple[bytes, bytes]]:
+        """`(address, frame)` for each sender that asked."""
+        if not self._asking:
+            return []
+        out: list[tuple[bytes, bytes]] = []
+        for peer in self._asking:
+            out.append((peer.address, encode(wire.Receipts(peer.receipts))))
+            peer.receipts.clear()
+            peer.receipted.clear()
+        self._asking.clear()
+        return out
+
+    def end(self) -> None:
+        """All is out, or dropped and counted."""
+        for peer in self._sent_to:
+            peer.inbox.clear()
+        self._sent_to.clear()
+        if self._unheld:
+            self._counters.nobody += len(self._unheld)
+            self._unheld.clear()
+
+    def _drop(self, peer: Peer) -> int:
+        """Empty its inbox, take that from the receipts that counted it as handed over, and say how many."""
+        dropped = len(peer.inbox)
+        peer.dropped += dropped
+        lost = set(map(id, peer.inbox))
+        for sender in self._asking if lost else ():
+            for pairs, (_, handed) in zip(sender.receipted, sender.receipts, strict=True):
+                for index, pair in enumerate(pairs):
+                    if id(pair) in lost:
+                        handed[index] = max(0, handed[index] - peer.held.get(pair[0], 0))
+        peer.inbox.clear()
+        return dropped
+
+
+def check_sizes(frame_bytes: int, pairs: list[Pair], limits: Limits) -> None:
+    """Refuse what is longer than the limits.
+
+    Raises:
+        WireError: with code TOO_LARGE.
+    """
+    if frame_bytes > limits.max_frame:
+        raise too_large("a frame", frame_bytes, limits.max_frame)
+    longest = max((len(message) for _, message in pairs), default=0)
+    if longest > limits.max_message:
+        raise too_large("a message", longest, limits.max_message)
+
+
+def too_large(what: str, has: int, may: int) -> WireError:
+    """The refusal of something that has so many bytes."""
+    return WireError(wire.TOO_LARGE, f"{what} of {has} bytes is too long: {may} are the limit")

@@ -1,0 +1,19 @@
+"""The router's bounds, as its rules need them; zrouter/settings.py says what happens when one is reached."""
+
+from __future__ import annotations
+
+import msgspec
+
+from zrouter import wire
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """Sizes in bytes, times in seconds."""
+
+    max_message: int = wire.DEFAULT_MAX_MESSAGE_BYTES
+    max_frame: int = wire.DEFAULT_MAX_FRAME_BYTES
+    window: int = 64 * 1024 * 1024
+    lease_s: float = 2.5
+    max_lease_s: float = 60.0
+    max_ids: int = 5_000_000
+    max_peers: int = 10_000
