@@ -26,7 +26,13 @@ check: $(STAMP) ## style, types and tests with coverage
 	$(BIN)/coverage combine -q
 	$(BIN)/coverage report --skip-covered
 
+bench: $(STAMP) ## every figure, side by side with the yardsticks (15 minutes; gcc and redis-server)
+	$(BIN)/python -m tests.bench $(BENCH)
+
+soak: $(STAMP) ## memory of a frontend over 10 minutes at 1,000 messages/s
+	$(BIN)/python -m tests.bench soak --repeat 1
+
 clean: ## remove the environment and caches
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
 
-.PHONY: help demo test check clean
+.PHONY: help demo test check bench soak clean

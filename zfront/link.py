@@ -15,7 +15,7 @@ from tornado.ioloop import IOLoop, PeriodicCallback
 
 from zrouter.dealer import Dealer
 from zrouter.session import Session
-from zrouter.wire import Goodbye, Pair
+from zrouter.wire import Goodbye, Pair, Report
 
 _TICK_MS: Final = 250
 
@@ -29,12 +29,11 @@ class Link:
         name: str,
         holdings: Callable[[], Collection[bytes]],
         connections: Callable[[bytes], int],
-        report: Callable[[], dict[str, int | float | str]],
+        report: Callable[[], Report],
         deliver: Callable[[list[Pair]], None],
         evict: Callable[[list[bytes]], None],
     ) -> None:
-        self.session = Session(name, os.urandom(8), 0.0, holdings, connections)
-        self._report = report
+        self.session = Session(name, os.urandom(8), 0.0, holdings, connections, report)
         self._deliver = deliver
         self._evict = evict
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
@@ -104,7 +103,6 @@ class Link:
             self._loop.add_callback(self._arrived, 0, 0)
 
     def _tick(self) -> None:
-        self.session.report(self._report())
         if not self.session.tick(time.monotonic()):
             self._unwatch()
             self._dealer.reopen()

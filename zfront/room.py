@@ -28,7 +28,7 @@ class Room:
         self.unheard = 0  # messages that came for an id that nobody is connected as any more
         self.closed: dict[str, int] = {}  # connections ended, by why
         self._changed = changed
-        self._numbers = array("I")  # messages written so far, by descriptor
+        self._numbers = array("Q")  # messages written so far, by descriptor
         self._ticking: dict[float, dict[int, int]] = {}  # seconds -> connection -> ticks so far
 
     def is_full(self) -> bool:

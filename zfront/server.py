@@ -20,6 +20,7 @@ from zfront.link import Link
 from zfront.room import Room
 from zfront.settings import FrontSettings
 from zrouter.daemon import notify, process
+from zrouter.wire import Report
 
 log = logging.getLogger("zfront")
 
@@ -86,7 +87,7 @@ class Worker:
         else:
             self._ticking.discard(period)
 
-    def _report(self) -> dict[str, int | float | str]:
+    def _report(self) -> Report:
         return {
             **self._room.report(),
             "turned_away": self._door.turned_away,

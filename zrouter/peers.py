@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from zrouter.table import Holder
-from zrouter.wire import Pair
+from zrouter.wire import Pair, Report
 
 
 class Peer(Holder):
@@ -45,7 +45,7 @@ class Peer(Holder):
         self.received_bytes = 0
         self.accepted = 0  # messages taken from it
         self.dropped = 0  # messages for it that could not be handed over
-        self.report: dict[str, int | float | str] = {}
+        self.report: Report = {}
         # Of the burst under way: what it will be told, and the pairs of each Send that this is about.
         self.receipts: list[tuple[int, list[int]]] = []
         self.receipted: list[list[Pair]] = []

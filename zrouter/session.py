@@ -55,6 +55,7 @@ class Session:
 
     `holdings` lists every id that this peer holds, `connections` says on how many connections one is (0 = it
     has gone); the session asks them when the router has to be told, so there is no second copy of them.
+    `report` gives the figures that go along with each heartbeat.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class Session:
         lease_s: float,
         holdings: Callable[[], Iterable[bytes]] = tuple,
         connections: Callable[[bytes], int] = lambda _: 0,
+        report: Callable[[], wire.Report] | None = None,
     ) -> None:
         self.name = name
         self.welcome: wire.Welcome | None = None  # the router's terms, while it knows us
@@ -86,7 +88,7 @@ class Session:
         self._seq = 0
         self._received_bytes = 0
         self._reported_bytes = 0
-        self._report: dict[str, int | float | str] | None = None
+        self._report = report
         self._last_request = 0
         self._waiting: dict[int, tuple[bytes, OnAnswer]] = {}
         self._to_repeat: list[int] = []  # requests refused for want of a Hello, so never acted on
@@ -175,10 +177,6 @@ class Session:
         """Whether the router knows all that we hold."""
         return self.welcome is not None and not self._unsaid and not self._logins_under_way
 
-    def report(self, figures: dict[str, int | float | str]) -> None:
-        """Send these figures along with the next heartbeat."""
-        self._report = figures
-
     def ask(self, make: Callable[[int], Message], on_answer: OnAnswer) -> int:
         """Send a request; `on_answer` gets its answer, or the RouterError that came instead."""
         self._last_request += 1
@@ -250,8 +248,8 @@ class Session:
         assert self.welcome is not None
         self._next_heartbeat = now + self.welcome.heartbeat_ms / 1000
         self._reported_bytes = self._received_bytes
-        self._out.append(encode(wire.Heartbeat(self._received_bytes, self._report)))
-        self._report = None
+        report = None if self._report is None else self._report()
+        self._out.append(encode(wire.Heartbeat(self._received_bytes, report)))
 
     def _say_logins(self) -> None:
         ids: list[bytes] = []

@@ -29,6 +29,7 @@ Ids = Annotated[list[Id], Meta(max_length=MAX_IDS_PER_FRAME)]
 Request = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Pair: TypeAlias = tuple[Id, bytes]
+Report: TypeAlias = dict[str, int | float | str]
 
 
 class Message(msgspec.Struct, array_like=True, gc=False):
@@ -75,7 +76,7 @@ class Heartbeat(Message, tag=5):
     """I am here. `received` = bytes of Deliver frames taken so far; `report` = figures for `stats`."""
 
     received: Count
-    report: dict[str, int | float | str] | None = None
+    report: Report | None = None
 
 
 class Goodbye(Message, tag=6):

@@ -15,7 +15,8 @@ RATE, PACED = 1000, 10_000
 C = "bare C"
 
 
-def _logged_in(router: str, connections: int) -> None:
+def logged_in(router: str, connections: int) -> None:
+    """Return when the router knows of so many connections."""
     from zrouter.client import RouterClient
 
     with RouterClient(router) as api:
@@ -34,11 +35,11 @@ def parking() -> list[Line]:
         _, endpoint = stage.router()
         front, port = stage.front(endpoint)
         stage.sink(port, FEW)
-        _logged_in(endpoint, FEW)
+        logged_in(endpoint, FEW)
         time.sleep(0.5)
         cpu, memory = front.cpu_s(), front.rss_bytes()
         stage.sink(port, MANY - FEW, "/test/b%d")
-        _logged_in(endpoint, MANY)
+        logged_in(endpoint, MANY)
         time.sleep(0.5)
         us = (front.cpu_s() - cpu) / (MANY - FEW) * 1e6
         memory_each = (front.rss_bytes() - memory) / (MANY - FEW)
@@ -62,7 +63,7 @@ def saturated() -> list[Line]:
         router, endpoint = stage.router()
         front, port = stage.front(endpoint)
         sink = stage.sink(port, CLIENTS)
-        _logged_in(endpoint, CLIENTS)
+        logged_in(endpoint, CLIENTS)
         sender = stage.python("senders", "flood", endpoint, CLIENTS, FLOOD_S, WINDOW, sink.shared)
         sender.read()
         cpu_front, cpu_router, before = front.cpu_s(), router.cpu_s(), sink.messages()
@@ -100,7 +101,7 @@ def broadcast() -> list[Line]:
         _, endpoint = stage.router()
         _, port = stage.front(endpoint)
         sink = stage.sink(port, CLIENTS, "/test/everybody?n=%d")
-        _logged_in(endpoint, CLIENTS)
+        logged_in(endpoint, CLIENTS)
         ms = []
         for number in range(1, times + 1):
             sender = stage.python("senders", "once", endpoint, "everybody")
@@ -136,7 +137,7 @@ def paced() -> list[Line]:
         router, endpoint = stage.router()
         front, port = stage.front(endpoint)
         sink = stage.sink(port, CLIENTS)
-        _logged_in(endpoint, CLIENTS)
+        logged_in(endpoint, CLIENTS)
         sender = stage.python("senders", "pace", endpoint, CLIENTS, RATE, PACED)
         sender.read()
         found, percent = _paced([router, front], sink, sender, "")
