@@ -9,7 +9,6 @@ from typing import NoReturn
 
 import click
 
-from zrouter.client import RouterClient, default_name
 from zrouter.daemon import program
 from zrouter.settings import DEFAULT_ROUTER
 
@@ -97,27 +96,37 @@ def clients(
 @click.option(
     "--max-id", type=click.IntRange(min=1), default=10_000, show_default=True, help="Ids are 1 to this."
 )
+@click.option(
+    "--senders",
+    type=click.IntRange(1, 64),
+    default=1,
+    show_default=True,
+    help="Processes that share the work.",
+)
+@click.option(
+    "--every", type=click.FloatRange(min=0.1), default=10.0, show_default=True, help="A line each [s]."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON lines.")
-def messages(router: str, count: int, interval_ms: float, max_id: int, as_json: bool) -> None:
+def messages(
+    router: str, count: int, interval_ms: float, max_id: int, senders: int, every: float, as_json: bool
+) -> None:
     """Send stamped messages to random ids, and count the receipts.
 
     \b
-    Example:
+    Examples:
       zflood messages --count 60000 --interval-ms 1 --max-id 10000
+      zflood messages --count 1000000 --interval-ms 0 --senders 4
     """
-    from zflood.messages import Sent, flood
+    from zflood.crew import CrewError
+    from zflood.messages import Plan, send_all
 
-    def show(sent: Sent) -> None:
-        print(
-            json.dumps(sent._asdict())
-            if as_json
-            else f"sent {sent.messages}  handed {sent.handed}  nobody {sent.nobody}  "
-            f"{sent.messages / max(sent.seconds, 1e-9):,.0f}/s",
-            flush=True,
-        )
-
-    with RouterClient(router, name=default_name("messages")) as client:
-        flood(client, count, interval_ms / 1000, max_id, show)
+    try:
+        for sent in send_all(Plan(router, count, interval_ms / 1000, max_id, senders, every)):
+            rate = f"{sent.messages / max(sent.seconds, 1e-9):,.0f}/s"
+            text = f"sent {sent.messages}  handed {sent.handed}  nobody {sent.nobody}  {rate}"
+            print(json.dumps(sent._asdict()) if as_json else text, flush=True)
+    except CrewError as error:
+        program.fail("zflood", str(error))
 
 
 @commands.command()

@@ -8,10 +8,15 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final, NamedTuple
 
-from zrouter.client import RouterClient
+from zflood.crew import Crew
+from zrouter.client import RouterClient, default_name
+
+# Messages that one call carries when there is no pace to keep.
+_BATCH: Final = 1000
+_REPORT_S: Final = 0.5
 
 
 class Sent(NamedTuple):
@@ -23,39 +28,75 @@ class Sent(NamedTuple):
     seconds: float
 
 
-def flood(
-    client: RouterClient,
-    count: int,
-    interval_s: float,
-    max_id: int,
-    show: Callable[[Sent], None],
-    every_s: float = 10.0,
-) -> Sent:
-    """Send `count` messages to ids 1..max_id; with interval 0 in batches, as fast as receipts come back."""
-    began = time.monotonic()
-    offset = time.time() - began
+class Plan(NamedTuple):
+    """What to send: in all, by all senders together."""
+
+    router: str
+    messages: int
+    interval_s: float  # between two messages; 0 = as fast as the receipts come back
+    max_id: int
+    senders: int
+    every_s: float  # between two reports
+
+
+def send_all(plan: Plan) -> Iterator[Sent]:
+    """Send with so many processes; yields what they have sent together, now and then and at the end.
+
+    Raises:
+        CrewError: the router could not be reached, or refused.
+    """
+
+    def work(number: int, report: Callable[[Sent], None]) -> None:
+        with RouterClient(plan.router, name=default_name("messages")) as client:
+            _send_share(client, plan, number, report)
+
+    next_show = time.monotonic() + plan.every_s
+    total = Sent(0, 0, 0, 0.0)
+    try:
+        for reports in Crew[Sent](plan.senders, work).reports():
+            total = together(reports)
+            if time.monotonic() >= next_show:
+                next_show += plan.every_s
+                yield total
+    except KeyboardInterrupt:
+        pass  # the total is told all the same
+    yield total
+
+
+def together(reports: Iterable[Sent]) -> Sent:
+    """The sum of what several senders did at the same time."""
+    columns = list(zip(*reports, strict=True)) or [(0,)] * 4
+    messages, handed, nobody = (int(sum(column)) for column in columns[:3])
+    return Sent(messages, handed, nobody, max(columns[3]))
+
+
+def _send_share(client: RouterClient, plan: Plan, number: int, report: Callable[[Sent], None]) -> None:
+    """Send every message that is this sender's: number, number + senders, ..."""
+    count = len(range(number, plan.messages, plan.senders))
+    interval_s = plan.interval_s * plan.senders
+    began = time.monotonic() + number * plan.interval_s
+    to_realtime = time.time() - time.monotonic()
     sent = handed = nobody = 0
-    next_show = began + every_s
+    every_s = min(plan.every_s, _REPORT_S)
+    next_report = began + every_s
     while sent < count:
         now = time.monotonic()
         if interval_s:
             due = min(count, int((now - began) / interval_s) + 1)
-            if due == sent:
+            if due <= sent:
                 time.sleep(max(0.0, began + sent * interval_s - now))
                 continue
         else:
-            due = min(count, sent + 1000)
+            due = min(count, sent + _BATCH)
         pairs = []
-        for number in range(sent, due):
-            at = began + number * interval_s if interval_s else now
-            pairs.append((b"%d" % random.randint(1, max_id), b"t=%d" % int((at + offset) * 1e9)))
+        for each in range(sent, due):
+            at = began + each * interval_s if interval_s else now
+            pairs.append((b"%d" % random.randint(1, plan.max_id), b"t=%d" % int((at + to_realtime) * 1e9)))
         receipts = client.send_many(pairs)
         sent = due
         handed += sum(receipts)
         nobody += receipts.count(0)
-        if now >= next_show:
-            next_show += every_s
-            show(Sent(sent, handed, nobody, now - began))
-    total = Sent(sent, handed, nobody, time.monotonic() - began)
-    show(total)
-    return total
+        if now >= next_report:
+            next_report += every_s
+            report(Sent(sent, handed, nobody, now - began))
+    report(Sent(sent, handed, nobody, time.monotonic() - began))

@@ -1,0 +1,82 @@
+"""Several processes that do the same work, and what each has reported last.
+
+Owns: the processes and the pipes that their reports come through. Must not know: what the work is.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+from collections.abc import Callable, Iterator
+from multiprocessing.connection import Connection, wait
+from typing import Any, Generic, TypeVar
+
+Report = TypeVar("Report")
+# Gets its number, counted from 0, and whom to report to; may be interrupted by SIGINT at any time.
+Work = Callable[[int, Callable[[Report], None]], None]
+
+
+class CrewError(Exception):
+    """A member could not do its work; the text says why."""
+
+
+class Crew(Generic[Report]):
+    """So many processes at the same work. Make it before any thread or ZeroMQ context: they are forked."""
+
+    def __init__(self, size: int, work: Work[Report]) -> None:
+        context = multiprocessing.get_context("fork")
+        self._members: dict[Connection, multiprocessing.process.BaseProcess] = {}
+        for number in range(size):
+            ours, theirs = context.Pipe(duplex=False)
+            member = context.Process(target=_be_member, args=(number, work, theirs), daemon=True)
+            member.start()
+            theirs.close()
+            self._members[ours] = member
+        self.latest: dict[Connection, Report] = {}
+
+    def reports(self) -> Iterator[list[Report]]:
+        """The latest report of each member so far, each time that there is news; ends when all have ended.
+
+        Raises:
+            CrewError: a member failed or died; the others have been told to stop.
+        """
+        running = dict(self._members)
+        try:
+            while running:
+                for pipe in wait(list(running)):
+                    assert isinstance(pipe, Connection)
+                    self._read(pipe, running)
+                yield list(self.latest.values())
+        finally:
+            self.stop()
+
+    def stop(self) -> None:
+        """End those that still run."""
+        for member in self._members.values():
+            if member.is_alive():
+                member.terminate()
+        for member in self._members.values():
+            member.join()
+
+    def _read(self, pipe: Connection, running: dict[Connection, Any]) -> None:
+        try:
+            what = pipe.recv()
+        except EOFError:
+            member = running.pop(pipe)
+            member.join()
+            if member.exitcode:
+                raise CrewError(f"a process of the crew died (status {member.exitcode})") from None
+            return
+        if isinstance(what, CrewError):
+            raise what
+        self.latest[pipe] = what
+
+
+def _be_member(number: int, work: Work[Any], pipe: Connection) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    try:
+        work(number, pipe.send)
+    except KeyboardInterrupt:
+        pass  # the terminal's Ctrl-C reaches everybody; what was reported counts
+    except Exception as error:
+        pipe.send(CrewError(str(error) or type(error).__name__))
