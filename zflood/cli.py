@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
-from typing import NoReturn
+from ipaddress import IPv4Network
+from itertools import islice
+from typing import TYPE_CHECKING, NoReturn, TextIO
+from urllib.parse import urlsplit
 
 import click
 
 from zrouter.daemon import program
 from zrouter.settings import DEFAULT_ROUTER
+
+if TYPE_CHECKING:
+    from zflood.swarm import Urls
 
 
 def main() -> NoReturn:
@@ -34,21 +39,21 @@ def commands() -> None:
 @commands.command()
 @click.option("--url", default="http://127.0.0.1:8000/test/%d", show_default=True, help="%d is the id.")
 @click.option("--ids", default="1-10000", show_default=True, help="First and last id, A-B.")
-@click.option("--urls", type=click.File("r"), help="Read one URL a line from this file instead; - is stdin.")
-@click.option(
-    "--rate", type=click.FloatRange(min=0), default=0, help="New connections a second; 0 = no limit."
-)
-@click.option("--seconds", type=click.FloatRange(min=0), help="Leave after so long.")
-@click.option(
-    "--every", type=click.FloatRange(min=0.1), default=10.0, show_default=True, help="A line each [s]."
-)
+@click.option("--urls", type=click.File("r"), help="One URL a line from this file instead; - is stdin.")
+@click.option("--rate", type=click.FloatRange(0), default=0, help="New connections a second; 0 = no limit.")
+@click.option("--seconds", type=click.FloatRange(0), help="Leave after so long; else when all have ended.")
+@click.option("--processes", type=click.IntRange(1, 512), help="Default: as many as the descriptors ask for.")
+@click.option("--source", help="Connect from addresses of this network; default for 127.x: 127.0.0.0/8.")
+@click.option("--every", type=click.FloatRange(0.1), default=10.0, show_default=True, help="A line each [s].")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON lines.")
 def clients(
     url: str,
     ids: str,
-    urls: Iterator[str] | None,
+    urls: TextIO | None,
     rate: float,
     seconds: float | None,
+    processes: int | None,
+    source: str | None,
     every: float,
     as_json: bool,
 ) -> None:
@@ -57,32 +62,50 @@ def clients(
     \b
     Examples:
       zflood clients --ids 1-1000 --rate 100 --seconds 60
-      zflood clients --urls urls.txt
+      zflood clients --urls urls.txt --processes 2
     """
-    from zflood.clients import Swarm, run
+    from zflood.crew import CrewError
+    from zflood.show import show_clients
+    from zflood.swarm import Plan, processes_needed, run
 
-    first, _, last = ids.partition("-")
-    if not (first.isdigit() and last.isdigit()):
-        raise click.UsageError(f"--ids {ids}: not A-B")
-    targets = (line.strip() for line in urls) if urls else (url % n for n in range(int(first), int(last) + 1))
-
-    def show(swarm: Swarm) -> None:
-        tally = swarm.tally
-        latency = tally.latency_us
-        figures = {
-            "active": swarm.active(),
-            "closed": tally.closed,
-            "chunks": tally.messages,
-            "p50_ms": latency.get_value_at_percentile(50) / 1000,
-            "p99_ms": latency.get_value_at_percentile(99) / 1000,
-            "max_ms": latency.get_max_value() / 1000,
-            "errors": dict(tally.errors),
-        }
-        line = json.dumps(figures) if as_json else "  ".join(f"{k} {v}" for k, v in figures.items())
-        print(line, flush=True)
-
-    if run(targets, rate, seconds, every, show).tally.errors:
+    wanted = _urls(url, ids, urls)
+    network = _source(source, next(wanted.each(), ""))
+    plan = Plan(wanted, rate, seconds, processes or processes_needed(len(wanted)), network, every)
+    try:
+        totals = show_clients(run(plan), len(wanted), as_json)
+    except CrewError as error:
+        program.fail("zflood", str(error))
+    if totals.errors:
         sys.exit(program.EXIT_COULD_NOT)
+
+
+def _urls(url: str, ids: str, file: TextIO | None) -> Urls:
+    from zflood.clients import target
+    from zflood.swarm import Urls
+
+    if file is None:
+        first, _, last = ids.partition("-")
+        if not (first.isdigit() and last.isdigit() and int(first) <= int(last)):
+            raise click.UsageError(f"--ids {ids}: not A-B")
+        urls = Urls(url, int(first), int(last))
+    else:
+        urls = Urls(url, 0, 0, [line.strip() for line in file if line.strip()])
+    try:
+        for one in urls.each() if file else islice(urls.each(), 1):
+            target(one)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    return urls
+
+
+def _source(source: str | None, url: str) -> IPv4Network | None:
+    """The network to connect from; loopback has enough addresses, so that ports don't run out."""
+    if source is None:
+        return IPv4Network("127.0.0.0/8") if (urlsplit(url).hostname or "").startswith("127.") else None
+    try:
+        return IPv4Network(source)
+    except ValueError as error:
+        raise click.UsageError(f"--source {error}") from None
 
 
 @commands.command()

@@ -1,187 +1,180 @@
-"""A swarm of HTTP clients in one process: connects at a pace, reads chunks, checks what it reads.
+"""Very many HTTP clients in one process: connects at a pace, reads all that comes.
 
-Owns: the clients' sockets and what each has seen. Must not know: how many processes there are, how it is
-shown. Framing is checked by httptools' parser, counters and stamps by us; what is wrong is an error by kind.
+Owns: the clients' sockets, their pace and source addresses. Must not know: what is read (reading.py), how
+many processes there are (swarm.py).
+
+A connection is a descriptor in an epoll; see reading.py for what else there is of it.
 """
 
 from __future__ import annotations
 
-import re
+import errno
+import os
 import select
 import socket
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator
-from typing import Final
+from collections.abc import Iterator
+from ipaddress import IPv4Address, IPv4Network
+from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
-import httptools
-from hdrh.histogram import HdrHistogram
+from zflood.reading import BadResponseError, Reading, Tally
 
-_NUMBERED: Final = re.compile(rb"Recvd msg #(\d+): '([^']*)'<br/>\n")
-# What `zflood messages` sends: nanoseconds of the realtime clock, then padding.
-_STAMP: Final = re.compile(rb"t=(\d+)")
-_READ: Final = 65536
-# Loopback: a source address has about 28,000 ports by default; each address takes this many clients.
-_PER_SOURCE: Final = 20_000
-
-
-def new_histogram() -> HdrHistogram:
-    """Latencies in microseconds, 1 us to 60 s, three significant digits."""
-    return HdrHistogram(1, 60_000_000, 3)
+# One source address has some 28,000 ports by default; each takes this many clients.
+PER_SOURCE: Final = 20_000
+_READ_BYTES: Final = 16_384
+_OPENING: Final = 128  # connections that may be on their way at a time: below every usual backlog
+_BIND_ADDRESS_NO_PORT: Final = 24  # linux/in.h; the port is chosen at connect, for the whole four-tuple
+_STEP_S: Final = 0.05
 
 
-class Tally:
-    """What all clients of one process have seen."""
+class Target(NamedTuple):
+    """Where a client connects to, and the request that it sends."""
 
-    def __init__(self) -> None:
-        self.connected = 0
+    address: tuple[str, int]
+    request: bytes
+
+
+def target(url: str) -> Target:
+    """Read a URL.
+
+    Raises:
+        ValueError: it is not http://HOST[:PORT]/...
+    """
+    parts = urlsplit(url)
+    if parts.scheme != "http" or not parts.hostname:
+        raise ValueError(f"not an http URL: {url}")
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    request = f"GET {path} HTTP/1.1\r\nHost: {parts.netloc}\r\n\r\n".encode()
+    return Target((parts.hostname, parts.port or 80), request)
+
+
+class Clients:
+    """The clients of one process; `step` carries them on.
+
+    `targets` may be endless; `rate_per_s` new connections are begun each second (0: as fast as they are
+    made), from the addresses of `source`, each in its turn (None: the kernel's choice).
+    """
+
+    def __init__(
+        self, targets: Iterator[Target], rate_per_s: float, source: IPv4Network | None, first_source: int = 0
+    ) -> None:
+        self.tally = Tally()
         self.closed = 0
-        self.messages = 0
-        self.errors: Counter[str] = Counter()
-        self.latency_us = new_histogram()
-
-
-class _Client:
-    """One connection: its parser calls back here."""
-
-    __slots__ = ("number", "parser", "socket", "status_seen", "tally")
-
-    def __init__(self, connection: socket.socket, tally: Tally) -> None:
-        self.socket = connection
-        self.tally = tally
-        self.number = 0
-        self.status_seen = False
-        self.parser = httptools.HttpResponseParser(self)
-
-    def on_headers_complete(self) -> None:
-        self.status_seen = True
-        status = self.parser.get_status_code()
-        if status == 200:
-            self.tally.connected += 1
-        else:
-            self.tally.errors[f"status {status}"] += 1
-
-    def on_body(self, body: bytes) -> None:
-        tally = self.tally
-        for match in _NUMBERED.finditer(body):
-            self.number += 1
-            tally.messages += 1
-            if int(match[1]) != self.number:
-                tally.errors["wrong counter"] += 1
-                self.number = int(match[1])
-            stamp = _STAMP.match(match[2])
-            if stamp is not None:
-                tally.latency_us.record_value(max(1, (time.time_ns() - int(stamp[1])) // 1000))
-
-
-class Swarm:
-    """Clients of one process; `step()` carries them on."""
-
-    def __init__(self, urls: Iterator[str], rate_per_s: float, tally: Tally) -> None:
-        self.tally = tally
-        self._urls: Iterator[str] | None = urls
+        self._reading = Reading(self.tally)
+        self._targets: Iterator[Target] | None = targets
         self._rate_per_s = rate_per_s
+        self._source = source
+        self._first_source = first_source
         self._began = time.monotonic()
-        self._opened = 0
+        self._begun = 0
         self._epoll = select.epoll()
-        self._clients: dict[int, _Client] = {}
+        self._opening: dict[int, bytes] = {}
+        self._open: set[int] = set()
 
-    def is_connecting(self) -> bool:
-        """Whether there are URLs left to connect to."""
-        return self._urls is not None
-
+    @property
     def active(self) -> int:
-        """Connections that are open now."""
-        return len(self._clients)
+        """Connections that are open."""
+        return len(self._open)
 
-    def step(self, wait_s: float) -> None:
-        """Open what is due and read what has come."""
-        self._open_due()
-        for descriptor, _ in self._epoll.poll(0.001 if self._urls else wait_s, 512):
-            client = self._clients.get(descriptor)
-            if client is not None:
-                self._read(client)
+    def is_at_work(self) -> bool:
+        """Whether a connection is open, or will be."""
+        return bool(self._open or self._opening or self._targets is not None)
+
+    def step(self, wait_s: float = _STEP_S) -> None:
+        """Begin what is due, and read what has come."""
+        self._begin_due()
+        is_pacing = self._targets is not None and len(self._opening) < _OPENING
+        read, feed = os.read, self._reading.feed
+        for descriptor, events in self._epoll.poll(0.001 if is_pacing else wait_s, 512):
+            if descriptor in self._opening:
+                self._connected(descriptor, events)
+                continue
+            try:
+                data = read(descriptor, _READ_BYTES)
+            except BlockingIOError:
+                continue
+            except OSError as error:
+                self._end(descriptor, error)
+                continue
+            if not data:
+                self._end(descriptor)
+                continue
+            try:
+                feed(descriptor, data)
+            except BadResponseError as error:
+                self._end(descriptor, error)
 
     def close(self) -> None:
-        """Leave."""
-        for client in self._clients.values():
-            client.socket.close()
-        self._clients.clear()
+        """Leave, all at once."""
+        for descriptor in [*self._open, *self._opening]:
+            os.close(descriptor)
+        self._open.clear()
+        self._opening.clear()
         self._epoll.close()
 
-    def _open_due(self) -> None:
-        if self._urls is None:
+    def _begin_due(self) -> None:
+        if self._targets is None:
             return
-        elapsed = time.monotonic() - self._began
-        due = self._opened + 50 if self._rate_per_s == 0 else int(elapsed * self._rate_per_s) + 1
-        for _ in range(min(50, due - self._opened)):
-            url = next(self._urls, None)
-            if url is None:
-                self._urls = None
+        due = _OPENING
+        if self._rate_per_s:
+            due = int((time.monotonic() - self._began) * self._rate_per_s) + 1 - self._begun
+        for _ in range(min(due, _OPENING - len(self._opening))):
+            where = next(self._targets, None)
+            if where is None:
+                self._targets = None
                 return
-            self._open(url)
+            self._begin(where)
 
-    def _open(self, url: str) -> None:
-        parts = urlsplit(url)
-        host, port = parts.hostname or "127.0.0.1", parts.port or 80
-        connection = socket.socket()
+    def _begin(self, where: Target) -> None:
         try:
-            if host.startswith("127."):
-                connection.bind((f"127.0.0.{1 + self._opened // _PER_SOURCE}", 0))
-            connection.connect((host, port))
-            target = parts.path + (f"?{parts.query}" if parts.query else "")
-            connection.sendall(f"GET {target} HTTP/1.1\r\nHost: {parts.netloc}\r\n\r\n".encode())
+            connection = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         except OSError as error:
-            self.tally.errors[error.strerror or type(error).__name__] += 1
+            self._begun += 1
+            self._count(error)
+            return
+        try:
+            if self._source is not None:
+                connection.setsockopt(socket.IPPROTO_IP, _BIND_ADDRESS_NO_PORT, 1)
+                connection.bind((str(self._source_address()), 0))
+            status = connection.connect_ex(where.address)
+            if status not in (0, errno.EINPROGRESS):
+                raise OSError(status, os.strerror(status))
+        except OSError as error:
+            self._count(error)
             connection.close()
-            self._opened += 1
-            return
-        connection.setblocking(False)
-        self._opened += 1
-        self._clients[connection.fileno()] = _Client(connection, self.tally)
-        self._epoll.register(connection.fileno(), select.EPOLLIN)
+        else:
+            descriptor = connection.detach()
+            self._opening[descriptor] = where.request
+            self._epoll.register(descriptor, select.EPOLLOUT)
+        self._begun += 1
 
-    def _read(self, client: _Client) -> None:
+    def _source_address(self) -> IPv4Address:
+        assert self._source is not None
+        # Without the network's own address and, of 127.0.0.0/8, the last one, which is a broadcast address.
+        usable = max(1, self._source.num_addresses - 2)
+        turn = (self._first_source + self._begun // PER_SOURCE) % usable
+        return self._source[0] if self._source.num_addresses == 1 else self._source[1 + turn]
+
+    def _connected(self, descriptor: int, events: int) -> None:
+        request = self._opening.pop(descriptor)
         try:
-            data = client.socket.recv(_READ)
-        except BlockingIOError:
-            return
+            os.write(descriptor, request)
         except OSError as error:
-            self.tally.errors[error.strerror or type(error).__name__] += 1
-            data = b""
-        if data:
-            try:
-                client.parser.feed_data(data)
-                return
-            except httptools.HttpParserError:
-                self.tally.errors["bad framing"] += 1
-        self.tally.closed += 1
-        del self._clients[client.socket.fileno()]
-        client.socket.close()
+            self._count(error)
+            os.close(descriptor)
+            return
+        self._open.add(descriptor)
+        self._reading.opened(descriptor)
+        self._epoll.modify(descriptor, select.EPOLLIN)
 
+    def _end(self, descriptor: int, error: Exception | None = None) -> None:
+        if error is not None and str(error):
+            self._count(error)
+        self.closed += 1
+        self._open.discard(descriptor)
+        self._reading.left(descriptor)
+        os.close(descriptor)
 
-def run(
-    urls: Iterator[str],
-    rate_per_s: float,
-    seconds: float | None,
-    every_s: float,
-    show: Callable[[Swarm], None],
-) -> Swarm:
-    """Connect to every URL and read for so many seconds (None: until all are closed or interrupted)."""
-    swarm = Swarm(urls, rate_per_s, Tally())
-    began = time.monotonic()
-    next_show = began + every_s
-    try:
-        while swarm.is_connecting() or swarm.active():
-            now = time.monotonic()
-            if seconds is not None and now - began >= seconds:
-                break
-            swarm.step(0.1)
-            if now >= next_show:
-                next_show += every_s
-                show(swarm)
-    except KeyboardInterrupt:
-        pass  # the totals are shown all the same
-    show(swarm)
-    return swarm
+    def _count(self, error: Exception) -> None:
+        self.tally.errors[getattr(error, "strerror", None) or str(error)] += 1

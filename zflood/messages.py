@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Final, NamedTuple
 
 from zflood.crew import Crew
+from zflood.latency import stamp
 from zrouter.client import RouterClient, default_name
 
 # Messages that one call carries when there is no pace to keep.
@@ -91,7 +92,7 @@ def _send_share(client: RouterClient, plan: Plan, number: int, report: Callable[
         pairs = []
         for each in range(sent, due):
             at = began + each * interval_s if interval_s else now
-            pairs.append((b"%d" % random.randint(1, plan.max_id), b"t=%d" % int((at + to_realtime) * 1e9)))
+            pairs.append((b"%d" % random.randint(1, plan.max_id), stamp(at + to_realtime)))
         receipts = client.send_many(pairs)
         sent = due
         handed += sum(receipts)

@@ -226,7 +226,7 @@ class Session:
         self._greeting_since = None
         self._seq = self._received_bytes = self._reported_bytes = 0
         self._logins_under_way = 0
-        self._next_heartbeat = now + welcome.heartbeat_ms / 1000
+        self._next_heartbeat = now  # with the first report
         self._unsaid = dict.fromkeys(self._holdings())
         repeat, self._to_repeat = self._to_repeat, []
         self._out.extend(self._waiting[request][0] for request in repeat if request in self._waiting)

@@ -16,7 +16,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import clients, router, soak
+from tests.bench import clients, flood, router, soak
 from tests.bench.lines import Line, medians
 
 MEASURES = {
@@ -30,6 +30,8 @@ MEASURES = {
         router.throughput,
         router.singles,
         router.comeback,
+        flood.swarm,
+        flood.messages,
         soak.soak,
     )
 }
@@ -47,13 +49,14 @@ def main(names: tuple[str, ...], repeat: int, json_path: Path) -> None:
     """Measure, side by side with the yardsticks; exits 1 if a bar is not reached.
 
     \b
-    Measures: parking saturated broadcast paced memory throughput singles comeback; soak takes 10 minutes
+    Measures: parking saturated broadcast paced memory throughput singles comeback swarm messages;
+    soak takes 10 minutes
     \b
     Examples:
       python -m tests.bench
       python -m tests.bench saturated --repeat 5
     """
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 150)
     table = Table("figure", "ours", "yardstick", "ratio", "bar", "", "every run", title=f"median of {repeat}")
     results: list[dict[str, Any]] = []
     passed = True

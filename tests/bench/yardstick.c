@@ -98,12 +98,14 @@ static int stamped(char *out, int number)
 
 static uint64_t seed = 88172645463325252ULL;
 
+static int numbers[MOST]; /* messages so far, as a connection's client counts them */
+
 static int pick(void)
 {
     seed ^= seed << 13;
     seed ^= seed >> 7;
     seed ^= seed << 17;
-    return connections[seed % count];
+    return seed % count;
 }
 
 static void flood(double seconds, uint64_t window, const char *path)
@@ -121,8 +123,9 @@ static void flood(double seconds, uint64_t window, const char *path)
             continue;
         }
         for (int i = 0; i < 64; i++) {
-            int length = chunk(out, 1 + (int)(written & 1023), "0123456789012345678901234");
-            if (write(pick(), out, length) == length)
+            int one = pick();
+            int length = chunk(out, ++numbers[one], "0123456789012345678901234");
+            if (write(connections[one], out, length) == length)
                 written++;
             else
                 missed++;
@@ -137,8 +140,8 @@ static void broadcast(void)
 {
     char out[512];
     double cpu = cpu_s();
-    int length = stamped(out, 1);
-    for (int i = 0; i < count; i++)
+    int length = stamped(out, numbers[0] + 1);
+    for (int i = 0; i < count; i++, numbers[i]++)
         if (write(connections[i], out, length) != length)
             die("write");
     printf("{\"cpu_s\": %.6f}\n", cpu_s() - cpu);
@@ -153,8 +156,9 @@ static void pace(int rate, int messages)
         int64_t due = began + (int64_t)i * 1000000000LL / rate;
         struct timespec at = {due / 1000000000LL, due % 1000000000LL};
         clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL);
-        int length = stamped(out, i);
-        if (write(pick(), out, length) != length)
+        int one = pick();
+        int length = stamped(out, ++numbers[one]);
+        if (write(connections[one], out, length) != length)
             die("write");
     }
     printf("{\"cpu_s\": %.6f, \"seconds\": %.6f}\n", cpu_s() - cpu, (now_ns(CLOCK_MONOTONIC) - began) / 1e9);
