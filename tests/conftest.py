@@ -38,6 +38,10 @@ class Program:
 
         return eventually(said)
 
+    def log(self) -> str:
+        """All that it said so far on standard error."""
+        return self._log.read_text()
+
     def tell(self, signum: int) -> None:
         self.process.send_signal(signum)
 

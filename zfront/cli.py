@@ -8,6 +8,7 @@ from typing import NoReturn
 
 import click
 
+from zfront.lifeline import Lifeline
 from zfront.settings import FrontSettings
 from zrouter.daemon import logs, notify, program
 from zrouter.daemon.exposure import check_host
@@ -45,7 +46,7 @@ def serve(settings: FrontSettings) -> None:
     """
     from zfront.door import listen
     from zfront.server import Worker
-    from zfront.supervisor import supervise
+    from zfront.supervisor import Supervisor
 
     host, port = settings.address()
     check_host(host, settings.insecure)
@@ -57,8 +58,11 @@ def serve(settings: FrontSettings) -> None:
     log.info("listening on http://%s:%d with %d worker(s)", host, port, settings.workers)
     if settings.workers == 1:
         Worker(settings, first, name).run(lambda: notify.ready(f"listening on {host}:{port}"))
-    else:
-        supervise(
-            listeners,
-            lambda number, listener: Worker(settings, listener, f"{name}/{number}").run(lambda: None),
-        )
+        return
+
+    def work(number: int, listener: socket.socket, lifeline: Lifeline) -> None:
+        Worker(settings, listener, f"{name}/{number}", lifeline).run(lifeline.ready)
+
+    supervisor = Supervisor(listeners, work, settings.worker_timeout, settings.shutdown_timeout)
+    if not supervisor.run():
+        program.fail("zfront", "not all workers began and ended as they should; the log says why")

@@ -102,12 +102,6 @@ class Lot:
             if events & select.EPOLLOUT and descriptor in self._outboxes:
                 self._drain(descriptor)
 
-    def close_all(self) -> None:
-        """End every connection and the epoll itself."""
-        for descriptor in list(self._parked):
-            self.close(descriptor, "shutdown")
-        self._epoll.close()
-
     def parked(self) -> list[int]:
         """The descriptors that are parked."""
         return list(self._parked)

@@ -104,8 +104,14 @@ class Room:
         """End every connection of these ids."""
         for an_id in ids:
             for connection in self.audience.listeners(an_id):
-                self.lot.write(connection, chunked.LAST_CHUNK)
-                self.lot.close(connection, "evicted")
+                self._end(connection, "evicted")
+
+    def end_some(self, count: int) -> int:
+        """End so many connections because the frontend stops; how many there were."""
+        parked = self.lot.parked()[:count]
+        for connection in parked:
+            self._end(connection, "shutdown")
+        return len(parked)
 
     def report(self) -> dict[str, int | float | str]:
         """Figures for `zrouter stats`."""
@@ -115,6 +121,11 @@ class Room:
             "unheard": self.unheard,
             **{f"closed_{why}": count for why, count in self.closed.items()},
         }
+
+    def _end(self, connection: int, why: str) -> None:
+        """End the response as HTTP wants it, then the connection."""
+        self.lot.write(connection, chunked.LAST_CHUNK)
+        self.lot.close(connection, why)
 
     def _left(self, descriptor: int, why: str) -> None:
         self.closed[why] = self.closed.get(why, 0) + 1

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
 import signal
 import socket
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from tornado.ioloop import IOLoop, PeriodicCallback
 
 from zfront.app import make_app
 from zfront.door import HEAD_BYTES, Door
+from zfront.lifeline import BEAT_S, Lifeline
 from zfront.link import Link
 from zfront.room import Room
 from zfront.settings import FrontSettings
@@ -32,7 +34,11 @@ _CLOSE_PAUSE_S = 0.02
 class Worker:
     """One process that holds clients."""
 
-    def __init__(self, settings: FrontSettings, listener: socket.socket, name: str) -> None:
+    def __init__(
+        self, settings: FrontSettings, listener: socket.socket, name: str, lifeline: Lifeline | None = None
+    ) -> None:
+        self._settings = settings
+        self._lifeline = lifeline
         self._loop = IOLoop.current()
         self._room = Room(settings.connection_limit(), settings.outbox, self._changed)
         audience = self._room.audience
@@ -67,11 +73,12 @@ class Worker:
         self._link.start()
         self._door.open()
         ready()
-        watchdog_s = notify.watchdog_s()
-        if watchdog_s is not None:
+        if self._lifeline is not None:
+            self._loop.add_handler(self._lifeline.fileno(), lambda *_: self._orphaned(), IOLoop.READ)
+            PeriodicCallback(self._lifeline.beat, BEAT_S * 1000).start()
+        elif (watchdog_s := notify.watchdog_s()) is not None:
             PeriodicCallback(notify.alive, watchdog_s * 1000).start()
         self._loop.start()
-        notify.stopping()
 
     def _changed(self, an_id: bytes) -> None:
         self._link.changed(an_id)
@@ -100,16 +107,28 @@ class Worker:
         if self._stopping:
             return
         self._stopping = True
+        if self._lifeline is None:
+            notify.stopping()
+        # Bounded, whatever hangs: the kernel ends us, with a line before if Python still runs.
+        signal.signal(signal.SIGALRM, self._late)
+        signal.setitimer(signal.ITIMER_REAL, self._settings.shutdown_timeout)
         log.info("stopping: %d clients to close", len(self._room.lot))
         self._door.close()
         self._link.close()
         self._close_some()
 
+    def _orphaned(self) -> None:
+        assert self._lifeline is not None
+        self._loop.remove_handler(self._lifeline.fileno())
+        log.error("the supervisor has gone")
+        self._stop()
+
+    def _late(self, signum: int, frame: object) -> None:
+        log.error("did not stop within %g s: leaving at once", self._settings.shutdown_timeout)
+        os._exit(1)
+
     def _close_some(self) -> None:
-        parked = self._room.lot.parked()
-        for descriptor in parked[:_CLOSE_BATCH]:
-            self._room.lot.close(descriptor, "shutdown")
-        if len(parked) > _CLOSE_BATCH:
+        if self._room.end_some(_CLOSE_BATCH) == _CLOSE_BATCH:
             self._loop.call_later(_CLOSE_PAUSE_S, self._close_some)
         else:
             self._loop.stop()

@@ -33,6 +33,12 @@ class FrontSettings:
     outbox: int = setting(
         65536, "What may wait for a client that does not read; beyond it, it is closed.", type=BYTES
     )
+    worker_timeout: float = setting(
+        10.0, "With several workers: one that hangs for so long is killed and started again.", unit="s"
+    )
+    shutdown_timeout: float = setting(
+        20.0, "What has not ended so long after SIGTERM is killed, and the exit code is 1.", unit="s"
+    )
     insecure: bool = setting(False, "Allow listening beyond loopback without authentication and encryption.")
     log_level: str = setting("info", "How much to log.", type=click.Choice(LEVELS))
 

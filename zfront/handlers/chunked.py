@@ -31,6 +31,8 @@ class ChunkedHandler(RequestHandler):
         # A descriptor of our own: closing the stream then frees all that Tornado has, and not the connection.
         descriptor = os.dup(stream.socket.fileno())
         stream.close()
+        # Handler and `ui` refer to each other. finish() would break that, but it is never called here.
+        self.ui = None  # type: ignore[assignment]
         self.room.enter(descriptor, visit)
 
     def head(self) -> None:
