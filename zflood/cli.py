@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import click
 
 from zrouter.daemon import program
-from zrouter.settings import DEFAULT_ROUTER
+from zrouter.wire import DEFAULT_ROUTER
 
 if TYPE_CHECKING:
     from zflood.swarm import Urls

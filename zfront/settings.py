@@ -9,7 +9,7 @@ import click
 
 from zrouter.daemon.logs import LEVELS
 from zrouter.daemon.options import BYTES, setting
-from zrouter.settings import DEFAULT_ROUTER
+from zrouter.wire import DEFAULT_ROUTER
 
 # Descriptors that are not clients: listening sockets, epolls, ZeroMQ, logs, requests under way.
 RESERVED_DESCRIPTORS = 200

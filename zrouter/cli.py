@@ -9,11 +9,13 @@ from typing import Any, NoReturn
 
 import click
 
-from zrouter.client import DEFAULT_TIMEOUT_S, RouterClient, default_name
+from zrouter.client import RouterClient, default_name
+from zrouter.core import DEFAULT_TIMEOUT_S
 from zrouter.daemon import logs, program
 from zrouter.daemon.exposure import check_zmq
 from zrouter.daemon.options import options
-from zrouter.settings import DEFAULT_ROUTER, RouterSettings
+from zrouter.settings import RouterSettings
+from zrouter.wire import DEFAULT_ROUTER
 
 
 def main() -> NoReturn:

@@ -1,55 +1,24 @@
 """RouterClient: what tools and users' programs talk to the router through, with calls that wait.
 
-Owns: waiting, with deadlines. Must not know: the messages' bytes or the rules of a session (session.py);
-zrouter/aio.py is the same for asyncio.
+Owns: waiting, with deadlines. Must not know: what requests and answers mean (core.py), the rules of a session
+(session.py); aio.py is the same for asyncio.
 """
 
 from __future__ import annotations
 
-import os
-import socket
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from functools import partial
+from collections.abc import Iterable, Iterator
 from types import TracebackType
-from typing import Any, Final, NamedTuple
+from typing import Any
 
 import zmq
 
-from zrouter import wire
-from zrouter.dealer import Dealer
-from zrouter.session import Answer, LinkLostError, RouterError, RouterUnavailableError, Session, batches
+from zrouter import core, wire
+from zrouter.core import CLIENT_TIMEOUT, Call, Received, Result, Timeout, default_name
+from zrouter.session import Answer, LinkLostError, RouterError, RouterUnavailableError, batches
 from zrouter.wire import Pair
 
-DEFAULT_TIMEOUT_S: Final = 5.0
-# A program that computes for half a minute between two calls keeps its place; see renew() in session.py.
-LEASE_S: Final = 30.0
-# Batches of send_many that wait for their receipts at a time.
-_BATCHES_UNDER_WAY: Final = 32
-_TICK_S: Final = 0.25
-
-
-class Received(NamedTuple):
-    """A message for one of the ids that a client is logged in as."""
-
-    id: str
-    message: bytes
-
-
-def as_id(an_id: str | bytes) -> bytes:
-    """The id's bytes.
-
-    Raises:
-        WireError: it is not 1 to 255 bytes of UTF-8.
-    """
-    found = an_id.encode() if isinstance(an_id, str) else an_id
-    wire.check_ids([found])
-    return found
-
-
-def default_name(kind: str) -> str:
-    """How a process introduces itself if nobody named it: `kind@host:pid`."""
-    return f"{kind}@{socket.gethostname()}:{os.getpid()}"
+__all__ = ["Received", "RouterClient", "default_name"]
 
 
 class RouterClient:
@@ -59,33 +28,29 @@ class RouterClient:
     ...     router.send("user:123", b"hello")
     1
 
-    Not for several threads at once. Every call that waits takes at most `timeout_s` (None: for ever), then
-    raises RouterUnavailableError. LinkLostError means that the link broke after the request was sent, so
-    nobody knows whether it was carried out; with `retry` it is sent again, and may then arrive twice.
+    Not for several threads at once, and not across a fork. Every call that waits takes at most `timeout_s`
+    seconds (None: for ever), then raises RouterUnavailableError. LinkLostError means that the link broke
+    after the request was sent, so nobody knows whether it was carried out; with `retry` it is sent again, and
+    may then arrive twice.
+
+    It works on the link only while a call waits. A client that is logged in and makes no call for 30 seconds
+    is forgotten; its next call greets the router anew, and what was sent to its ids meanwhile is lost to it.
     """
 
     def __init__(
         self,
-        router: str = "tcp://127.0.0.1:5570",
+        router: str = wire.DEFAULT_ROUTER,
         *,
         name: str | None = None,
-        timeout_s: float | None = DEFAULT_TIMEOUT_S,
+        timeout_s: float | None = core.DEFAULT_TIMEOUT_S,
         retry: bool = False,
+        max_received: int = core.DEFAULT_MAX_RECEIVED,
     ) -> None:
         self._timeout_s = timeout_s
         self._retry = retry
-        self._held: dict[bytes, int] = {}
-        self._received: list[Received] = []
-        self._session = Session(
-            name or default_name("client"),
-            os.urandom(8),
-            LEASE_S,
-            holdings=lambda: self._held,
-            connections=lambda an_id: self._held.get(an_id, 0),
-        )
-        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self._dealer = Dealer(self._context, router, self._session)
-        self._closed = False
+        self._core = core.Core(router, name, max_received)
+        self._session = self._core.session
+        self._dealer = self._core.dealer
 
     def __enter__(self) -> RouterClient:
         return self
@@ -95,20 +60,18 @@ class RouterClient:
     ) -> None:
         self.close()
 
-    def send(self, an_id: str | bytes, message: bytes | str, *, timeout_s: float | None = -1.0) -> int:
+    def send(self, an_id: str | bytes, message: bytes | str, *, timeout_s: Timeout = CLIENT_TIMEOUT) -> int:
         """Send one message; how many connections it was handed to (0 = nobody).
 
         Raises:
-            RefusedError: the message is too long, or the id is not one.
+            RefusedError: the message is too long.
+            WireError: the id is not one.
             RouterUnavailableError, LinkLostError: see the class.
         """
-        body = message.encode() if isinstance(message, str) else message
-        pairs = [(as_id(an_id), body)]
-        handed: list[int] = self._call(lambda request: wire.Send(request, pairs), timeout_s)
-        return handed[0]
+        return self._call(core.send_call([core.as_pair(an_id, message)]), timeout_s)[0]
 
     def send_many(
-        self, pairs: Iterable[Pair], *, receipts: bool = True, timeout_s: float | None = -1.0
+        self, pairs: Iterable[Pair], *, receipts: bool = True, timeout_s: Timeout = CLIENT_TIMEOUT
     ) -> list[int]:
         """Send many `(id, message)`, in order; for each, how many connections it was handed to.
 
@@ -116,107 +79,112 @@ class RouterClient:
         list stays empty, and `close()` tells whether all were taken.
 
         Raises:
-            RefusedError, RouterUnavailableError, LinkLostError: as `send`; what went before was sent.
+            RefusedError, RouterUnavailableError, LinkLostError: as `send`; `handed` of the error is the list
+                for the pairs that were answered before.
         """
         handed: list[int] = []
         under_way: list[_Slot] = []
-        self._be_up(self._deadline(timeout_s))
-        assert self._session.welcome is not None
-        for batch in batches(pairs, self._session.welcome.max_frame):
-            deadline = self._deadline(timeout_s)
-            self._be_up(deadline)
-            if receipts:
-                slot = _Slot()
-                self._session.ask(partial(wire.Send, pairs=batch), slot.fill)
-                under_way.append(slot)
-                if len(under_way) >= _BATCHES_UNDER_WAY:
-                    handed += self._wait(under_way.pop(0), deadline)
-            else:
-                self._session.send_unreceipted(batch)
-            self._push(deadline)
-        for slot in under_way:
-            handed += self._wait(slot, self._deadline(timeout_s))
+        try:
+            self._be_up(self._deadline(timeout_s))
+            assert self._session.welcome is not None
+            for batch in batches(pairs, self._session.welcome.max_frame):
+                deadline = self._deadline(timeout_s)
+                self._be_up(deadline)
+                if receipts:
+                    slot = _Slot()
+                    self._session.ask(core.send_call(batch).make, slot.fill)
+                    under_way.append(slot)
+                    if len(under_way) >= core.BATCHES_UNDER_WAY:
+                        handed += self._wait(under_way.pop(0), deadline)
+                else:
+                    self._session.send_unreceipted(batch)
+                self._push(deadline)
+            while under_way:
+                handed += self._wait(under_way.pop(0), self._deadline(timeout_s))
+        except RouterError as error:
+            error.handed = handed
+            raise
         return handed
 
-    def login(self, *ids: str | bytes, timeout_s: float | None = -1.0) -> Iterator[Received]:
-        """Log in as these ids and return an iterator over their messages as they come; it never ends.
+    def login(self, *ids: str | bytes, timeout_s: Timeout = CLIENT_TIMEOUT) -> Iterator[Received]:
+        """Log in as these ids and return an iterator over their messages as they come.
 
         The login is known to the router when this returns. If the router comes back from a restart, the
-        client logs in again by itself.
+        client logs in again by itself. The iterator ends when no id is left: all were logged out or kicked.
+
+        Raises:
+            WireError: an id is not one.
+            RefusedError: the router has no room for more ids.
+            RouterUnavailableError: see the class.
         """
-        for an_id in map(as_id, ids):
-            self._held[an_id] = 1
-            self._session.changed(an_id)
+        self._core.check_open()
+        self._core.hold(ids)
         deadline = self._deadline(timeout_s)
         while not self._session.is_settled():
             self._pump(deadline, "the router did not take the login")
-        if self._session.refused_login is not None:
-            raise self._session.refused_login
+        self._core.check_login()
         return self._messages()
 
-    def logout(self, *ids: str | bytes) -> None:
+    def logout(self, *ids: str | bytes, timeout_s: Timeout = CLIENT_TIMEOUT) -> None:
         """Log out of these ids; messages that came before are still given by the iterator."""
-        for an_id in map(as_id, ids):
-            self._held.pop(an_id, None)
-            self._session.changed(an_id)
-        self._push(self._deadline(-1.0))
+        self._core.check_open()
+        self._core.release(ids)
+        self._push(self._deadline(timeout_s))
 
-    def who(self, *ids: str | bytes, timeout_s: float | None = -1.0) -> dict[str, list[tuple[str, int]]]:
+    def who(self, *ids: str | bytes, timeout_s: Timeout = CLIENT_TIMEOUT) -> dict[str, list[tuple[str, int]]]:
         """For each id `[(frontend, connections), ...]`; an empty list if nobody holds it."""
-        keys = [as_id(an_id) for an_id in ids]
-        answer: wire.Holders = self._call(lambda request: wire.Who(request, keys), timeout_s)
-        return {key.decode(): found for key, found in zip(keys, answer.holders, strict=True)}
+        return self._call(core.who_call(ids), timeout_s)
 
-    def stats(self, *, timeout_s: float | None = -1.0) -> dict[str, Any]:
-        """The router's figures, by name: docs/wire-protocol.md lists them."""
-        answer: wire.Figures = self._call(wire.Stats, timeout_s)
-        return answer.figures
+    def stats(self, *, timeout_s: Timeout = CLIENT_TIMEOUT) -> dict[str, Any]:
+        """The router's figures, by name: docs/operations.md explains them."""
+        return self._call(core.stats_call(), timeout_s)
 
-    def kick(self, *ids: str | bytes, timeout_s: float | None = -1.0) -> int:
+    def kick(self, *ids: str | bytes, timeout_s: Timeout = CLIENT_TIMEOUT) -> int:
         """End every connection of these ids, wherever it is; how many were asked to end."""
-        keys = [as_id(an_id) for an_id in ids]
-        answer: wire.Done = self._call(lambda request: wire.Kick(request, keys), timeout_s)
-        return answer.count
+        return self._call(core.kick_call(ids), timeout_s)
 
     @property
     def lost_messages(self) -> int:
         """Messages for our ids that never came: the link broke or the router had to drop them."""
         return self._session.lost_messages
 
-    def close(self, *, timeout_s: float | None = -1.0) -> int:
+    @property
+    def dropped_messages(self) -> int:
+        """Messages that came, and were dropped as the oldest because `max_received` waited to be taken."""
+        return self._core.dropped_messages
+
+    def close(self, *, timeout_s: Timeout = CLIENT_TIMEOUT) -> int:
         """Leave, once the router has taken all that was sent; returns how many sends it did not confirm.
 
         That can only be messages sent with `receipts=False`.
         """
-        if self._closed:
+        if self._core.is_closed:
             return 0
-        self._closed = True
         try:
             if self._session.welcome is not None:
-                done: wire.Done = self._call(wire.Goodbye, timeout_s)
-                self._session.unconfirmed = max(0, self._session.unconfirmed - done.count)
+                self._core.confirmed(self._call(core.goodbye_call(), timeout_s))
         except RouterError:
             pass  # what was not confirmed is counted, and returned
         finally:
-            self._dealer.close()
-            self._context.term()
+            self._core.is_closed = True
+            self._core.close()
         return self._session.unconfirmed
 
     # ---- waiting ---------------------------------------------------------------------------------------
 
-    def _deadline(self, timeout_s: float | None) -> float | None:
-        """When to give up, on the monotonic clock; -1 stands for the client's own timeout."""
-        chosen = self._timeout_s if timeout_s == -1.0 else timeout_s
+    def _deadline(self, timeout_s: Timeout) -> float | None:
+        """When to give up, on the monotonic clock."""
+        chosen = self._timeout_s if timeout_s is CLIENT_TIMEOUT else timeout_s
         return None if chosen is None else time.monotonic() + chosen
 
-    def _call(self, make: Any, timeout_s: float | None) -> Answer:
+    def _call(self, call: Call[Result], timeout_s: Timeout) -> Result:
         deadline = self._deadline(timeout_s)
         while True:
             self._be_up(deadline)
             slot = _Slot()
-            request = self._session.ask(make, slot.fill)
+            request = self._session.ask(call.make, slot.fill)
             try:
-                return self._wait(slot, deadline)
+                return call.result(self._wait(slot, deadline))
             except LinkLostError:
                 if not self._retry:
                     raise
@@ -233,6 +201,7 @@ class RouterClient:
 
     def _be_up(self, deadline: float | None) -> None:
         """Return when the router knows us."""
+        self._core.check_open()
         if self._session.is_stale(now := time.monotonic()):
             self._session.renew(now)
         while self._session.welcome is None:
@@ -251,7 +220,7 @@ class RouterClient:
         if not self._session.tick(now):
             self._dealer.reopen()
         flushed = self._dealer.flush(now)
-        wait_s = _TICK_S if deadline is None else min(_TICK_S, deadline - now)
+        wait_s = core.TICK_S if deadline is None else min(core.TICK_S, deadline - now)
         poller = zmq.Poller()
         poller.register(self._dealer.monitor, zmq.POLLIN)
         poller.register(self._dealer.socket, zmq.POLLIN if flushed else zmq.POLLIN | zmq.POLLOUT)
@@ -260,26 +229,17 @@ class RouterClient:
         if self._dealer.monitor in ready:
             self._dealer.read_monitor(now)
         if self._dealer.socket in ready:
-            pairs: list[Pair] = []
-            evictions: list[bytes] = []
-            self._dealer.receive(now, pairs, evictions)
-            self._received += [Received(an_id.decode(), body) for an_id, body in pairs]
-            self._evicted(evictions)
+            self._core.take(now)
         if self._session.fatal is not None:
             raise self._session.fatal
 
-    def _evicted(self, ids: Sequence[bytes]) -> None:
-        for an_id in ids:
-            if self._held.pop(an_id, None):
-                self._session.changed(an_id)
-
     def _messages(self) -> Iterator[Received]:
-        """Give what has come, then wait for more; ends when no id is left, for the last was kicked."""
-        while self._received or self._held:
-            if self._received:
-                batch, self._received = self._received, []
-                yield from batch
+        received = self._core.received
+        while received or self._core.held:
+            if received:
+                yield received.popleft()
             else:
+                self._core.check_open()
                 self._pump(None, "")
 
 

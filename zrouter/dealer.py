@@ -103,6 +103,10 @@ class Dealer:
         """Whether `flush` would send something."""
         return bool(self._unsent) or self.session.has_to_say()
 
+    def is_full(self) -> bool:
+        """Whether frames wait for room in ZeroMQ's queue."""
+        return bool(self._unsent)
+
     def has_arrivals(self) -> bool:
         """Whether a frame waits to be received."""
         return bool(_get(self.socket, _EVENTS) & _POLLIN)

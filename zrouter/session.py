@@ -8,7 +8,7 @@ A shell feeds it `opened`, `closed`, `receive` and `tick`, and sends whatever `o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, Final, TypeAlias
 
@@ -26,7 +26,12 @@ SEND_MESSAGES: Final = 512
 
 
 class RouterError(Exception):
-    """Something could not be done through the router."""
+    """Something could not be done through the router.
+
+    `handed` = the receipts that a `send_many` had got before it failed.
+    """
+
+    handed: Sequence[int] = ()
 
 
 class RouterUnavailableError(RouterError):

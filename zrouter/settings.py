@@ -10,8 +10,7 @@ from zrouter import wire
 from zrouter.daemon.logs import LEVELS
 from zrouter.daemon.options import BYTES, setting
 from zrouter.limits import Limits
-
-DEFAULT_ROUTER = "tcp://127.0.0.1:5570"
+from zrouter.wire import DEFAULT_ROUTER
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Meta
 
 VERSION: Final = 1
+DEFAULT_ROUTER: Final = "tcp://127.0.0.1:5570"
 MAX_ID_BYTES: Final = 255
 DEFAULT_MAX_MESSAGE_BYTES: Final = 64 * 1024
 # A sender splits its batches so that no frame is longer. One message of the default size fits 16 times.

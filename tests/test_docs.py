@@ -1,0 +1,30 @@
+"""The examples in the documents are run, each as it stands there, against a router of this test."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Program
+
+ROOT = Path(__file__).parent.parent
+EXAMPLE = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+
+
+def examples() -> list[pytest.ParameterSet]:
+    return [
+        pytest.param(example, id=f"{document.name}-{number}")
+        for document in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
+        for number, example in enumerate(EXAMPLE.findall(document.read_text()), 1)
+    ]
+
+
+@pytest.mark.parametrize("example", examples())
+def test_the_example_runs(router: Program, example: str) -> None:
+    here = example.replace("tcp://127.0.0.1:5570", router.address)
+    done = subprocess.run([sys.executable, "-c", here], capture_output=True, text=True, timeout=30)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,303 @@
+"""Both faces of the client against a real router: the same calls, the same answers, the same errors."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any
+
+import pytest
+
+from tests.conftest import Client, Program, eventually, wait_for
+from zrouter.aio import AsyncRouterClient
+from zrouter.client import RouterClient
+from zrouter.session import LinkLostError, RefusedError, RouterError, RouterUnavailableError
+from zrouter.wire import WireError
+
+
+class Blocking:
+    """The asyncio face with calls that wait, so that one test can try both."""
+
+    def __init__(self, router: str, **options: Any) -> None:
+        self._loop = asyncio.new_event_loop()
+        self.client = self._loop.run_until_complete(self._make(router, options))
+
+    async def _make(self, router: str, options: dict[str, Any]) -> AsyncRouterClient:
+        return AsyncRouterClient(router, **options)
+
+    def __getattr__(self, name: str) -> Any:
+        what = getattr(self.client, name)
+        if not callable(what):
+            return what
+
+        def call(*args: Any, **options: Any) -> Any:
+            answer = self._loop.run_until_complete(what(*args, **options))
+            return self._each(answer) if hasattr(answer, "__anext__") else answer
+
+        return call
+
+    def _each(self, messages: Any) -> Iterator[Any]:
+        while True:
+            try:
+                yield self._loop.run_until_complete(anext(messages))
+            except StopAsyncIteration:
+                return
+
+    def end(self) -> None:
+        self._loop.run_until_complete(self.client.close(timeout_s=1))
+        self._loop.close()
+
+
+Connect = Callable[..., Any]
+
+
+@pytest.fixture(params=["sync", "asyncio"])
+def connect(request: pytest.FixtureRequest) -> Iterator[Connect]:
+    """Makes clients with one of the faces."""
+    made: list[Any] = []
+
+    def make(router: str, **options: Any) -> Any:
+        made.append((RouterClient if request.param == "sync" else Blocking)(router, **options))
+        return made[-1]
+
+    yield make
+    for client in made:
+        client.close(timeout_s=1) if isinstance(client, RouterClient) else client.end()
+
+
+def test_every_call_and_its_answer(router: Program, connect: Connect) -> None:
+    client, other = connect(router.address, name="me"), connect(router.address)
+    assert client.send("a", "nobody there") == 0
+    messages = client.login("a", b"b")
+    assert client.who("a", "c") == {"a": [("me", 1)], "c": []}
+    assert other.send("a", "one") == 1
+    assert other.send_many([(b"b", b"two"), (b"c", b"-"), (b"a", b"three")]) == [1, 0, 1]
+    assert [next(messages) for _ in range(3)] == [("a", b"one"), ("b", b"two"), ("a", b"three")]
+    assert client.stats()["messages_in"] == 5
+    client.logout("b")
+    assert client.who("b") == {"b": []}
+    assert other.kick("a", "b") == 1
+    assert list(messages) == []
+    assert (client.lost_messages, client.dropped_messages) == (0, 0)
+    assert client.close() == 0
+
+
+def test_closing_confirms_every_message_that_was_sent_without_a_receipt(
+    router: Program, front: Program, connect: Connect, api: RouterClient
+) -> None:
+    reader = Client(front.address, "/test/1")
+    wait_for(api, "1", 1)
+    client = connect(router.address)
+    assert (
+        client.send_many([(b"%d" % (number % 100), b"x") for number in range(200_000)], receipts=False) == []
+    )
+    assert client.close() == 0
+    assert api.stats()["messages_in"] == 200_000
+    reader.read_until(b"Recvd msg #2000: ")
+
+
+def test_messages_that_nobody_takes_are_dropped_from_the_oldest_and_counted(
+    router: Program, connect: Connect
+) -> None:
+    client, other = connect(router.address, max_received=10), connect(router.address)
+    messages = client.login("a")
+    other.send_many([(b"a", b"%d" % number) for number in range(25)])
+    client.stats()
+    eventually(lambda: client.stats() and client.dropped_messages == 15)
+    assert [next(messages).message for _ in range(10)] == [b"%d" % number for number in range(15, 25)]
+
+
+def test_without_a_router_a_call_ends_with_its_timeout(router: Program, connect: Connect) -> None:
+    router.stop()
+    client = connect(router.address, timeout_s=0.3)
+    with pytest.raises(RouterUnavailableError, match="no router answers at"):
+        client.send("a", "x")
+    with pytest.raises(RouterUnavailableError, match="no router answers at"):
+        client.send_many([(b"a", b"x")])
+
+
+def test_a_router_that_hangs_ends_a_call_with_its_timeout_and_the_client_goes_on(
+    router: Program, connect: Connect
+) -> None:
+    client = connect(router.address)
+    assert client.send("a", "x") == 0
+    router.tell(signal.SIGSTOP)
+    with pytest.raises(RouterUnavailableError, match="did not answer in time"):
+        client.send("a", "x", timeout_s=0.3)
+    router.tell(signal.SIGCONT)
+    assert client.send("a", "x") == 0
+
+
+def test_a_send_that_waits_while_the_router_is_away_goes_out_when_it_is_back(
+    start: Callable[..., Program], router: Program, connect: Connect
+) -> None:
+    client = connect(router.address)
+    client.stats()
+    router.stop(signal.SIGKILL)
+    eventually(lambda: _fails(client))
+    start("zrouter", "serve", "--bind", router.address)
+    assert client.send("a", "x", timeout_s=None) == 0
+
+
+def _fails(client: Any) -> bool:
+    try:
+        client.stats(timeout_s=0.1)
+    except RouterError:
+        return True
+    return False
+
+
+@pytest.mark.parametrize("retry", [False, True])
+def test_a_request_whose_router_dies_is_an_error_or_sent_again_as_was_chosen(
+    start: Callable[..., Program], router: Program, connect: Connect, retry: bool
+) -> None:
+    client = connect(router.address, retry=retry)
+    client.stats()
+    router.tell(signal.SIGSTOP)
+    with pytest.raises(RouterUnavailableError):
+        client.send("a", "x", timeout_s=0.2)  # it is on its way now
+    router.process.kill()
+    router.process.wait()
+    start("zrouter", "serve", "--bind", router.address)
+    if retry:
+        assert client.send("a", "x") == 0
+        return
+    # The break may be seen before the next request or while it waits: both are told apart.
+    try:
+        assert client.send("a", "x") == 0
+    except LinkLostError:
+        assert client.send("a", "x") == 0
+
+
+def test_the_receipts_until_an_error_are_told(router: Program, connect: Connect) -> None:
+    client = connect(router.address)
+
+    def pairs() -> Iterator[tuple[bytes, bytes]]:
+        for _ in range(20_000):
+            yield b"a", b"x"
+        router.tell(signal.SIGSTOP)
+        for _ in range(20_000):
+            yield b"a", b"x"
+
+    with pytest.raises(RouterUnavailableError) as failed:
+        client.send_many(pairs(), timeout_s=0.5)
+    assert set(failed.value.handed) == {0}
+    assert 0 < len(failed.value.handed) <= 20_000
+    router.tell(signal.SIGCONT)
+
+
+def test_what_the_router_will_not_take_is_refused(router: Program, connect: Connect) -> None:
+    client = connect(router.address)
+    with pytest.raises(RefusedError, match="too long") as refused:
+        client.send("a", b"x" * 70_000)
+    assert refused.value.code == "too-large"
+    for bad in ("", "x" * 256, b"\xff"):
+        with pytest.raises(WireError):
+            client.send(bad, "x")
+        with pytest.raises(WireError):
+            client.login(bad)
+    assert client.send("a", "x") == 0
+
+
+def test_a_router_that_is_full_refuses_the_login(start: Callable[..., Program], connect: Connect) -> None:
+    router = start("zrouter", "serve", "--bind", "tcp://127.0.0.1:0", "--max-ids", "1")
+    client = connect(router.address)
+    with pytest.raises(RefusedError, match="its limit"):
+        client.login("a", "b")
+
+
+def test_a_closed_client_says_so(router: Program, connect: Connect) -> None:
+    client = connect(router.address)
+    client.stats()
+    assert client.close() == 0
+    assert client.close() == 0
+    for call in (lambda: client.send("a", "x"), lambda: client.stats(), lambda: client.login("a")):
+        with pytest.raises(RouterError, match="the client is closed"):
+            call()
+
+
+def run(work: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(work)
+
+
+def test_sends_of_many_tasks_share_frames_and_each_gets_its_own_receipt(
+    router: Program, front: Program, api: RouterClient
+) -> None:
+    reader = Client(front.address, "/test/5")
+    wait_for(api, "5", 1)
+
+    async def work() -> None:
+        async with AsyncRouterClient(router.address) as client:
+            await client.stats()
+            handed = await asyncio.gather(*(client.send(str(number % 10), "x") for number in range(1000)))
+            assert handed == [int(number % 10 == 5) for number in range(1000)]
+
+    run(work())
+    reader.read_until(b"Recvd msg #100: ")
+
+
+def test_a_send_that_is_too_long_does_not_touch_the_others_of_its_turn(router: Program) -> None:
+    async def work() -> None:
+        async with AsyncRouterClient(router.address) as client:
+            sends = [client.send("a", b"x" * size) for size in (1, 70_000, 2)]
+            first, second, third = await asyncio.gather(*sends, return_exceptions=True)
+            assert (first, third) == (0, 0)
+            assert isinstance(second, RefusedError)
+
+    run(work())
+
+
+def test_a_cancelled_call_leaves_the_client_usable(router: Program) -> None:
+    async def work() -> None:
+        async with AsyncRouterClient(router.address) as client:
+            await client.stats()
+            for _ in range(50):
+                task = asyncio.ensure_future(client.send("a", "x"))
+                await asyncio.sleep(0)
+                task.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await task
+            assert await client.send("a", "x") == 0
+            waiting = asyncio.ensure_future(anext(await client.login("a")))
+            await asyncio.sleep(0)
+            waiting.cancel()
+            assert await client.send("a", "y") == 1
+
+    run(work())
+
+
+def test_closing_ends_the_calls_that_wait(router: Program) -> None:
+    async def work() -> None:
+        client = AsyncRouterClient(router.address)
+        messages = await client.login("a")
+        next_message = asyncio.ensure_future(anext(messages))
+        router.tell(signal.SIGSTOP)
+        send = asyncio.ensure_future(client.send("a", "x"))
+        await asyncio.sleep(0.1)
+        await client.close(timeout_s=0.1)
+        for task in (next_message, send):
+            with pytest.raises(RouterError):
+                await task
+        router.tell(signal.SIGCONT)
+
+    run(work())
+
+
+def test_an_idle_asyncio_client_stays_logged_in_and_comes_back_after_a_restart(
+    start: Callable[..., Program], router: Program
+) -> None:
+    async def work() -> None:
+        async with AsyncRouterClient(router.address) as client:
+            messages = await client.login("a")
+            router.stop(signal.SIGKILL)
+            again = start("zrouter", "serve", "--bind", router.address)
+            receive = asyncio.ensure_future(anext(messages))
+            async with AsyncRouterClient(again.address) as sender:
+                for _ in range(500):
+                    if await sender.send("a", "back"):
+                        break
+                    await asyncio.sleep(0.02)
+            assert (await receive).message == b"back"
+
+    run(work())

@@ -1,0 +1,328 @@
+"""AsyncRouterClient: the client for programs on asyncio, for any number of tasks of one loop.
+
+Owns: when the link is read and written in the loop, who waits for what. Must not know: what requests and
+answers mean (core.py), the rules of a session (session.py); client.py is the same for programs that block.
+
+Sends of one turn of the loop share a frame; the first of them is not held back longer than that turn.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from functools import partial
+from types import TracebackType
+from typing import Any, TypeAlias
+
+from zrouter import core, wire
+from zrouter.core import CLIENT_TIMEOUT, Call, Received, Result, Timeout
+from zrouter.session import (
+    Answer,
+    LinkLostError,
+    RefusedError,
+    RouterError,
+    RouterUnavailableError,
+    batches,
+)
+from zrouter.wire import Pair
+
+__all__ = ["AsyncRouterClient", "Received"]
+
+_Receipt: TypeAlias = "asyncio.Future[int]"
+
+
+class AsyncRouterClient:
+    """A link to the router, in the running event loop.
+
+    >>> async with AsyncRouterClient("tcp://127.0.0.1:5570") as router:
+    ...     await router.send("user:123", b"hello")
+    1
+
+    Arguments and errors are those of `zrouter.client.RouterClient`. Calls of several tasks may be under way
+    at the same time, and one that is cancelled leaves the others alone; what it asked for may still be done.
+    The link is kept alive in the background.
+    """
+
+    def __init__(
+        self,
+        router: str = wire.DEFAULT_ROUTER,
+        *,
+        name: str | None = None,
+        timeout_s: float | None = core.DEFAULT_TIMEOUT_S,
+        retry: bool = False,
+        max_received: int = core.DEFAULT_MAX_RECEIVED,
+    ) -> None:
+        self._timeout_s = timeout_s
+        self._retry = retry
+        self._loop = asyncio.get_running_loop()
+        self._core = core.Core(router, name, max_received)
+        self._session = self._core.session
+        self._dealer = self._core.dealer
+        self._news = asyncio.Event()  # set and replaced each time that something came or went
+        self._sends: list[tuple[Pair, _Receipt]] = []  # of this turn of the loop
+        self._flush_is_due = False
+        self._watch()
+        self._ticker = self._loop.call_later(core.TICK_S, self._tick)
+
+    async def __aenter__(self) -> AsyncRouterClient:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def send(
+        self, an_id: str | bytes, message: bytes | str, *, timeout_s: Timeout = CLIENT_TIMEOUT
+    ) -> int:
+        """Send one message; how many connections it was handed to (0 = nobody)."""
+        pair = core.as_pair(an_id, message)
+
+        async def send_it() -> int:
+            await self._be_up()
+            self._check_size(pair)
+            receipt: _Receipt = self._loop.create_future()
+            self._sends.append((pair, receipt))
+            self._flush_soon()
+            return await receipt
+
+        return await self._in_time(send_it, timeout_s)
+
+    async def send_many(
+        self, pairs: Iterable[Pair], *, receipts: bool = True, timeout_s: Timeout = CLIENT_TIMEOUT
+    ) -> list[int]:
+        """Send many `(id, message)`, in order; for each, how many connections it was handed to.
+
+        The timeout is for each step forward. With `receipts=False` nothing is asked, the list stays empty,
+        and `close()` tells whether all were taken. `handed` of an error is the list so far.
+        """
+        handed: list[int] = []
+        under_way: deque[asyncio.Future[list[int]]] = deque()
+        try:
+            await self._in_time(self._be_up, timeout_s)
+            assert self._session.welcome is not None
+            for batch in batches(pairs, self._session.welcome.max_frame):
+                await self._in_time(self._be_up, timeout_s)
+                if receipts:
+                    under_way.append(self._ask(core.send_call(batch))[1])
+                    if len(under_way) >= core.BATCHES_UNDER_WAY:
+                        handed += await self._in_time(partial(_result, under_way.popleft()), timeout_s)
+                else:
+                    self._session.send_unreceipted(batch)
+                    self._flush_soon()
+            while under_way:
+                handed += await self._in_time(partial(_result, under_way.popleft()), timeout_s)
+        except RouterError as error:
+            error.handed = handed
+            raise
+        finally:
+            for unread in under_way:
+                unread.cancel()
+        return handed
+
+    async def login(self, *ids: str | bytes, timeout_s: Timeout = CLIENT_TIMEOUT) -> AsyncIterator[Received]:
+        """Log in as these ids; what it returns gives their messages as they come, in `async for`.
+
+        The iterator ends when no id is left: all were logged out or kicked.
+        """
+        self._core.check_open()
+        self._core.hold(ids)
+        self._flush_soon()
+        await self._in_time(partial(self._until, self._session.is_settled), timeout_s)
+        self._core.check_login()
+        return self._messages()
+
+    async def logout(self, *ids: str | bytes) -> None:
+        """Log out of these ids; messages that came before are still given by the iterator."""
+        self._core.check_open()
+        self._core.release(ids)
+        self._flush_soon()
+
+    async def who(
+        self, *ids: str | bytes, timeout_s: Timeout = CLIENT_TIMEOUT
+    ) -> dict[str, list[tuple[str, int]]]:
+        """For each id `[(frontend, connections), ...]`; an empty list if nobody holds it."""
+        return await self._call(core.who_call(ids), timeout_s)
+
+    async def stats(self, *, timeout_s: Timeout = CLIENT_TIMEOUT) -> dict[str, Any]:
+        """The router's figures, by name: docs/operations.md explains them."""
+        return await self._call(core.stats_call(), timeout_s)
+
+    async def kick(self, *ids: str | bytes, timeout_s: Timeout = CLIENT_TIMEOUT) -> int:
+        """End every connection of these ids, wherever it is; how many were asked to end."""
+        return await self._call(core.kick_call(ids), timeout_s)
+
+    @property
+    def lost_messages(self) -> int:
+        """Messages for our ids that never came: the link broke or the router had to drop them."""
+        return self._session.lost_messages
+
+    @property
+    def dropped_messages(self) -> int:
+        """Messages that came, and were dropped as the oldest because `max_received` waited to be taken."""
+        return self._core.dropped_messages
+
+    async def close(self, *, timeout_s: Timeout = CLIENT_TIMEOUT) -> int:
+        """Leave, once the router has taken all that was sent; returns how many sends it did not confirm."""
+        if self._core.is_closed:
+            return 0
+        try:
+            if self._session.welcome is not None:
+                self._core.confirmed(await self._call(core.goodbye_call(), timeout_s))
+        except RouterError:
+            pass  # what was not confirmed is counted, and returned
+        finally:
+            self._core.is_closed = True
+            self._ticker.cancel()
+            self._unwatch()
+            self._session.closed()  # whoever still waits gets an error
+            _settle_all([receipt for _, receipt in self._sends], RouterError("the client is closed"))
+            self._core.close()
+            self._tell_news()
+        return self._session.unconfirmed
+
+    # ---- waiting ---------------------------------------------------------------------------------------
+
+    async def _in_time(self, work: Callable[[], Awaitable[Result]], timeout_s: Timeout) -> Result:
+        chosen = self._timeout_s if timeout_s is CLIENT_TIMEOUT else timeout_s
+        try:
+            async with asyncio.timeout(chosen):
+                return await work()
+        except TimeoutError:
+            raise RouterUnavailableError(
+                f"no router answers at {self._dealer.router}"
+                if self._session.welcome is None
+                else "the router did not answer in time"
+            ) from None
+
+    async def _call(self, call: Call[Result], timeout_s: Timeout) -> Result:
+        async def ask() -> Result:
+            while True:
+                await self._be_up()
+                request, answer = self._ask(call)
+                try:
+                    return await answer
+                except LinkLostError:
+                    if not self._retry or self._core.is_closed:
+                        raise
+                finally:
+                    self._session.give_up(request)
+
+        return await self._in_time(ask, timeout_s)
+
+    def _ask(self, call: Call[Result]) -> tuple[int, asyncio.Future[Result]]:
+        answer: asyncio.Future[Result] = self._loop.create_future()
+        request = self._session.ask(call.make, partial(_settle, answer, call.result))
+        self._flush_soon()
+        return request, answer
+
+    async def _be_up(self) -> None:
+        """Return when the router knows us and takes frames."""
+        self._core.check_open()
+        await self._until(lambda: self._session.welcome is not None and not self._dealer.is_full())
+
+    async def _until(self, is_so: Callable[[], bool]) -> None:
+        while not is_so():
+            self._core.check_open()
+            if self._session.fatal is not None:
+                raise self._session.fatal
+            await self._news.wait()
+
+    async def _messages(self) -> AsyncIterator[Received]:
+        received = self._core.received
+        while received or self._core.held:
+            if received:
+                yield received.popleft()
+            else:
+                await self._until(lambda: bool(received or not self._core.held))
+
+    # ---- the link in the loop ----------------------------------------------------------------------------
+
+    def _watch(self) -> None:
+        self._loop.add_reader(self._dealer.socket.fileno(), self._arrived)
+        self._loop.add_reader(self._dealer.monitor.fileno(), self._turned)
+        self._loop.call_soon(self._turned)
+
+    def _unwatch(self) -> None:
+        self._loop.remove_reader(self._dealer.socket.fileno())
+        self._loop.remove_reader(self._dealer.monitor.fileno())
+
+    def _turned(self) -> None:
+        """A connection to the router came or went."""
+        if not self._core.is_closed:
+            self._dealer.read_monitor(time.monotonic())
+            self._arrived()
+
+    def _arrived(self) -> None:
+        """ZeroMQ's descriptors signal edges: read until nothing is left, or come back."""
+        if self._core.is_closed:
+            return
+        is_drained = self._core.take(time.monotonic())
+        self._tell_news()
+        if not is_drained or self._sends or self._dealer.has_to_say():
+            self._flush()
+
+    def _flush_soon(self) -> None:
+        if not self._flush_is_due:
+            self._flush_is_due = True
+            self._loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._flush_is_due = False
+        if self._core.is_closed:
+            return
+        if self._sends and self._session.welcome is not None:
+            self._say_sends()
+        self._dealer.flush(time.monotonic())
+        # Sending may have swallowed the edge of an arrival, and there may be more than was taken.
+        if self._dealer.has_arrivals():
+            self._loop.call_soon(self._arrived)
+
+    def _check_size(self, pair: Pair) -> None:
+        """Refuse here what the router would refuse together with the sends of other tasks."""
+        assert self._session.welcome is not None
+        most = self._session.welcome.max_message
+        if len(pair[1]) > most:
+            text = f"a message of {len(pair[1])} bytes is too long: {most} are the limit"
+            raise RefusedError(wire.TOO_LARGE, text)
+
+    def _say_sends(self) -> None:
+        """One frame, if it is not too long, for all that tasks have sent in this turn."""
+        assert self._session.welcome is not None
+        sends, self._sends = self._sends, []
+        receipts = iter([receipt for _, receipt in sends])
+        for batch in batches([pair for pair, _ in sends], self._session.welcome.max_frame):
+            waiting = [next(receipts) for _ in batch]
+            self._session.ask(core.send_call(batch).make, partial(_settle_all, waiting))
+
+    def _tick(self) -> None:
+        if not self._session.tick(time.monotonic()):
+            self._unwatch()
+            self._dealer.reopen()
+            self._watch()
+        self._turned()
+        self._ticker = self._loop.call_later(core.TICK_S, self._tick)
+
+    def _tell_news(self) -> None:
+        self._news.set()
+        self._news = asyncio.Event()
+
+
+async def _result(answer: asyncio.Future[Result]) -> Result:
+    return await answer
+
+
+def _settle(waiting: asyncio.Future[Result], result: Callable[[Any], Result], answer: Answer) -> None:
+    if waiting.done():
+        return  # cancelled
+    if isinstance(answer, RouterError):
+        waiting.set_exception(answer)
+    else:
+        waiting.set_result(result(answer))
+
+
+def _settle_all(waiting: list[_Receipt], answer: Answer) -> None:
+    for number, receipt in enumerate(waiting):
+        _settle(receipt, int, answer if isinstance(answer, RouterError) else answer[number])
