@@ -51,10 +51,10 @@ def serve(settings: FrontSettings) -> None:
     host, port = settings.address()
     check_host(host, settings.insecure)
     logs.set_up(settings.log_level)
-    first = listen(host, port)
+    first = listen(host, port, settings.keepalive)
     port = first.getsockname()[1]
     name = settings.name or f"zfront@{socket.gethostname()}:{port}"
-    listeners = [first] + [listen(host, port) for _ in range(settings.workers - 1)]
+    listeners = [first] + [listen(host, port, settings.keepalive) for _ in range(settings.workers - 1)]
     log.info("listening on http://%s:%d with %d worker(s)", host, port, settings.workers)
     if settings.workers == 1:
         Worker(settings, first, name).run(lambda: notify.ready(f"listening on {host}:{port}"))

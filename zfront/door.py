@@ -166,8 +166,11 @@ def _plain_visit(data: bytes) -> Visit | None:
         return None  # Tornado finds the right words
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A listening socket that shares its port with those of other workers."""
+def listen(host: str, port: int, keepalive_s: int) -> socket.socket:
+    """A listening socket that shares its port with those of other workers.
+
+    A client that is silent for `keepalive_s` is probed; one that has vanished is gone half as long after.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -175,9 +178,12 @@ def listen(host: str, port: int) -> socket.socket:
     # Connections inherit these from the listener.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60)
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 10)
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, keepalive_s)
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, max(1, keepalive_s // 6))
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
+    # There are no probes while something is unacknowledged, only retransmissions: by default for a quarter of
+    # an hour (tcp(7)).
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 1500 * keepalive_s)
     # Wake us when the request is there, not before; a client that says nothing costs nothing.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, 5)
     listener.setblocking(False)

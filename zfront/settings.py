@@ -33,6 +33,12 @@ class FrontSettings:
     outbox: int = setting(
         65536, "What may wait for a client that does not read; beyond it, it is closed.", type=BYTES
     )
+    keepalive: int = setting(
+        60,
+        "A client silent for so long is probed, and gone if it does not answer for half as long.",
+        type=click.IntRange(1, 32767),
+        unit="s",
+    )
     worker_timeout: float = setting(
         10.0, "With several workers: one that hangs for so long is killed and started again.", unit="s"
     )
