@@ -155,7 +155,7 @@ class Holders(Message, tag=69):
 
 
 class Figures(Message, tag=70):
-    """The router's figures, by name; see docs/wire-protocol.md."""
+    """The router's figures, by name; docs/operations.md explains each."""
 
     request: Request
     figures: dict[str, Any]

@@ -1,40 +1,123 @@
-"""The exchange in docs/wire-protocol.md, byte by byte, and every kind and code that it must name."""
+"""docs/wire-protocol.md says what wire.py says: kinds, fields, types, codes, limits. Its exchange is real."""
 
 from __future__ import annotations
 
 import re
-from pathlib import Path
-from typing import get_args
+from typing import NamedTuple
 
+import msgspec
 import pytest
+import zmq
 
-from zrouter import wire
+from tests.conftest import Program
+from tests.zrouter.test_wire_examples import DOCS, KINDS, WIRE, read_example
+from zrouter import service, wire
+from zrouter.settings import RouterSettings
 
-DOCUMENT = (Path(__file__).parents[2] / "docs" / "wire-protocol.md").read_text()
-EXCHANGE = [
-    wire.Hello(1, "f1", b"iiiiiiii", 0),
-    wire.Login(1, [b"a"], [1]),
-    wire.Done(1, 1),
-    wire.Send(7, [(b"a", b"hi")]),
-    wire.Deliver(0, [(b"a", b"hi")]),
-    wire.Receipts([(7, [1])]),
-]
+DOCUMENT = (DOCS / "wire-protocol.md").read_text()
+DEFAULTS = RouterSettings()
+
+# The document's words for the types, as wire.py writes them.
+TYPES = {
+    "Request": "request",
+    "Count": "uint",
+    "Annotated[str, Meta(max_length=255)]": "str",
+    "Annotated[bytes, Meta(min_length=8, max_length=32)]": "bin",
+    "Ids": "ids",
+    "list[Id]": "array of id",
+    "list[Annotated[int, Meta(ge=1, le=2 ** 31 - 1)]]": "counts",
+    "list[Pair]": "pairs",
+    "Report | None": "report",
+    "list[tuple[Request, list[Count]]]": "array of [request, counts]",
+    "list[list[tuple[str, int]]]": "array of array of [str, uint]",
+    "dict[str, Any]": "map",
+    "str": "str",
+}
+LIMITS = {
+    "bytes of an id": [1, wire.MAX_ID_BYTES],
+    "bytes of a message": [DEFAULTS.max_message],
+    "bytes of a frame from a peer": [DEFAULTS.max_frame, DEFAULTS.max_frame * service.OVERSIZE],
+    "bytes of a Deliver frame": [DEFAULTS.max_frame + service.BURST_BYTES, service.BURST_BYTES],
+    "ids in a frame": [wire.MAX_IDS_PER_FRAME],
+    "connections of an id on one peer": [1, 2**31 - 1],
+    "lease": [round(DEFAULTS.lease * 1000), round(DEFAULTS.max_lease * 1000)],
+    "ids logged in at the router": [DEFAULTS.max_ids],
+    "peers": [DEFAULTS.max_peers],
+    "bytes under way to a peer": [DEFAULTS.window],
+    "frames that wait from a peer": [DEFAULTS.queue_in],
+    "frames that wait to a peer": [DEFAULTS.queue_out],
+}
+PULSE = bytes([0x92, 67])
+WELCOME = bytes([0x98, 64, 1, 0xCF])  # the epoch is the eight bytes behind these
 
 
-def test_the_exchange_is_what_the_code_says() -> None:
-    lines = re.findall(r"^(peer|router|sender) +((?:[0-9a-f]{2} )+) ", DOCUMENT, re.MULTILINE)
-    frames = [(who, bytes.fromhex(text)) for who, text in lines]
-    assert [frame for _, frame in frames] == [wire.encode(message) for message in EXCHANGE]
-    for who, frame in frames:
-        decode = wire.decode_from_router if who == "router" else wire.decode_to_router
-        assert decode(frame) in EXCHANGE
+class Step(NamedTuple):
+    """One frame of the exchange."""
+
+    sender: str
+    receiver: str
+    file: str
+    frame: bytes
 
 
-@pytest.mark.parametrize("kind", [*get_args(wire.ToRouter), *get_args(wire.FromRouter)])
-def test_every_kind_is_in_the_document_with_its_number(kind: type[wire.Message]) -> None:
-    assert f"| {kind.__struct_config__.tag} {kind.__name__} |" in DOCUMENT
+def row(first_cell: str) -> list[str]:
+    """The cells of the only table row that begins so."""
+    rows = re.findall(rf"^\| {re.escape(first_cell)} \|.*\|$", DOCUMENT, re.MULTILINE)
+    assert len(rows) == 1, first_cell
+    return [cell.strip() for cell in rows[0].strip("|").split(" | ")]
+
+
+def exchange() -> list[Step]:
+    steps = re.findall(r"^(\w+) -> (\w+)  ([\w-]+)\.hex: .+\n((?:    [0-9a-f ]+\n)+)", DOCUMENT, re.MULTILINE)
+    return [Step(*step[:3], bytes.fromhex(step[3])) for step in steps]
+
+
+@pytest.mark.parametrize("kind", KINDS.values())
+def test_a_kind_is_in_the_document_with_its_number_fields_and_types(kind: type[wire.Message]) -> None:
+    cells = row(f"{kind.__struct_config__.tag} {kind.__name__}")
+    fields = re.findall(r"`(\w+)` ([^`]+?)(?:, (?=`)|$)", cells[1])
+    assert fields == [(name, TYPES[kind.__annotations__[name]]) for name in kind.__struct_fields__]
+    for field in msgspec.structs.fields(kind):
+        assert (f"{field.name}, which may be missing" in cells[2]) == (not field.required)
 
 
 @pytest.mark.parametrize("code", wire.ERROR_CODES)
-def test_every_error_code_is_in_the_document(code: str) -> None:
-    assert f"`{code}`" in DOCUMENT
+def test_an_error_code_is_in_the_document(code: str) -> None:
+    assert len(row(f"`{code}`")) == 3
+
+
+@pytest.mark.parametrize("what", LIMITS)
+def test_a_limit_in_the_document_is_the_default(what: str) -> None:
+    numbers = re.findall(r"\d[\d,]*", " ".join(row(what)[1:]))
+    assert numbers == [f"{number:,}" for number in LIMITS[what]]
+
+
+def test_the_frames_of_the_exchange_are_those_in_the_files() -> None:
+    assert len(exchange()) == DOCUMENT.count(".hex: ") > 0
+    for step in exchange():
+        assert step.frame == read_example(WIRE / f"{step.file}.hex").frame
+
+
+def test_a_router_answers_as_in_the_exchange(router: Program) -> None:
+    context = zmq.Context()
+    sockets = {name: context.socket(zmq.DEALER) for name in ("frontend", "sender")}
+    try:
+        for socket in sockets.values():
+            socket.linger, socket.rcvtimeo = 0, 5000
+            socket.connect(router.address)
+        for sender, receiver, _, frame in exchange():
+            if receiver == "router":
+                sockets[sender].send(frame)
+                continue
+            while (came := sockets[receiver].recv()).startswith(PULSE):
+                pass
+            assert without_epoch(came) == without_epoch(frame)
+    finally:
+        for socket in sockets.values():
+            socket.close()
+        context.term()
+
+
+def without_epoch(frame: bytes) -> bytes:
+    """The frame, but for the eight bytes that differ at each start of a router."""
+    return WELCOME + frame[12:] if frame.startswith(WELCOME) else frame
