@@ -6,6 +6,7 @@ Owns: the processes and the pipes that their reports come through. Must not know
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection, wait
@@ -32,6 +33,7 @@ class Crew(Generic[Report]):
             member.start()
             theirs.close()
             self._members[ours] = member
+        self._is_interrupted = False
         self.latest: dict[Connection, Report] = {}
 
     def reports(self) -> Iterator[list[Report]]:
@@ -41,6 +43,7 @@ class Crew(Generic[Report]):
             CrewError: a member failed or died; the others have been told to stop.
         """
         running = dict(self._members)
+        before = signal.signal(signal.SIGINT, lambda *_: self._interrupt())
         try:
             while running:
                 for pipe in wait(list(running)):
@@ -48,6 +51,7 @@ class Crew(Generic[Report]):
                     self._read(pipe, running)
                 yield list(self.latest.values())
         finally:
+            signal.signal(signal.SIGINT, before)
             self.stop()
 
     def stop(self) -> None:
@@ -58,13 +62,20 @@ class Crew(Generic[Report]):
         for member in self._members.values():
             member.join()
 
+    def _interrupt(self) -> None:
+        """Ctrl-C: each member reports once more and ends, and so do we; a second one ends them at once."""
+        for member in self._members.values():
+            if member.pid is not None and member.is_alive():
+                os.kill(member.pid, signal.SIGTERM if self._is_interrupted else signal.SIGINT)
+        self._is_interrupted = True
+
     def _read(self, pipe: Connection, running: dict[Connection, Any]) -> None:
         try:
             what = pipe.recv()
         except EOFError:
             member = running.pop(pipe)
             member.join()
-            if member.exitcode:
+            if member.exitcode and not self._is_interrupted:
                 raise CrewError(f"a process of the crew died (status {member.exitcode})") from None
             return
         if isinstance(what, CrewError):
@@ -73,10 +84,15 @@ class Crew(Generic[Report]):
 
 
 def _be_member(number: int, work: Work[Any], pipe: Connection) -> None:
+    def interrupt(signum: int, frame: object) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal and our parent may both tell us
+        raise KeyboardInterrupt
+
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, interrupt)
     try:
         work(number, pipe.send)
     except KeyboardInterrupt:
-        pass  # the terminal's Ctrl-C reaches everybody; what was reported counts
+        pass  # it has reported for the last time
     except Exception as error:
         pipe.send(CrewError(str(error) or type(error).__name__))

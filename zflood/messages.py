@@ -53,14 +53,11 @@ def send_all(plan: Plan) -> Iterator[Sent]:
 
     next_show = time.monotonic() + plan.every_s
     total = Sent(0, 0, 0, 0.0)
-    try:
-        for reports in Crew[Sent](plan.senders, work).reports():
-            total = together(reports)
-            if time.monotonic() >= next_show:
-                next_show += plan.every_s
-                yield total
-    except KeyboardInterrupt:
-        pass  # the total is told all the same
+    for reports in Crew[Sent](plan.senders, work).reports():
+        total = together(reports)
+        if time.monotonic() >= next_show:
+            next_show += plan.every_s
+            yield total
     yield total
 
 
@@ -80,24 +77,26 @@ def _send_share(client: RouterClient, plan: Plan, number: int, report: Callable[
     sent = handed = nobody = 0
     every_s = min(plan.every_s, _REPORT_S)
     next_report = began + every_s
-    while sent < count:
-        now = time.monotonic()
-        if interval_s:
-            due = min(count, int((now - began) / interval_s) + 1)
-            if due <= sent:
-                time.sleep(max(0.0, began + sent * interval_s - now))
-                continue
-        else:
-            due = min(count, sent + _BATCH)
-        pairs = []
-        for each in range(sent, due):
-            at = began + each * interval_s if interval_s else now
-            pairs.append((b"%d" % random.randint(1, plan.max_id), stamp(at + to_realtime)))
-        receipts = client.send_many(pairs)
-        sent = due
-        handed += sum(receipts)
-        nobody += receipts.count(0)
-        if now >= next_report:
-            next_report += every_s
-            report(Sent(sent, handed, nobody, now - began))
-    report(Sent(sent, handed, nobody, time.monotonic() - began))
+    try:
+        while sent < count:
+            now = time.monotonic()
+            if interval_s:
+                due = min(count, int((now - began) / interval_s) + 1)
+                if due <= sent:
+                    time.sleep(max(0.0, began + sent * interval_s - now))
+                    continue
+            else:
+                due = min(count, sent + _BATCH)
+            pairs = []
+            for each in range(sent, due):
+                at = began + each * interval_s if interval_s else now
+                pairs.append((b"%d" % random.randint(1, plan.max_id), stamp(at + to_realtime)))
+            receipts = client.send_many(pairs)
+            sent = due
+            handed += sum(receipts)
+            nobody += receipts.count(0)
+            if now >= next_report:
+                next_report += every_s
+                report(Sent(sent, handed, nobody, now - began))
+    finally:  # interrupted, too
+        report(Sent(sent, handed, nobody, time.monotonic() - began))

@@ -116,14 +116,11 @@ def run(plan: Plan) -> Iterator[Totals]:
     began = time.monotonic()
     next_show = began + plan.every_s
     reports: list[Seen] = []
-    try:
-        for reports in Crew[Seen](plan.processes, work).reports():
-            now = time.monotonic()
-            if now >= next_show:
-                next_show += plan.every_s
-                yield _together(reports, now - began)
-    except KeyboardInterrupt:
-        pass  # the totals are told all the same
+    for reports in Crew[Seen](plan.processes, work).reports():
+        now = time.monotonic()
+        if now >= next_show:
+            next_show += plan.every_s
+            yield _together(reports, now - began)
     yield _together(reports, time.monotonic() - began)
 
 
@@ -140,16 +137,18 @@ def _be_clients(plan: Plan, number: int, report: Callable[[Seen], None]) -> None
     began = time.monotonic()
     every_s = min(_REPORT_S, plan.every_s)
     next_report = began + every_s
-    while clients.is_at_work():
-        now = time.monotonic()
-        if plan.seconds is not None and now - began >= plan.seconds:
-            break
-        clients.step()
-        if now >= next_report:
-            next_report = now + every_s
-            report(_seen(clients))
-    report(_seen(clients))
-    clients.close()
+    try:
+        while clients.is_at_work():
+            now = time.monotonic()
+            if plan.seconds is not None and now - began >= plan.seconds:
+                break
+            clients.step()
+            if now >= next_report:
+                next_report = now + every_s
+                report(_seen(clients))
+    finally:  # interrupted, too
+        report(_seen(clients))
+        clients.close()
 
 
 def _seen(clients: Clients) -> Seen:
