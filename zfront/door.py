@@ -28,10 +28,16 @@ log = logging.getLogger("zfront")
 HEAD_BYTES: Final = 8192
 _PLAINLY_OURS: Final = b"GET " + CHUNKED_PATH.encode()
 _ACCEPTS: Final = 64  # connections taken in one go
+_READ_AWAY: Final = 4
 _PAUSE_S: Final = 0.5  # without descriptors, before the next try
 FULL: Final = (
     b"HTTP/1.1 503 Service Unavailable\r\n"
     b"Retry-After: 5\r\nConnection: close\r\nContent-Length: 5\r\n\r\nfull\n"
+)
+
+TOO_LONG: Final = (  # RFC 6585, section 5
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
+    b"Connection: close\r\nContent-Length: 18\r\n\r\nhead is too large\n"
 )
 
 
@@ -102,15 +108,26 @@ class Door:
             return
         if self._room.is_full():
             self.turned_away += 1
-            with contextlib.suppress(OSError):  # it has left already
-                connection.send(FULL)
-            connection.close()
+            _answer(connection, FULL)
+            return
+        if data is not None and len(data) == HEAD_BYTES and b"\r\n\r\n" not in data:
+            _answer(connection, TOO_LONG)  # Tornado would only hang up
             return
         visit = _plain_visit(data) if data else None
         if visit is not None:
             self._room.enter(connection.detach(), visit)
         else:
             self._tornado.handle_stream(ReadAheadStream(connection, data or b""), address)
+
+
+def _answer(connection: socket.socket, answer: bytes) -> None:
+    """Say that and hang up."""
+    with connection, contextlib.suppress(OSError):  # it has left already
+        connection.send(answer)
+        # Bytes that were never read would turn the end into a reset, and the answer be lost.
+        connection.shutdown(socket.SHUT_WR)
+        for _ in range(_READ_AWAY):
+            connection.recv(65536)
 
 
 class ReadAheadStream(IOStream):

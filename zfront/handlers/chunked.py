@@ -6,6 +6,7 @@ import os
 
 from tornado.web import HTTPError, RequestHandler
 
+from zfront.handlers.methods import KNOWN, EveryMethod
 from zfront.room import Room
 from zfront.visit import BadVisitError, Visit, read_visit
 
@@ -13,9 +14,11 @@ from zfront.visit import BadVisitError, Visit, read_visit
 class ChunkedHandler(RequestHandler):
     """Takes the socket away from Tornado and parks it."""
 
+    SUPPORTED_METHODS = EveryMethod()
+
     def prepare(self) -> None:
         """Refuse what the series does not know."""
-        if self.request.method not in ("GET", "HEAD", "POST"):
+        if self.request.method not in KNOWN:
             raise HTTPError(501)
 
     def initialize(self, room: Room) -> None:

@@ -1,0 +1,48 @@
+"""What a URL asks for."""
+
+from __future__ import annotations
+
+from urllib.parse import quote, urlencode
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zfront.visit import CHUNKED_PATH, MAX_IDS, BadVisitError, Visit, read_visit
+
+IDS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=60).filter(
+    lambda text: len(text.encode()) <= 255
+)
+
+
+@given(IDS)
+def test_an_id_comes_out_of_the_path_as_it_went_in(an_id: str) -> None:
+    assert read_visit(CHUNKED_PATH + quote(an_id, safe=""), "") == Visit((an_id.encode(),), False, 0.0)
+
+
+@given(st.lists(IDS, min_size=1, max_size=10), st.booleans(), st.sampled_from([0.0, 0.5, 10.0]))
+def test_all_of_it_comes_out_of_the_query(ids: list[str], welcome: bool, tick_s: float) -> None:
+    query = urlencode([("id", an_id) for an_id in ids[1:]] + [("welcome", int(welcome)), ("tick", tick_s)])
+    visit = read_visit(CHUNKED_PATH + quote(ids[0], safe=""), query)
+    assert visit == Visit(tuple(dict.fromkeys(an_id.encode() for an_id in ids)), welcome, tick_s)
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "why"),
+    [
+        ("", "", "1 to 255 bytes, not 0"),
+        ("x" * 256, "", "1 to 255 bytes, not 256"),
+        ("%ff", "", "not UTF-8"),
+        ("a", "id=%ff", "not UTF-8"),
+        ("a", "&".join(f"id={number}" for number in range(MAX_IDS)), f"more than {MAX_IDS} ids"),
+        ("a", "&".join(f"id={number}" for number in range(MAX_IDS + 5)), f"more than {MAX_IDS} ids"),
+        ("a", "tick=soon", "a number of seconds"),
+        ("a", "tick=nan", "0.1 to 3600 seconds"),
+        ("a", "tick=0.01", "0.1 to 3600 seconds"),
+        ("a", "tick=-1", "0.1 to 3600 seconds"),
+        ("a", "tick=inf", "0.1 to 3600 seconds"),
+    ],
+)
+def test_what_can_not_be_had_says_why(path: str, query: str, why: str) -> None:
+    with pytest.raises(BadVisitError, match=why):
+        read_visit(CHUNKED_PATH + path, query)
