@@ -19,7 +19,7 @@ from tornado.httpserver import HTTPServer
 from tornado.ioloop import IOLoop
 from tornado.iostream import IOStream
 
-from zfront.room import Room
+from zfront.room import RETRY_AFTER_S, Room
 from zfront.visit import CHUNKED_PATH, BadVisitError, Visit, read_visit
 from zrouter.daemon.logs import RateLimited
 
@@ -31,8 +31,8 @@ _ACCEPTS: Final = 64  # connections taken in one go
 _READ_AWAY: Final = 4
 _PAUSE_S: Final = 0.5  # without descriptors, before the next try
 FULL: Final = (
-    b"HTTP/1.1 503 Service Unavailable\r\n"
-    b"Retry-After: 5\r\nConnection: close\r\nContent-Length: 5\r\n\r\nfull\n"
+    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: %d\r\n"
+    b"Connection: close\r\nContent-Length: 5\r\n\r\nfull\n" % RETRY_AFTER_S
 )
 
 TOO_LONG: Final = (  # RFC 6585, section 5
@@ -45,7 +45,6 @@ class Door:
     """Takes connections from one listening socket."""
 
     def __init__(self, listener: socket.socket, room: Room, tornado: HTTPServer) -> None:
-        self.turned_away = 0  # connections answered with 503
         self.paused = 0  # times that there was no descriptor left
         self._listener = listener
         self._room = room
@@ -107,7 +106,7 @@ class Door:
             connection.close()
             return
         if self._room.is_full():
-            self.turned_away += 1
+            self._room.turned_away += 1
             _answer(connection, FULL)
             return
         if data is not None and len(data) == HEAD_BYTES and b"\r\n\r\n" not in data:
@@ -150,11 +149,15 @@ class ReadAheadStream(IOStream):
 class _Head:
     """What httptools says of a request."""
 
-    __slots__ = ("has_body", "is_complete", "url")
+    __slots__ = ("has_body", "is_complete", "requests", "url")
 
     def __init__(self) -> None:
         self.url = b""
+        self.requests = 0
         self.is_complete = self.has_body = False
+
+    def on_message_begin(self) -> None:
+        self.requests += 1
 
     def on_url(self, url: bytes) -> None:
         self.url += url
@@ -171,11 +174,13 @@ def _plain_visit(data: bytes) -> Visit | None:
     """The visit, if these bytes are one whole, ordinary request for it."""
     if not data.startswith(_PLAINLY_OURS) or not data.endswith(b"\r\n\r\n"):
         return None
+    if b"\r\nhost:" not in data.lower():
+        return None  # HTTP/1.1 wants one (RFC 9112, section 3.2)
     head = _Head()
     parser = httptools.HttpRequestParser(head)
     try:
         parser.feed_data(data)
-        if not head.is_complete or head.has_body or parser.get_http_version() != "1.1":
+        if not head.is_complete or head.has_body or head.requests > 1 or parser.get_http_version() != "1.1":
             return None
         path, _, query = head.url.decode("ascii").partition("?")
         return read_visit(path, query)

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterable
+from typing import Final
 
 from zfront.audience import Audience
 from zfront.lot import Lot
 from zfront.transports import chunked
 from zfront.visit import Visit
 from zrouter.wire import Pair
+
+# What a client that is turned away is told to wait.
+RETRY_AFTER_S: Final = 5
 
 
 class Room:
@@ -26,6 +30,7 @@ class Room:
         self.opened = 0  # connections parked since the start
         self.delivered = 0  # messages written to connections
         self.unheard = 0  # messages that came for an id that nobody is connected as any more
+        self.turned_away = 0  # connections answered with 503
         self.closed: dict[str, int] = {}  # connections ended, by why
         self._changed = changed
         self._numbers = array("Q")  # messages written so far, by descriptor
@@ -119,6 +124,7 @@ class Room:
             "opened": self.opened,
             "delivered": self.delivered,
             "unheard": self.unheard,
+            "turned_away": self.turned_away,
             **{f"closed_{why}": count for why, count in self.closed.items()},
         }
 

@@ -97,7 +97,6 @@ class Worker:
     def _report(self) -> Report:
         return {
             **self._room.report(),
-            "turned_away": self._door.turned_away,
             "paused": self._door.paused,
             "lost": self._link.session.lost_messages,
             **process.figures(),

@@ -78,7 +78,8 @@ class Router:
             try:
                 message = decode(frame)
             except wire.UNREADABLE as error:
-                self._refuse(address, 0, wire.explain(frame, error))
+                reason = wire.explain(frame, error)
+                self._refuse(address, reason.request, reason, reason.messages)
                 continue
             peer = find_peer(address)
             if peer is None:

@@ -201,11 +201,16 @@ FromRouter: TypeAlias = Welcome | Deliver | Receipts | Pulse | Done | Holders | 
 
 
 class WireError(ValueError):
-    """Bytes that are not a message. `code` is one of ERROR_CODES."""
+    """Bytes that are not a message. `code` is one of ERROR_CODES.
 
-    def __init__(self, code: str, text: str) -> None:
+    `request` and `messages` say what was refused, as far as could be read: its number, the pairs of a Send.
+    """
+
+    def __init__(self, code: str, text: str, request: int = 0, messages: int = 0) -> None:
         super().__init__(text)
         self.code = code
+        self.request = request
+        self.messages = messages
 
 
 encode = msgspec.msgpack.Encoder().encode
@@ -213,6 +218,8 @@ encode = msgspec.msgpack.Encoder().encode
 decode_to_router: Final[Callable[[bytes], ToRouter]] = msgspec.msgpack.Decoder(ToRouter).decode
 UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _decode_from_router = msgspec.msgpack.Decoder(FromRouter).decode
+# Kinds whose first field is a request number.
+_ASKING: Final = (2, 3, 4, 6, 7, 8, 9)
 _decode_any = msgspec.msgpack.Decoder().decode
 
 
@@ -273,4 +280,9 @@ def explain(frame: bytes, error: Exception) -> WireError:
         return _wrong_version(head[1])
     # Bounded bytes are ids everywhere but in Hello's `instance`.
     an_id = "Expected `bytes` of length" in str(error) and not str(error).endswith("`$[3]`")
-    return WireError(BAD_ID if an_id else NOT_UNDERSTOOD, str(error)[:200])
+    request = messages = 0
+    if isinstance(head, list) and len(head) >= 2 and head[0] in _ASKING:
+        request = head[1] if type(head[1]) is int and 0 <= head[1] < 2**63 else 0
+        if head[0] == 4 and len(head) >= 3 and isinstance(head[2], list):
+            messages = len(head[2])
+    return WireError(BAD_ID if an_id else NOT_UNDERSTOOD, str(error)[:200], request, messages)

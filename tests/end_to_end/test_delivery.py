@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.conftest import Client, Program, wait_for
+from tests.conftest import Client, Program, eventually, wait_for
 from zrouter.client import RouterClient
 
 
@@ -134,3 +134,47 @@ def test_a_request_in_pieces_is_parked_too(front: Program, api: RouterClient) ->
     wait_for(api, "1", 1)
     api.send("1", "hello")
     client.read_until(b"'hello'")
+
+
+def raw(front: Program, request: bytes) -> Client:
+    """A client that has sent exactly this and read the head of the answer."""
+    client = Client(front.address, "")
+    client.socket.sendall(request)
+    client.read_until(b"\r\n\r\n")
+    return client
+
+
+def test_of_two_requests_in_one_packet_the_first_is_served(front: Program, api: RouterClient) -> None:
+    client = raw(front, b"".join(b"GET /test/%d HTTP/1.1\r\nHost: x\r\n\r\n" % number for number in (1, 2)))
+    wait_for(api, "1", 1)
+    assert api.stats()["ids"] == 1
+    api.send("1", "first")
+    client.read_until(b"Recvd msg #1: 'first'")
+
+
+def test_head_answers_with_the_head_of_get_and_no_length(front: Program) -> None:
+    head = raw(front, b"HEAD /test/1 HTTP/1.1\r\nHost: x\r\n\r\n").seen
+    assert head.startswith(b"HTTP/1.1 200 ")
+    assert b"text/html; charset=utf-8" in head
+    assert b"Content-Length" not in head
+
+
+def test_a_request_without_a_host_is_refused(front: Program) -> None:
+    assert raw(front, b"GET /test/1 HTTP/1.1\r\nX: y\r\n\r\n").seen.startswith(b"HTTP/1.1 400 ")
+
+
+def test_a_request_that_comes_late_into_a_full_house_is_turned_away_too(
+    start: Callable[..., Program], router: Program, api: RouterClient
+) -> None:
+    front = start(
+        "zfront", "serve", "--listen", "127.0.0.1:0", "--router", router.address, "--max-connections", "1"
+    )
+    late = Client(front.address, "")
+    late.socket.sendall(b"GET /test/2 HTTP/1.1\r\n")  # half a head: Tornado waits for the rest
+    first = Client(front.address, "/test/1")
+    wait_for(api, "1", 1)
+    late.socket.sendall(b"Host: x\r\n\r\n")
+    assert b"503" in late.read_until(b"\r\n\r\n")
+    assert b"Retry-After: 5" in late.seen
+    eventually(lambda: api.stats()["frontends"][0].get("turned_away") == 1)
+    first.socket.close()

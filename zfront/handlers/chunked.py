@@ -7,7 +7,7 @@ import os
 from tornado.web import HTTPError, RequestHandler
 
 from zfront.handlers.methods import KNOWN, EveryMethod
-from zfront.room import Room
+from zfront.room import RETRY_AFTER_S, Room
 from zfront.visit import BadVisitError, Visit, read_visit
 
 
@@ -28,6 +28,9 @@ class ChunkedHandler(RequestHandler):
     def get(self) -> None:
         """Park the connection."""
         visit = self._visit()
+        if self.room.is_full():
+            self.room.turned_away += 1
+            raise HTTPError(503)
         if self.request.version == "HTTP/1.0":
             raise HTTPError(505, reason="chunked needs HTTP/1.1")
         stream = self.detach()
@@ -43,6 +46,7 @@ class ChunkedHandler(RequestHandler):
         self._visit()
         self.set_header("Content-Type", "text/html; charset=utf-8")
         self.set_header("Cache-Control", "no-cache")
+        self.flush()  # before Tornado adds a length and a tag, which the stream does not have
 
     def post(self) -> None:
         """The series answers POST with 404, and other methods with 501."""
@@ -59,4 +63,6 @@ class ChunkedHandler(RequestHandler):
         error = kwargs.get("exc_info", (None, None, None))[1]  # type: ignore[index]
         why = error.log_message if isinstance(error, HTTPError) and error.log_message else self._reason
         self.set_header("Content-Type", "text/plain; charset=utf-8")
+        if status_code == 503:
+            self.set_header("Retry-After", RETRY_AFTER_S)
         self.finish(f"{why}\n")
