@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+FOR_TESTS := curl=curl ip=iproute2 systemd-analyze=systemd
+FOR_BENCH := cc=gcc redis-server=redis-server
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
@@ -16,9 +18,11 @@ demo: $(STAMP) ## the main job: router, frontend, 10,000 clients, 1,000 messages
 	$(BIN)/zflood demo
 
 test: $(STAMP) ## the tests, with real processes; makes its own environment
+	@tests/needs $(FOR_TESTS)
 	$(BIN)/python -m pytest
 
 check: $(STAMP) ## style, types and tests with coverage
+	@tests/needs $(FOR_TESTS)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -27,9 +31,11 @@ check: $(STAMP) ## style, types and tests with coverage
 	$(BIN)/coverage report --skip-covered
 
 bench: $(STAMP) ## every figure, side by side with the yardsticks (15 minutes; gcc and redis-server)
+	@tests/needs $(FOR_BENCH)
 	$(BIN)/python -m tests.bench $(BENCH)
 
 soak: $(STAMP) ## memory of a frontend over 10 minutes at 1,000 messages/s
+	@tests/needs $(FOR_BENCH)
 	$(BIN)/python -m tests.bench soak --repeat 1
 
 clean: ## remove the environment and caches

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -15,6 +16,9 @@ from typing import Any
 import pytest
 
 from zrouter.client import RouterClient
+
+
+needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 
 
 class Program:
@@ -36,7 +40,7 @@ class Program:
             assert self.process.poll() is None, self._log.read_text()
             return found[1] if found else None
 
-        return eventually(said)
+        return str(eventually(said))
 
     def log(self) -> str:
         """All that it said so far on standard error."""

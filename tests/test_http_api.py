@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Program, eventually
+from tests.conftest import Program, eventually, needs_curl
 from zrouter.client import RouterClient
 
 DOCUMENT = (Path(__file__).parents[1] / "docs" / "http-api.md").read_text()
@@ -68,6 +68,7 @@ class Shell:
             return int(api.stats()["connections"])
 
 
+@needs_curl
 @pytest.mark.parametrize("block", BLOCKS, ids=range(len(BLOCKS)))
 def test_an_example_answers_as_the_document_says(
     block: str, start: Callable[..., Program], router: Program, front: Program, tmp_path: Path

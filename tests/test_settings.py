@@ -132,3 +132,24 @@ def test_every_kernel_setting_is_explained_with_its_value() -> None:
     assert settings
     for name, value in settings:
         assert f"| `{name}` | {value} |" in DOCUMENT
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--max-message", "1M", "--max-frame", "1M"),
+        ("--window", "1M"),
+        ("--lease", "0"),
+        ("--lease", "-1"),
+        ("--queue-in", "0"),
+        ("--max-ids", "0"),
+    ],
+)
+def test_bounds_under_which_nothing_gets_through_are_usage_errors(options: tuple[str, ...]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "from zrouter.cli import main; main()", "serve", *options],
+        capture_output=True, text=True, timeout=30,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert options[0] in done.stderr
+    assert "Traceback" not in done.stderr

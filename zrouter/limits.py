@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 from zrouter import wire
+
+# One burst: what is worked on before anything is sent; the last frame may go beyond it. More frames cost
+# latency, fewer cost throughput; 256 KiB of 25-byte messages are about 7,000 of them, 2 ms of work.
+BURST_FRAMES: Final = 1000
+BURST_BYTES: Final = 256 * 1024
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):

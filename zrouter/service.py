@@ -17,15 +17,12 @@ import zmq.backend
 
 from zrouter.daemon import notify, process
 from zrouter.daemon.logs import RateLimited
+from zrouter.limits import BURST_BYTES, BURST_FRAMES
 from zrouter.router import Router
 from zrouter.settings import RouterSettings
 
 log = logging.getLogger("zrouter")
 
-# One burst: what is worked on before anything is sent. More frames cost latency, fewer cost throughput;
-# 256 KiB of 25-byte messages are about 7,000 of them, 2 ms of work.
-BURST_FRAMES: Final = 1000
-BURST_BYTES: Final = 256 * 1024
 TICK_MS: Final = 250
 # A frame longer than max_frame gets an error; one longer than this many times that ends the connection.
 OVERSIZE: Final = 4

@@ -286,9 +286,9 @@ class Session:
 def batches(pairs: Iterable[Pair], max_frame: int) -> Iterator[list[Pair]]:
     """Cut a stream of pairs into batches that fit a Send frame each."""
     batch: list[Pair] = []
-    room = full = max_frame - 64  # the frame's own head
+    room = full = max_frame - wire.SEND_BYTES
     for pair in pairs:
-        size = len(pair[0]) + len(pair[1]) + 8  # 8: the most that msgpack adds to a pair
+        size = len(pair[0]) + len(pair[1]) + wire.PAIR_BYTES
         if batch and (size > room or len(batch) == SEND_MESSAGES):
             yield batch
             batch, room = [], full

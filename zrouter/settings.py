@@ -9,7 +9,7 @@ import click
 from zrouter import wire
 from zrouter.daemon.logs import LEVELS
 from zrouter.daemon.options import BYTES, setting
-from zrouter.limits import Limits
+from zrouter.limits import BURST_BYTES, Limits
 from zrouter.wire import DEFAULT_ROUTER
 
 
@@ -32,15 +32,43 @@ class RouterSettings:
         "Bytes under way to one frontend; beyond it, messages for it are dropped and counted.",
         type=BYTES,
     )
-    queue_in: int = setting(1000, "Frames that may wait from one peer; beyond it, that peer has to wait.")
-    queue_out: int = setting(10_000, "Frames that may wait towards one peer; beyond it, they are dropped.")
-    lease: float = setting(
-        2.5, "A frontend that is silent for that long is logged out; peers may ask for another.", unit="s"
+    queue_in: int = setting(
+        1000, "Frames that may wait from one peer; beyond it, that peer has to wait.", type=click.IntRange(1)
     )
-    max_lease: float = setting(60.0, "Longest lease that a peer may ask for.", unit="s")
-    max_ids: int = setting(5_000_000, "Ids logged in at once; further logins are refused.")
-    max_peers: int = setting(10_000, "Peers on the link at once; further ones are refused.")
+    queue_out: int = setting(
+        10_000, "Frames that may wait towards one peer; beyond it, they are dropped.", type=click.IntRange(1)
+    )
+    lease: float = setting(
+        2.5,
+        "A frontend that is silent for that long is logged out; peers may ask for another.",
+        type=click.FloatRange(0.1),
+        unit="s",
+    )
+    max_lease: float = setting(
+        60.0, "Longest lease that a peer may ask for.", type=click.FloatRange(0.1), unit="s"
+    )
+    max_ids: int = setting(
+        5_000_000, "Ids logged in at once; further logins are refused.", type=click.IntRange(1)
+    )
+    max_peers: int = setting(
+        10_000, "Peers on the link at once; further ones are refused.", type=click.IntRange(1)
+    )
     log_level: str = setting("info", "How much to log.", type=click.Choice(LEVELS))
+
+    def __post_init__(self) -> None:
+        """Refuse bounds under which nothing would get through.
+
+        Raises:
+            click.UsageError: the largest message does not fit a frame, or the largest burst the window.
+        """
+        if self.max_message + wire.LONE_MESSAGE_BYTES > self.max_frame:
+            raise click.UsageError(
+                f"--max-message {self.max_message} does not fit --max-frame {self.max_frame}"
+            )
+        if self.max_frame + BURST_BYTES > self.window:
+            raise click.UsageError(
+                f"--window {self.window} is less than a burst: --max-frame and {BURST_BYTES} bytes"
+            )
 
     def limits(self) -> Limits:
         """The bounds that the router's rules need."""

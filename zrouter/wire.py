@@ -21,6 +21,10 @@ MAX_ID_BYTES: Final = 255
 DEFAULT_MAX_MESSAGE_BYTES: Final = 64 * 1024
 # A sender splits its batches so that no frame is longer. One message of the default size fits 16 times.
 DEFAULT_MAX_FRAME_BYTES: Final = 1024 * 1024
+# What a Send frame adds to its pairs, at the most, to each pair, and so to a message that is alone in it.
+SEND_BYTES: Final = 64
+PAIR_BYTES: Final = 8
+LONE_MESSAGE_BYTES: Final = SEND_BYTES + PAIR_BYTES + MAX_ID_BYTES
 # Ids in one login, logout, who or kick frame: 2,000 ids of 10 bytes are a frame of about 25 KB.
 MAX_IDS_PER_FRAME: Final = 10_000
 

@@ -161,8 +161,10 @@ class Sink:
     def settle(self, at_least: int = 0, within_s: float = 30.0) -> int:
         """How many were read, once that many were and no more come."""
         until(lambda: self.messages() >= at_least, within_s)
-        while (found := self.messages()) != (time.sleep(0.2), self.messages())[1]:
-            pass
+        before, found = -1, self.messages()
+        while found != before:
+            time.sleep(0.2)
+            before, found = found, self.messages()
         return found
 
 

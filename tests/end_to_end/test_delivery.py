@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.conftest import Client, Program, eventually, wait_for
+from tests.conftest import Client, Program, eventually, needs_curl, wait_for
 from zrouter.client import RouterClient
 
 
@@ -22,6 +22,7 @@ def test_a_message_is_one_chunk_counted_from_one_and_escaped(front: Program, api
     assert b"%x\r\n%b\r\n" % (len(line), line) in seen
 
 
+@needs_curl
 def test_curl_reads_the_stream(front: Program, api: RouterClient) -> None:
     with subprocess.Popen(
         ["curl", "-sN", f"{front.address}/test/user:1"], stdout=subprocess.PIPE, bufsize=0

@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.conftest import eventually
+from tests.conftest import eventually, needs_curl
 
 ROUTER_IP, FRONT_IP = "10.213.57.1", "10.213.57.2"
 SAYS_WHO = ("zrouter", "who", "1", "--router", "tcp://127.0.0.1:5570")
 
 pytestmark = [
     pytest.mark.root,
+    needs_curl,
     pytest.mark.skipif(os.geteuid() != 0 or shutil.which("ip") is None, reason="needs root and iproute2"),
 ]
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -41,7 +42,7 @@ def serve(start: Callable[..., Program], router: Program) -> Callable[..., Progr
 
 
 def workers(program: Program) -> list[psutil.Process]:
-    return psutil.Process(program.process.pid).children()
+    return list(psutil.Process(program.process.pid).children())
 
 
 def clients_of_both(program: Program) -> dict[int, Client]:
@@ -146,7 +147,7 @@ def test_a_worker_that_dies_again_and_again_is_started_after_growing_pauses(
     for count in range(1, 4):
         victim = max(workers(program), key=lambda worker: worker.create_time())
         victim.kill()
-        eventually(lambda count=count: len(pauses()) == count)
+        eventually(partial(lambda expected: len(pauses()) == expected, count))
         eventually(lambda: len(workers(program)) == 2)
     assert pauses()[0] < pauses()[1] < pauses()[2]
 

@@ -13,7 +13,8 @@ STEPS = st.lists(st.tuples(st.integers(3, 8), IDS), max_size=40)
 
 @given(STEPS)
 def test_both_directions_agree_with_a_plain_dict(steps: list[tuple[int, list[bytes]]]) -> None:
-    audience, model = Audience(), {}
+    audience = Audience()
+    model: dict[int, set[bytes]] = {}
     for connection, ids in steps:
         if connection in model:
             assert set(audience.remove(connection)) == model.pop(connection)

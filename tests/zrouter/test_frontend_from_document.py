@@ -192,7 +192,7 @@ def make() -> Iterator[Make]:
     """Makes peers that the router has welcomed."""
     made: list[Peer] = []
 
-    def make_one(kind: type[Peer], *arguments: object) -> Peer:
+    def make_one(kind: type[Peer], *arguments: Any) -> Peer:
         peer = kind(*arguments)
         made.append(peer)
         turn_until(peer, lambda: peer.epoch is not None)

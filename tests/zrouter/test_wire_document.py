@@ -11,7 +11,7 @@ import zmq
 
 from tests.conftest import Program
 from tests.zrouter.test_wire_examples import DOCS, KINDS, WIRE, read_example
-from zrouter import service, wire
+from zrouter import limits, service, wire
 from zrouter.settings import RouterSettings
 
 DOCUMENT = (DOCS / "wire-protocol.md").read_text()
@@ -37,7 +37,7 @@ LIMITS = {
     "bytes of an id": [1, wire.MAX_ID_BYTES],
     "bytes of a message": [DEFAULTS.max_message],
     "bytes of a frame from a peer": [DEFAULTS.max_frame, DEFAULTS.max_frame * service.OVERSIZE],
-    "bytes of a Deliver frame": [DEFAULTS.max_frame + service.BURST_BYTES, service.BURST_BYTES],
+    "bytes of a Deliver frame": [DEFAULTS.max_frame + limits.BURST_BYTES, limits.BURST_BYTES],
     "ids in a frame": [wire.MAX_IDS_PER_FRAME],
     "connections of an id on one peer": [1, 2**31 - 1],
     "lease": [round(DEFAULTS.lease * 1000), round(DEFAULTS.max_lease * 1000)],
@@ -69,7 +69,7 @@ def row(first_cell: str) -> list[str]:
 
 def exchange() -> list[Step]:
     steps = re.findall(r"^(\w+) -> (\w+)  ([\w-]+)\.hex: .+\n((?:    [0-9a-f ]+\n)+)", DOCUMENT, re.MULTILINE)
-    return [Step(*step[:3], bytes.fromhex(step[3])) for step in steps]
+    return [Step(sender, to, name, bytes.fromhex(text)) for sender, to, name, text in steps]
 
 
 @pytest.mark.parametrize("kind", KINDS.values())

@@ -175,7 +175,9 @@ def test_a_routing_id_of_its_own_is_refused(router: Program, dealer: Callable[..
 def test_a_frame_of_more_than_four_times_the_limit_ends_the_connection(
     start: Callable[..., Program], dealer: Callable[..., Any]
 ) -> None:
-    router = start("zrouter", "serve", "--bind", "tcp://127.0.0.1:0", "--max-frame", "1000")
+    router = start(
+        "zrouter", "serve", "--bind", "tcp://127.0.0.1:0", "--max-frame", "1000", "--max-message", "500"
+    )
     peer = dealer(router.address)
     peer.send(read_example(WIRE / "hello.hex").frame)
     assert isinstance(heard(peer), wire.Welcome)
