@@ -17,7 +17,6 @@ import pytest
 
 from zrouter.client import RouterClient
 
-
 needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 
 
