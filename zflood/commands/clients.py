@@ -1,0 +1,88 @@
+"""`zflood clients`."""
+
+from __future__ import annotations
+
+import sys
+from ipaddress import IPv4Network
+from itertools import islice
+from typing import TYPE_CHECKING, TextIO
+from urllib.parse import urlsplit
+
+import click
+
+from zrouter.daemon import program
+
+if TYPE_CHECKING:
+    from zflood.swarm import Urls
+
+
+@click.command()
+@click.option("--url", default="http://127.0.0.1:8000/test/%d", show_default=True, help="%d is the id.")
+@click.option("--ids", default="1-10000", show_default=True, help="First and last id, A-B.")
+@click.option("--urls", type=click.File("r"), help="One URL a line from this file instead; - is stdin.")
+@click.option("--rate", type=click.FloatRange(0), default=0, help="New connections a second; 0 = no limit.")
+@click.option("--seconds", type=click.FloatRange(0), help="Leave after so long; else when all have ended.")
+@click.option("--processes", type=click.IntRange(1, 512), help="Default: as many as the descriptors ask for.")
+@click.option("--source", help="Connect from addresses of this network; default for 127.x: 127.0.0.0/8.")
+@click.option("--every", type=click.FloatRange(0.1), default=10.0, show_default=True, help="A line each [s].")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON lines.")
+def clients(
+    url: str,
+    ids: str,
+    urls: TextIO | None,
+    rate: float,
+    seconds: float | None,
+    processes: int | None,
+    source: str | None,
+    every: float,
+    as_json: bool,
+) -> None:
+    """Connect many clients, read all that comes, and check it; exits 1 if anything was wrong.
+
+    \b
+    Examples:
+      zflood clients --ids 1-1000 --rate 100 --seconds 60
+      zflood clients --urls urls.txt --processes 2
+    """
+    from zflood.crew import CrewError
+    from zflood.show import show_clients
+    from zflood.swarm import Plan, processes_needed, run
+
+    wanted = _urls(url, ids, urls)
+    network = _source(source, next(wanted.each(), ""))
+    plan = Plan(wanted, rate, seconds, processes or processes_needed(len(wanted)), network, every)
+    try:
+        totals = show_clients(run(plan), len(wanted), as_json)
+    except CrewError as error:
+        program.fail("zflood", str(error))
+    if totals.errors:
+        sys.exit(program.EXIT_COULD_NOT)
+
+
+def _urls(url: str, ids: str, file: TextIO | None) -> Urls:
+    from zflood.clients import target
+    from zflood.swarm import Urls
+
+    if file is None:
+        first, _, last = ids.partition("-")
+        if not (first.isdigit() and last.isdigit() and int(first) <= int(last)):
+            raise click.UsageError(f"--ids {ids}: not A-B")
+        urls = Urls(url, int(first), int(last))
+    else:
+        urls = Urls(url, 0, 0, [line.strip() for line in file if line.strip()])
+    try:
+        for one in urls.each() if file else islice(urls.each(), 1):
+            target(one)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    return urls
+
+
+def _source(source: str | None, url: str) -> IPv4Network | None:
+    """The network to connect from; loopback has enough addresses, so that ports don't run out."""
+    if source is None:
+        return IPv4Network("127.0.0.0/8") if (urlsplit(url).hostname or "").startswith("127.") else None
+    try:
+        return IPv4Network(source)
+    except ValueError as error:
+        raise click.UsageError(f"--source {error}") from None

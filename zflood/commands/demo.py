@@ -1,0 +1,25 @@
+"""`zflood demo`."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from zrouter.daemon import program
+
+
+@click.command()
+@click.option("--clients", type=click.IntRange(1), default=10_000, envvar="DEMO_CLIENTS", show_default=True)
+@click.option("--seconds", type=click.FloatRange(min=1), default=30, envvar="DEMO_SECONDS", show_default=True)
+def demo(clients: int, seconds: float) -> None:
+    """Start a router, a frontend and clients, send 1,000 messages/s, and show a table; exits 1 on any loss.
+
+    \b
+    Example:
+      zflood demo --clients 1000 --seconds 5
+    """
+    from zflood.demo import run_demo
+
+    if not run_demo(clients, seconds):
+        sys.exit(program.EXIT_COULD_NOT)
