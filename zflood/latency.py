@@ -52,6 +52,20 @@ class Latencies:
         encoded: bytes = self._histogram.encode()
         return encoded
 
+    def counts(self) -> Counter[int]:
+        """How many there are of each length [us], for sums and differences."""
+        self._fold()
+        recorded = self._histogram.get_recorded_iterator()
+        return Counter({each.value_iterated_to: each.count_at_value_iterated_to for each in recorded})
+
+    @classmethod
+    def of(cls, counts: Counter[int]) -> Latencies:
+        """The collection with these counts, of which none may be negative."""
+        latencies = cls()
+        for us, count in counts.items():
+            latencies._histogram.record_value(us, count)
+        return latencies
+
     def percentile_ms(self, percent: float) -> float:
         """So many per cent took at most that long [ms]."""
         self._fold()

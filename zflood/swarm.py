@@ -61,6 +61,8 @@ class Totals:
             "p50_ms": self.latencies.percentile_ms(50),
             "p99_ms": self.latencies.percentile_ms(99),
             "max_ms": self.latencies.max_ms(),
+            # HdrHistogram's compressed form, in microseconds, of all latencies so far.
+            "histogram": self.latencies.encode().decode(),
         }
 
 
