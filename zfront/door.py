@@ -19,6 +19,7 @@ from tornado.httpserver import HTTPServer
 from tornado.ioloop import IOLoop
 from tornado.iostream import IOStream
 
+from zfront.lot import Lot
 from zfront.room import RETRY_AFTER_S, Room
 from zfront.visit import CHUNKED_PATH, BadVisitError, Visit, read_visit
 from zrouter.daemon.logs import RateLimited
@@ -51,6 +52,7 @@ class Door:
         self._tornado = tornado
         self._loop = IOLoop.current()
         self._limited = RateLimited(log)
+        self._parks = isinstance(room.lot, Lot)
         self._is_open = False
         self._is_watching = False
 
@@ -112,7 +114,7 @@ class Door:
         if data is not None and len(data) == HEAD_BYTES and b"\r\n\r\n" not in data:
             _answer(connection, TOO_LONG)  # Tornado would only hang up
             return
-        visit = _plain_visit(data) if data else None
+        visit = _plain_visit(data) if data and self._parks else None
         if visit is not None:
             self._room.enter(connection.detach(), visit)
         else:

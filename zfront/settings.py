@@ -45,6 +45,9 @@ class FrontSettings:
     shutdown_timeout: float = setting(
         20.0, "What has not ended so long after SIGTERM is killed, and the exit code is 1.", unit="s"
     )
+    no_park: bool = setting(
+        False, "Keep Tornado's objects for every connection: to measure what parking saves."
+    )
     insecure: bool = setting(False, "Allow listening beyond loopback without authentication and encryption.")
     log_level: str = setting("info", "How much to log.", type=click.Choice(LEVELS))
 

@@ -29,7 +29,9 @@ def _read_until_connected(clients: Running, count: int) -> None:
     try:
         until(are_connected, 60, pause_s=0)
     except TimeoutError:
-        raise TimeoutError(f"{told['connected']} of {count} clients connected; errors: {told['errors']}") from None
+        raise TimeoutError(
+            f"{told['connected']} of {count} clients connected; errors: {told['errors']}"
+        ) from None
 
 
 def swarm() -> list[Line]:
