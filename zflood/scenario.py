@@ -63,12 +63,21 @@ class Connect(Step, tag="connect"):
 class Messages(Step, tag="messages"):
     """Stamped messages to random ids; done when all that was handed over has been received."""
 
-    count: Count
     max_id: Count
+    count: Count = 0
+    hours: Seconds = 0  # instead of a count, with a pace
     per_s: Seconds = 0  # 0 = as fast as they are received
     under_way: Count = 50_000  # then: messages sent and not yet received
     senders: Annotated[int, Meta(ge=1, le=64)] = 1
     within_s: Positive = 120  # from the last one sent to the last one received
+
+    def __post_init__(self) -> None:
+        if bool(self.count) == bool(self.hours) or (self.hours and not self.per_s):
+            raise ValueError("messages needs either count, or hours and per_s")
+
+    def messages(self) -> int:
+        """How many to send."""
+        return self.count or round(self.hours * 3600 * self.per_s)
 
 
 class Each(Step, tag="each"):

@@ -113,22 +113,22 @@ def _connect(stage: Stage, step: Connect) -> Figures:
 
 def _messages(stage: Stage, step: Messages) -> Figures:
     if not step.per_s:
-        ids = (b"%d" % randint(1, step.max_id) for _ in range(step.count))
-        return _send_as_received(stage, step.name, ids, step.count, step.under_way, step.within_s)
+        ids = (b"%d" % randint(1, step.max_id) for _ in range(step.messages()))
+        return _send_as_received(stage, step.name, ids, step.messages(), step.under_way, step.within_s)
     before = stage.received()
     began = time.monotonic()
     sender = stage.run(
-        "zflood", "messages", "--router", stage.endpoint, "--count", str(step.count), "--interval-ms",
+        "zflood", "messages", "--router", stage.endpoint, "--count", str(step.messages()), "--interval-ms",
         str(1000 / step.per_s), "--max-id", str(step.max_id), "--senders", str(step.senders), "--json",
         "--every", "1",
     )  # fmt: skip
 
     def is_sent() -> bool:
         received = stage.received() - before
-        _say(stage, began, f"{step.name}: {received:,} of {step.count:,} messages were received")
+        _say(stage, began, f"{step.name}: {received:,} of {step.messages():,} messages were received")
         return sender.has_ended()
 
-    if not stage.wait(is_sent, 2 * step.count / step.per_s + step.within_s):
+    if not stage.wait(is_sent, 2 * step.messages() / step.per_s + step.within_s):
         raise StopError(f"{sender.name} did not end in time")
     if sender.process.returncode:
         raise StopError(f"{sender.name}: {sender.said()}")
