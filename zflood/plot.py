@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _MB_FROM_KB: Final = 20_000  # above it the axis is in MB, for people
 _MINUTES_FROM_S: Final = 300
+_HEADROOM: Final = 1.1
 
 
 class PlotsMissingError(Exception):
@@ -72,7 +73,7 @@ def draw(runs: Sequence[Run], title: str) -> Figure:
     memory.set_ylabel("resident memory [MB]" if in_mb else "resident memory [KB]")
     connections.set_ylabel("connections (dashed)")
     for axis in (memory, connections):
-        axis.set_ylim(bottom=0)
+        axis.set_ylim(bottom=0, top=axis.get_ylim()[1] * _HEADROOM)
         axis.yaxis.set_major_formatter(_for_people)
         axis.spines[["top"]].set_visible(False)
     memory.grid(axis="y", alpha=0.3)
@@ -89,6 +90,7 @@ def draw_moments(moments: Sequence[Moment], marks: Sequence[tuple[float, str]], 
     """
     try:
         from matplotlib.figure import Figure
+        from matplotlib.ticker import NullFormatter
     except ModuleNotFoundError as error:
         raise PlotsMissingError(error.name) from None
     figure = Figure(figsize=(9, 6), dpi=120, layout="constrained")
@@ -111,12 +113,13 @@ def draw_moments(moments: Sequence[Moment], marks: Sequence[tuple[float, str]], 
             ".-", markersize=3, linewidth=1, color=colour, label=name.removesuffix("_ms"),
         )  # fmt: skip
     below.set_yscale("log")
+    below.yaxis.set_minor_formatter(NullFormatter())
     below.set_ylabel("latency [ms]")
     below.set_xlabel("minutes elapsed" if in_minutes else "seconds elapsed")
     if heard:
-        below.legend(frameon=False, ncols=3, loc="upper right")
+        below.legend(frameon=False, ncols=3, loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0)
     for axis in (above, connections):
-        axis.set_ylim(bottom=0)
+        axis.set_ylim(bottom=0, top=axis.get_ylim()[1] * _HEADROOM)
     for axis in (above, connections, below):
         axis.spines[["top"]].set_visible(False)
         axis.yaxis.set_major_formatter(_for_people)

@@ -221,7 +221,7 @@ def _graphs(scenario: Scenario, outcomes: Sequence[Outcome]) -> dict[str, tuple[
         if len(outcome.samples.get(FRONTEND, ())) > 1
     ]
     if sampled:
-        title = f"Memory of the frontend: {scenario.title}"
+        title = f"Memory of the frontend: {scenario.title[0].lower()}{scenario.title[1:]}"
         graphs["memory"] = (title, plot.draw(sampled, title))
     for outcome in outcomes:
         if len(outcome.moments) > 2:
