@@ -8,21 +8,21 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-# Resident bytes that each connection adds, by 10,000 of them and more; made again by
+# Resident bytes that each connection adds, by 10,000 of them and more (docs/memory.md); made again by
 FRONT_BYTES: Final = 232  # of a zfront worker: `python -m tests.bench parking`
 ROUTER_BYTES: Final = 163  # of zrouter, for each id: `python -m tests.bench memory`
 FLOOD_BYTES: Final = 224  # of a zflood process: `python -m tests.bench swarm`
-# Kernel memory of one end: all slabs grew by 9.9 KB for each of 1,004,400 idle connections over loopback, both
-# ends in bare C programs. The objects alone are 3,848 bytes an end (docs/memory.md); the rest is unused room in
-# slabs and port buckets.
+# Kernel memory of one end: all slabs grew by 9.9 KB for each of 1,004,400 idle connections over loopback,
+# bare C programs at both ends. The objects alone are 3,848 bytes an end (docs/memory.md); the rest is
+# unused room in slabs and port buckets.
 KERNEL_END_BYTES: Final = 5_000
-# A process without a connection, private memory: a worker after traffic (docs/memory.md, gc.freeze), a zflood
-# process (smaps_rollup of one of `zflood clients --processes 2`), the router (resident).
+# A process after some traffic, its private memory: a worker (docs/memory.md, gc.freeze), one of the processes
+# of `zflood clients --processes 2` (Private_Dirty in smaps_rollup); the router: resident.
 WORKER_BYTES: Final = 10_000_000
-FLOOD_PROCESS_BYTES: Final = 10_000_000
+FLOOD_PROCESS_BYTES: Final = 6_000_000
 ROUTER_PROCESS_BYTES: Final = 31_000_000
-# What an end charges to tcp_mem while one small message waits in its buffers: one page, whatever its size
-# (`mem` of TCP in /proc/net/sockstat, while 5,000 connections had 50 bytes each to read).
+# What is charged to tcp_mem while one message of up to 3,000 bytes waits to be read, for one end only: `mem`
+# of TCP in /proc/net/sockstat rose by 1.01 pages for each of 5,000 such connections, and fell to 0 after.
 PAGE_BYTES: Final = 4096
 
 # Open files of a process that are not clients.

@@ -58,22 +58,20 @@ def _at_least(now: Values, floor: Values, why: str) -> Need:
 def _nr_open(demand: Demand, host: Host, now: Values) -> Need:
     # fs.rst: the most file handles that a process may allocate; RLIMIT_NOFILE can't be raised beyond it.
     floor = min(demand.connections + FRONT_RESERVE, UNIT_FILES)
-    return _at_least(now, (floor,), "no process may be allowed more open files than this")
+    return _at_least(now, (floor,), "the most open files that a process may be allowed")
 
 
 def _file_max(demand: Demand, host: Host, now: Values) -> Need:
     # fs.rst: the most file handles that the kernel allocates; file-nr says how many are. proc(5): a process
     # with CAP_SYS_ADMIN may go beyond, which programs that run as a user of their own may not.
     floor = host.open_files + demand.open_files
-    why = (
-        f"open files of the whole host: each connection is one at each end, and {host.open_files:,} are open"
-    )
+    why = f"open files of the host: an end of a connection is one; {host.open_files:,} are open"
     return _at_least(now, (floor,), why)
 
 
 def _epoll_watches(demand: Demand, host: Host, now: Values) -> Need:
     # fs.rst: the most watches of one user; zfront and zflood may be the same user's.
-    why = "one user's descriptors in epolls: each connection is one at each end"
+    why = "what one user has in epolls: each end of a connection"
     return _at_least(now, (demand.open_files,), why)
 
 
@@ -118,8 +116,8 @@ def _tw_reuse(demand: Demand, host: Host, now: Values) -> Need | None:
     ports = usable_ports(host.sysctls.get("net.ipv4.ip_local_port_range", ()), host.reserved_ports)
     sources = demand.sources(PER_SOURCE) if demand.serves else host.addresses
     if ports * sources >= 2 * demand.connections:
-        return Need(True, "-", now, "there are ports for twice as many, even when all come back at once")
-    why = "a closed connection's port is free again after a second, not after a minute, when all come back"
+        return Need(True, "-", now, "there are ports enough even when all come back at once")
+    why = "a closed connection's port is free again after a second, not after a minute"
     is_enough = bool(now) and now[0] in good
     return Need(is_enough, " or ".join(map(str, good)), now if is_enough else (1,), why)
 
@@ -128,7 +126,7 @@ def _somaxconn(demand: Demand, host: Host, now: Values) -> Need | None:
     # listen(2): a greater backlog is cut down to this without an error.
     if not demand.serves:
         return None
-    why = "connections that wait for a worker to accept them; others have to try again, a second later"
+    why = "connections that wait to be accepted; the others try again a second later"
     return _at_least(now, (min(demand.connections, LISTEN_BACKLOG),), why)
 
 
@@ -140,7 +138,7 @@ def _syn_backlog(demand: Demand, host: Host, now: Values) -> Need | None:
     if host.sysctls.get("net.ipv4.tcp_syncookies", (0,))[0]:
         return Need(True, "-", now, "handshakes under way: no bound while net.ipv4.tcp_syncookies is on")
     floor = -(-min(demand.connections, LISTEN_BACKLOG) * 4 // 3)
-    why = "handshakes under way for one listening socket; a quarter is kept for peers that the kernel knows"
+    why = "handshakes under way, for each worker; a quarter is kept for peers that are known"
     return _at_least(now, (floor,), why)
 
 
@@ -150,13 +148,13 @@ def _tcp_mem(demand: Demand, host: Host, now: Values) -> Need:
     # page each, however small. The proportions are the kernel's own (tcp_init_mem, net/ipv4/tcp.c).
     pressure = demand.connections
     floor = (pressure * 3 // 4, pressure, pressure * 3 // 2)
-    why = "pages of all TCP buffers: idle connections take none, a message to all of them at once a page each"
+    why = "pages of all TCP buffers: a message to all at once takes one for each"
     return _at_least(now, floor, why)
 
 
 def _buffers(demand: Demand, host: Host, now: Values) -> Need:
     # ip-sysctl: minimum, default and maximum of one socket's buffer, none below 4096; a bound, not a reserve.
-    why = "bytes of one socket's buffer: a message of 64 KiB must find room; an idle connection takes none"
+    why = "a socket's buffer: a message of 64 KiB must fit; an idle connection takes nothing"
     return _at_least(now, (4096, 16_384, _MESSAGE_BUFFER), why)
 
 

@@ -77,26 +77,29 @@ def _sysctls(host: Host, demand: Demand) -> Iterable[Finding]:
 
 def _hard_files(host: Host, demand: Demand) -> Finding:
     """Of one process; more processes make up for it, as far as the programs can have them."""
-    name, now = "open files of a process, at most", host.files_hard
+    name, now = "open files, hard limit", host.files_hard
     most = max(demand.workers, demand.processes)
     raised = min(demand.connections + FRONT_RESERVE, UNIT_FILES) if host.may_raise_files else now
-    why = f"RLIMIT_NOFILE, hard: so many connections take {_crew(demand)}"
-    if most > 1 and raised <= now:
+    is_enough = most <= MOST_PROCESSES and now > FRONT_RESERVE
+    why = f"of a process: so many connections take {_crew(demand)}"
+    if not is_enough:
+        why += f", and {MOST_PROCESSES} are the most"
+    if raised <= now and most > 1:
         why += "; it cannot be raised here"
-    if most <= MOST_PROCESSES and now > FRONT_RESERVE:
+    if is_enough:
         workers = _workers_line(demand) if demand.workers > 1 else ()
         return Finding(name, str(now), str(_least(demand)), "fine", why, workers)
-    why += f", more than the {MOST_PROCESSES} that there may be"
+    needed = -(-demand.connections // MOST_PROCESSES) + FRONT_RESERVE
     then = demand._replace(files=raised)
     lines = (*_files_lines(raised, then), *_workers_line(then)) if raised > now else ()
-    return Finding(name, str(now), str(_least(then)), "too small", why, lines)
+    return Finding(name, str(now), str(needed), "too small", why, lines)
 
 
 def _soft_files(host: Host, demand: Demand) -> Finding:
     """The frontend takes as many clients as the soft limit allows; whoever starts it may raise that."""
-    name, now = "open files of a process, as started", host.files_soft
+    name, now = "open files, soft limit", host.files_soft
     needed = min(_least(demand), host.files_hard)
-    why = f"RLIMIT_NOFILE, soft: zfront goes by it; set by LimitNOFILE, or in a shell by `ulimit -n {needed}`"
+    why = f"zfront goes by it; set by LimitNOFILE, or in a shell by `ulimit -n {needed}`"
     if now >= needed:
         return Finding(name, str(now), str(needed), "fine", why)
     lines = tuple(line for line in _files_lines(needed, demand) if line.where == "limits.d")

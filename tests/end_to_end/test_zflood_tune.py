@@ -43,13 +43,14 @@ def test_every_rule_has_a_line_with_a_verdict() -> None:
     verdicts = {finding["name"]: finding["verdict"] for finding in said["findings"]}
     assert set(RULES) < set(verdicts)
     assert verdicts["memory"] == "too small"
-    assert verdicts["open files of a process, at most"] == "too small"
+    assert verdicts["open files, hard limit"] == "too small"
     assert all(finding["why"] for finding in said["findings"])
 
 
 def test_the_table_says_the_same() -> None:
     done = run("--connections", NO_HOST_HAS)
     assert done.returncode == 1
+    assert done.stdout.startswith("1,000,000,000 connections, side: both\n")
     for key in RULES:
         assert f" {key} " in done.stdout
     _, said = as_json("--connections", NO_HOST_HAS)

@@ -140,7 +140,7 @@ def test_the_shipped_file_is_enough_for_a_million(side: Side, syncookies: int) -
 
 def test_workers_make_up_for_a_limit_that_cannot_be_raised() -> None:
     host = HOST._replace(files_soft=20_000, files_hard=20_000, may_raise_files=False)
-    found = judged(host, MILLION)["open files of a process, at most"]
+    found = judged(host, MILLION)["open files, hard limit"]
     assert found.verdict == "fine"
     assert "51 zfront workers and 51 zflood processes; it cannot be raised here" in found.why
     assert [line.text for line in found.lines] == ["Environment=ZFRONT_WORKERS=51"]
@@ -148,8 +148,10 @@ def test_workers_make_up_for_a_limit_that_cannot_be_raised() -> None:
 
 def test_more_workers_than_there_may_be_are_too_many() -> None:
     host = HOST._replace(files_soft=1024, files_hard=1024, may_raise_files=False)
-    found = judged(host, MILLION)["open files of a process, at most"]
+    found = judged(host, MILLION)["open files, hard limit"]
     assert (found.verdict, found.lines) == ("too small", ())
+    assert found.needed == "2154"  # a 512th of them, and the reserve
+    assert "1,214 zfront workers" in found.why
     raisable = [*judged(host._replace(may_raise_files=True), MILLION).values()]
     assert lines_for(raisable, "limits.d")[:2] == ["* - nofile 1000200", "root - nofile 1000200"]
     assert "LimitNOFILE=1000200" in lines_for(raisable, "unit")
@@ -157,7 +159,7 @@ def test_more_workers_than_there_may_be_are_too_many() -> None:
 
 def test_the_soft_limit_counts_where_a_frontend_is() -> None:
     host = HOST._replace(files_soft=1024)
-    name = "open files of a process, as started"
+    name = "open files, soft limit"
     assert judged(host, 10_000, Side.SERVER)[name].verdict == "too small"
     assert lines_for([judged(host, 10_000)[name]], "limits.d") == ["* - nofile 10200", "root - nofile 10200"]
     assert judged(host, 500)[name].verdict == "fine"

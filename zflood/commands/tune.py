@@ -85,24 +85,31 @@ def _as_json(findings: Sequence[Finding], demand: Demand) -> dict[str, object]:
 
 
 def _show(findings: Sequence[Finding], demand: Demand) -> None:
+    from rich.box import SIMPLE_HEAD
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
     from rich.text import Text
 
     from zflood.tune import PLACES, lines_for
 
     colors = {"fine": "green", "too small": "red", "unknown": "yellow"}
-    console = Console(width=None if sys.stdout.isatty() else 150, highlight=False)
-    table = Table(
-        "what", "now", "needed", "", "why", title=f"{demand.connections:,} connections ({demand.side})"
-    )
+    console = Console(width=None if sys.stdout.isatty() else 110, highlight=False)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    # Where it is narrow, triples of numbers are broken, not names.
+    narrow = 13 if console.width < 100 else None
+    table.add_column("", no_wrap=True)
+    table.add_column("what and why", overflow="fold")
+    table.add_column("now", max_width=narrow)
+    table.add_column("needed", max_width=narrow)
     for finding in findings:
-        verdict = Text(finding.verdict, style=colors[finding.verdict], no_wrap=True)
-        table.add_row(finding.name, finding.now, finding.needed, verdict, finding.why)
+        verdict = Text(finding.verdict, style=colors[finding.verdict])
+        table.add_row(verdict, f"[bold]{finding.name}[/]\n{escape(finding.why)}", finding.now, finding.needed)
+    console.print(f"{demand.connections:,} connections, side: {demand.side}")
     console.print(table)
     for where, title in PLACES.items():
         if lines := lines_for(findings, where):
-            console.print(f"{title}:", style="bold", soft_wrap=True)
+            console.print(f"{title}:", style="bold", soft_wrap=True, markup=False)
             for line in lines:
                 console.print(f"  {line}", soft_wrap=True, markup=False)
     small = sum(finding.verdict == "too small" for finding in findings)
