@@ -22,7 +22,10 @@ PURE = [
     "zfront/audience.py",
     "zfront/visit.py",
     "zfront/transports/chunked.py",
+    "zflood/demand.py",
     "zflood/reading.py",
+    "zflood/sysctls.py",
+    "zflood/tune.py",
 ]
 WORLD = {"socket", "select", "asyncio", "zmq", "tornado", "lmdb", "redis", "time", "datetime"}
 

@@ -13,6 +13,7 @@ from zflood.commands.messages import messages
 from zflood.commands.plot import plot
 from zflood.commands.run import run
 from zflood.commands.scenarios import scenarios
+from zflood.commands.tune import tune
 from zflood.commands.urls import urls
 from zrouter.daemon import program
 
@@ -33,9 +34,10 @@ def commands() -> None:
       zflood messages --count 30000 --interval-ms 1 --max-id 1000
       zflood memory --name zfront --port 8000 --every 1 --out mem.tsv
       zflood plot mem.tsv
+      zflood tune --connections 100000
       zflood demo
     """
 
 
-for _command in (clients, messages, memory, plot, run, scenarios, urls, demo):
+for _command in (clients, messages, memory, plot, run, scenarios, tune, urls, demo):
     commands.add_command(_command)
