@@ -35,6 +35,7 @@ _LIBRARIES: Final = ("zcomet", "pyzmq", "tornado", "msgspec", "httptools", "psut
 
 # What each figure is called for people, with its unit; those of all steps are shown in this order.
 LABELS: Final = {
+    "settings": "settings of the kernel that were raised",
     "clients": "clients",
     "seconds": "time [s]",
     "per_s": "a second",

@@ -14,6 +14,8 @@ from random import randint
 from statistics import median
 from typing import Any, Final
 
+from zflood import host, tune
+from zflood.demand import Side
 from zflood.latency import Latencies, stamp
 from zflood.memory import Sample
 from zflood.scenario import AnyStep, Broadcast, Connect, Cut, Each, Fault, Messages, Prepare, Rest
@@ -77,7 +79,20 @@ def _growth(samples: list[Sample]) -> Figures:
 
 
 def _prepare(stage: Stage, step: Prepare) -> Figures:
-    raise StopError("not yet")
+    here = host.read()
+    demand = tune.demand_on(here, step.connections, Side.BOTH)
+    lines = tune.lines_for(tune.judge(here, demand), "sysctl.d")
+    try:
+        for line in host.apply(lines):
+            stage.say(f"{step.name}: set {line}")
+    except host.HostError as error:
+        raise StopError(
+            f"{error}; `zflood tune --connections {step.connections}` says why it is needed"
+        ) from None
+    missing = [one for one in tune.judge(host.read(), demand) if one.verdict == "too small"]
+    if missing:
+        raise StopError("; ".join(f"{one.name} is {one.now}, {one.needed} is needed" for one in missing))
+    return {"settings": len(lines)}
 
 
 def _connect(stage: Stage, step: Connect) -> Figures:
