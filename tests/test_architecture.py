@@ -23,11 +23,13 @@ PURE = [
     "zfront/visit.py",
     "zfront/transports/chunked.py",
     "zflood/reading.py",
+    "zflood/ids.py",
+    "zflood/pace.py",
 ]
 WORLD = {"socket", "select", "asyncio", "zmq", "tornado", "lmdb", "redis", "time", "datetime"}
 
 # zfront and zflood stand on these rooms of zrouter, zrouter on neither, and they never on each other.
-GROUND = {"wire", "client", "session", "dealer", "daemon"}
+GROUND = {"wire", "client", "aio", "session", "dealer", "daemon"}
 
 
 def imports(path: Path) -> set[str]:
