@@ -1,6 +1,6 @@
-"""The message generator: stamped messages to random ids from many senders, and the sums of what they did.
+"""The message generator: stamped messages to random ids, from many senders in one process or several.
 
-Owns: the processes, their shares, the sums. Must not know: how one of them sends (sending.py), to whom
+Owns: the processes and their shares. Must not know: how one of them sends (sending.py), through what
 (outlets), how the sums are shown.
 """
 
@@ -10,18 +10,16 @@ import asyncio
 import resource
 import signal
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Final, NamedTuple
 
 from zflood.crew import Crew
 from zflood.ids import Ids
-from zflood.latency import Latencies
 from zflood.outlets import Outlet
 from zflood.pace import share
 from zflood.punctual import event_loop
 from zflood.sending import Sending
+from zflood.sent import Sent, Totals, together
 
 _REPORT_S: Final = 0.5
 
@@ -41,59 +39,6 @@ class Plan(NamedTuple):
     every_s: float  # between two reports, at the most
 
 
-class Sent(NamedTuple):
-    """What one process has sent so far; the fields are those of Sending."""
-
-    messages: int
-    unanswered: int
-    receipts: dict[str, int]
-    errors: dict[str, int]
-    latencies: bytes
-    late_s: float
-    seconds: float
-
-
-@dataclass
-class Totals:
-    """What all have sent."""
-
-    messages: int = 0
-    unanswered: int = 0  # of these, such that an interruption left without a receipt
-    receipts: Counter[str] = field(default_factory=Counter)
-    errors: Counter[str] = field(default_factory=Counter)  # messages that got no receipt, by kind
-    late_s: float = 0.0
-    seconds: float = 0.0  # of the process that took the longest
-    encoded: list[bytes] = field(default_factory=list)  # the latencies of each process
-
-    def latencies(self) -> Latencies:
-        """From when a message was due to its receipt, of all."""
-        merged = Latencies()
-        for encoded in self.encoded:
-            merged.add(encoded)
-        return merged
-
-    def as_json(self) -> dict[str, Any]:
-        """For `--json`. `handed` and `nobody` are a router's receipts, `statuses` an HTTP server's."""
-        latencies = self.latencies()
-        return {
-            "seconds": round(self.seconds, 6),
-            "messages": self.messages,
-            "handed": self.receipts.get("handed"),
-            "nobody": self.receipts.get("nobody"),
-            "statuses": {
-                kind.removeprefix("status "): count
-                for kind, count in self.receipts.items()
-                if kind.startswith("status ")
-            },
-            "unanswered": self.unanswered,
-            "errors": dict(self.errors),
-            "late_ms": round(self.late_s * 1000, 3),
-            "p50_ms": latencies.percentile_ms(50),
-            "p99_ms": latencies.percentile_ms(99),
-            "max_ms": latencies.max_ms(),
-        }
-
-
 def send_all(plan: Plan) -> Iterator[Totals]:
     """Send, beginning now; gives the totals each time that there is news. The last are the final ones.
 
@@ -110,20 +55,6 @@ def send_all(plan: Plan) -> Iterator[Totals]:
     # Before the caller does anything else: a thread that draws a bar must not be there at the fork.
     crew = Crew[Sent](plan.senders, work)
     return map(together, crew.reports())
-
-
-def together(reports: Sequence[Sent]) -> Totals:
-    """The sum of what several processes did at the same time."""
-    totals = Totals()
-    for sent in reports:
-        totals.messages += sent.messages
-        totals.unanswered += sent.unanswered
-        totals.receipts.update(sent.receipts)
-        totals.errors.update(sent.errors)
-        totals.late_s = max(totals.late_s, sent.late_s)
-        totals.seconds = max(totals.seconds, sent.seconds)
-        totals.encoded.append(sent.latencies)
-    return totals
 
 
 async def _send_share(plan: Plan, number: int, report: Callable[[Sent], None]) -> None:

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from zflood.lines import Lines
-from zflood.messages import Totals
+from zflood.sent import Totals
 
 
 def show_messages(seen: Iterable[Totals], wanted: int, every_s: float, lines: Lines) -> Totals:

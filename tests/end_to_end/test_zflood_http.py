@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import queue
+import signal
 import socket
 import subprocess
 import sys
@@ -17,6 +19,8 @@ import pytest
 import tornado.httpserver
 import tornado.netutil
 import tornado.web
+
+from tests.conftest import eventually
 
 MESSAGES = [sys.executable, "-c", "from zflood.cli import main; main()", "messages"]
 Answer = Callable[["Publish"], Awaitable[None]]
@@ -47,27 +51,25 @@ class Server:
 
     @contextmanager
     def running(self) -> Iterator[Server]:
-        loop = asyncio.new_event_loop()
+        loops: queue.Queue[asyncio.AbstractEventLoop] = queue.Queue()
+        stop = asyncio.Event()
 
-        def serve() -> None:
-            asyncio.set_event_loop(loop)
+        async def serve() -> None:
             app = tornado.web.Application([("/pub", Publish, {"server": self})], log_function=lambda _: None)
             server = tornado.httpserver.HTTPServer(app)
             server.add_socket(self._socket)
-            loop.run_forever()
+            loops.put(asyncio.get_running_loop())
+            await stop.wait()
             server.stop()
-            loop.run_until_complete(server.close_all_connections())
-            for task in asyncio.all_tasks(loop):
-                task.cancel()
+            await server.close_all_connections()
 
-        thread = threading.Thread(target=serve)
+        thread = threading.Thread(target=asyncio.run, args=(serve(),))
         thread.start()
         try:
             yield self
         finally:
-            loop.call_soon_threadsafe(loop.stop)
+            loops.get().call_soon_threadsafe(stop.set)
             thread.join()
-            loop.close()
 
 
 def run(*options: str) -> tuple[int, dict[str, Any]]:
@@ -144,6 +146,33 @@ def test_no_answer_within_the_timeout_is_an_error() -> None:
         status, sent = run("--http", server.url, "--count", "10", "--timeout", "0.2")
     assert status == 1
     assert (sent["statuses"], sent["errors"]) == ({"200": 7}, {"no answer in time": 3})
+
+
+def test_interrupted_it_tells_what_had_no_answer_yet() -> None:
+    async def answer_two(handler: Publish) -> None:
+        if len(handler.server.came) > 2:
+            await asyncio.Event().wait()
+
+    with Server(answer_two).running() as server:
+        command = [
+            *MESSAGES,
+            "--http",
+            server.url,
+            "--json",
+            "--count",
+            "100",
+            "--interval-ms",
+            "0",
+            "--tasks",
+            "3",
+        ]
+        flood = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        eventually(lambda: len(server.came) == 5)
+        flood.send_signal(signal.SIGINT)
+        assert flood.stdout is not None
+        sent = json.loads(flood.stdout.read().splitlines()[-1])
+        assert flood.wait(10) == 0
+    assert (sent["messages"], sent["statuses"], sent["unanswered"]) == (5, {"200": 2}, 3)
 
 
 def test_a_server_that_hangs_up_or_talks_nonsense_is_found_out() -> None:

@@ -17,6 +17,7 @@ import pytest
 from tests.conftest import Client, Program, eventually, wait_for
 from zrouter.client import RouterClient
 
+DOCUMENT = Path(__file__).parent.parent.parent / "docs" / "zflood.md"
 MESSAGES = [sys.executable, "-c", "from zflood.cli import main; main()", "messages"]
 
 
@@ -175,6 +176,12 @@ def test_json_lines_go_to_a_file_beside_the_lines_for_people(router: Program, tm
         r"sent 600  handed 0  nobody 600  [\d,]+/s  latency p50 \S+ p99 \S+ max \S+ ms  late max \S+ ms",
         said[-1],
     )
+
+
+def test_the_figures_are_those_in_the_document(router: Program) -> None:
+    sent = json.loads(run("--router", router.address, "--count", "1", "--json").stdout)
+    section = DOCUMENT.read_text().split("\n### Figures of messages\n")[1].split("\n#")[0]
+    assert list(sent) == re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)
 
 
 def test_a_file_that_cannot_be_written_is_said_in_one_line(router: Program, tmp_path: Path) -> None:

@@ -13,7 +13,6 @@ from typing import Final
 from urllib.parse import urlsplit
 
 import aiohttp
-from yarl import URL
 
 from zflood.outlets import Outcome, OutletError
 from zrouter.wire import Pair
@@ -55,7 +54,7 @@ class HttpOutlet:
 
     async def send(self, pairs: Sequence[Pair]) -> Outcome:
         [(an_id, message)] = pairs
-        url = URL(self._url.replace("%d", an_id.decode()), encoded=True)
+        url = self._url.replace("%d", an_id.decode())
         try:
             async with self._session.post(url, data=message, allow_redirects=False) as answer:
                 await answer.read()
