@@ -14,13 +14,14 @@ from hdrh.histogram import HdrHistogram
 
 # What `zflood messages` sends: nanoseconds of the realtime clock, then maybe padding.
 _STAMP: Final = re.compile(rb"t=(\d{19})")
+STAMP_BYTES: Final = 21
 _LONGEST_US: Final = 600_000_000
 _FOLD: Final = 20_000  # latencies kept as a list before they go into the histogram together
 
 
-def stamp(at_s: float) -> bytes:
-    """A message that says when it was due, on the realtime clock [s]."""
-    return b"t=%d" % int(at_s * 1e9)
+def stamp(at_s: float, size_bytes: int = STAMP_BYTES) -> bytes:
+    """A message that says when it was due, on the realtime clock [s], padded to that size."""
+    return (b"t=%d" % int(at_s * 1e9)).ljust(size_bytes, b".")
 
 
 class Latencies:
@@ -41,6 +42,10 @@ class Latencies:
             recent.append((time.time_ns() - int(found[1])) // 1000)
             if len(recent) >= _FOLD:
                 self._fold()
+
+    def note(self, us: int, count: int) -> None:
+        """Record that so many took that long [us]."""
+        self._histogram.record_value(min(max(us, 1), _LONGEST_US), count)
 
     def add(self, encoded: bytes) -> None:
         """Merge what `encode` of another made."""

@@ -20,6 +20,7 @@ UNIT_FILES: Final = 1_048_576
 LISTEN_BACKLOG: Final = 4096
 # One message of the greatest size (64 KiB), counted twice: the kernel counts the packets' own bytes, too.
 _MESSAGE_BUFFER: Final = 131_072
+_NETDEV_BACKLOG: Final = 1000  # the kernel's own default
 _WIDE_PORTS: Final = (10_000, 65_535)
 _CONNTRACK_MAX: Final = "net.netfilter.nf_conntrack_max"
 
@@ -142,6 +143,16 @@ def _syn_backlog(demand: Demand, host: Host, now: Values) -> Need | None:
     return _at_least(now, (floor,), why)
 
 
+def _netdev_backlog(demand: Demand, host: Host, now: Values) -> Need:
+    # sysctl/net.rst: packets of a CPU that wait to be worked on; all of loopback's go through there, and more
+    # are dropped. Keepalive probes come in bursts: the kernel's timers of a minute and more fire together for
+    # 2 to 4 s (kernel/time/timer.c), and zfront spreads a host's probes over half of --keepalive, 30 s. A
+    # connection whose three probes are all dropped is gone at this end.
+    floor = max(_NETDEV_BACKLOG, demand.connections // 4)
+    why = "packets that wait for a CPU: keepalive probes of many connections are due at the same moment"
+    return _at_least(now, (floor,), why)
+
+
 def _tcp_mem(demand: Demand, host: Host, now: Values) -> Need:
     # ip-sysctl: pages of all TCP buffers. Below the first TCP is not bothered, beyond the second it moderates
     # itself, the third is the bound. A message to everybody at once waits in one buffer of each connection, a
@@ -177,6 +188,7 @@ RULES: Final[Mapping[str, Rule]] = {
     "net.ipv4.tcp_tw_reuse": _tw_reuse,
     "net.core.somaxconn": _somaxconn,
     "net.ipv4.tcp_max_syn_backlog": _syn_backlog,
+    "net.core.netdev_max_backlog": _netdev_backlog,
     "net.ipv4.tcp_mem": _tcp_mem,
     "net.ipv4.tcp_rmem": _buffers,
     "net.ipv4.tcp_wmem": _buffers,

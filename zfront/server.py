@@ -60,7 +60,7 @@ class Worker:
             idle_connection_timeout=30,
             max_body_size=HEAD_BYTES,
         )
-        self._door = Door(listener, self._room, server)
+        self._door = Door(listener, self._room, server, settings.keepalive)
         self._ticking: set[float] = set()
         self._stopping = False
 

@@ -35,7 +35,7 @@ class FrontSettings:
     )
     keepalive: int = setting(
         60,
-        "A client silent for so long is probed, and gone if it does not answer for half as long.",
+        "A client silent for half to all of it is probed, and gone if it does not answer for half as long.",
         type=click.IntRange(1, 32767),
         unit="s",
     )
