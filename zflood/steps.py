@@ -25,6 +25,7 @@ from zflood.trend import trend
 Figures = dict[str, float]
 _BATCH: Final = 1000  # messages in one call, where the pace is the receivers'
 _KICK: Final = 10_000  # ids in one call
+_STALL_S: Final = 60.0  # without one more client
 _SAY_S: Final = 2.0
 _GROWTH_FROM_S: Final = 300.0  # in less time a page or two look like a great slope
 
@@ -106,12 +107,14 @@ def _connect(stage: Stage, step: Connect) -> Figures:
         _say(stage, began, f"{step.name}: {there:,} of {answered:,} clients are connected")
         return there >= answered
 
-    if not stage.wait(are_all_there, step.within_s):
-        seen = stage.seen()
-        raise StopError(
-            f"only {seen.connected:,} of {answered:,} clients connected in {step.within_s:g} s"
-            f"{'; errors: ' if seen.errors else ''}{_in_words(seen.errors)}"
-        )
+    there, more_within_s = stage.connected(), min(step.within_s, _STALL_S)
+    while not stage.wait(are_all_there, more_within_s):
+        before_that, there = there, stage.connected()
+        if there == before_that or time.monotonic() - began > step.within_s:
+            raise StopError(
+                f"{there:,} of {answered:,} clients are connected after {time.monotonic() - began:.0f} s;"
+                f" errors: {_in_words(stage.seen().errors) or 'none'}"
+            )
     seconds = time.monotonic() - began
     figures: Figures = {"clients": step.clients, "per_s": round(step.clients / seconds)}
     after = stage.sample()
