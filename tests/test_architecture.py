@@ -22,7 +22,15 @@ PURE = [
     "zfront/audience.py",
     "zfront/visit.py",
     "zfront/transports/chunked.py",
-    "zflood/reading.py",
+    "zflood/tally.py",
+    "zflood/roster.py",
+    "zflood/transports/interface.py",
+    "zflood/transports/responses.py",
+    "zflood/transports/chunked.py",
+    "zflood/transports/events.py",
+    "zflood/transports/sse.py",
+    "zflood/transports/ws.py",
+    "zflood/transports/poll.py",
 ]
 WORLD = {"socket", "select", "asyncio", "zmq", "tornado", "lmdb", "redis", "time", "datetime"}
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable
+from typing import TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -15,18 +16,24 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from zflood.swarm import Totals
 
 
-def show_clients(seen: Iterable[Totals], wanted: int, as_json: bool) -> Totals:
-    """Show each of these as it comes; returns the last."""
+def show_clients(seen: Iterable[Totals], wanted: int, json_lines: TextIO | None) -> Totals:
+    """Show each of these as it comes; returns the last.
+
+    `json_lines` gets JSON lines: if it is standard output, instead of the words.
+    """
     console = Console(file=sys.stderr)
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
     totals, before = Totals(), Totals()
-    is_live = console.is_terminal and not as_json
+    in_words = json_lines is not sys.stdout
+    is_live = console.is_terminal and in_words
     with Progress(*columns, TimeElapsedColumn(), console=console, disable=not is_live) as bar:
         task = bar.add_task("connected", total=wanted)
         for totals in seen:
-            bar.update(task, completed=totals.connected)
-            line = json.dumps(totals.as_json()) if as_json else clients_line(totals, before)
-            print(line, flush=True)
+            bar.update(task, completed=totals.connected - totals.reconnects)
+            if json_lines is not None:
+                print(json.dumps(totals.as_json()), file=json_lines, flush=True)
+            if in_words:
+                print(clients_line(totals, before), flush=True)
             before = totals
     return totals
 
@@ -42,5 +49,9 @@ def clients_line(totals: Totals, before: Totals) -> str:
     if len(totals.latencies):
         p50, p99 = totals.latencies.percentile_ms(50), totals.latencies.percentile_ms(99)
         parts.append(f"latency p50 {p50:.2f} p99 {p99:.2f} max {totals.latencies.max_ms():.2f} ms")
+    if totals.reconnects:
+        parts.append(f"Reconnects {totals.reconnects:,}")
+    if totals.back_s is not None:
+        parts.append(f"last cut {totals.back_s:.2f} s")
     parts += [f"{count:,} x {kind}" for kind, count in totals.errors.most_common()]
     return "  ".join(parts)
