@@ -100,21 +100,20 @@ class Responses:
         self.answered = answered
         self.numbers = Numbers(tally)
         self._own: dict[int, Response] = {}  # connections with something unfinished
+        self._asked: set[int] = set()  # connections of which nothing has come
         self._unframed: set[int] = set()
         self._chunked_at_rest = self._after(_CHUNKED_HEAD)
         self._unframed_at_rest = self._after(_UNFRAMED_HEAD)
 
     def opened(self, connection: int, host: str, path: str) -> bytes:
         self.numbers.begin(connection)
-        response = self._own[connection] = self.response(self)
-        response.connection = connection
+        self._asked.add(connection)
         return get(host, path, *self.headers)
 
     def feed(self, connection: int, data: bytes) -> bytes:
         response = self._own.pop(connection, None)
         if response is None:
-            is_chunked = connection not in self._unframed
-            response = self._chunked_at_rest if is_chunked else self._unframed_at_rest
+            response = self._others(connection)
             response.connection = connection
         if not data:
             raise self._end(response) if response.is_headed and response.is_unframed else Ended()
@@ -140,11 +139,19 @@ class Responses:
 
     def left(self, connection: int) -> None:
         self._own.pop(connection, None)
+        self._asked.discard(connection)
         self._unframed.discard(connection)
 
     def refusal(self, response: Response) -> str:
         """What is wrong with this head, whose status is 200; nothing: empty."""
         return ""
+
+    def _others(self, connection: int) -> Response:
+        """For a connection that has none of its own."""
+        if self._asked and connection in self._asked:
+            self._asked.remove(connection)
+            return self.response(self)
+        return self._unframed_at_rest if connection in self._unframed else self._chunked_at_rest
 
     def _keep(self, response: Response, read_bytes: int) -> None:
         """It is in a state of its own now."""
