@@ -71,10 +71,11 @@ class Roster:
     def ended(self, client: int, now: float) -> None:
         """Its connection ended, or could not be made; it tries again if clients reconnect."""
         if self._states[client] == _UP:
-            if self.up == self._wanted:
-                self._cut_began = now
+            if self.is_reconnecting:
+                if self.up == self._wanted:
+                    self._cut_began = now
+                self._forgive(client, now)
             self.up -= 1
-            self._forgive(client, now)
         self._states[client] = _AWAY
         if self.is_reconnecting:
             attempts = self._attempts[client]
@@ -107,10 +108,9 @@ class Roster:
 
     def _forgive(self, client: int, now: float) -> None:
         """Attempts that failed before a steady connection count no more."""
-        if self.is_reconnecting:
-            assert self._began is not None
-            if now - self._began - self._up_since[client] >= STEADY_S:
-                self._attempts[client] = 0
+        assert self._began is not None
+        if now - self._began - self._up_since[client] >= STEADY_S:
+            self._attempts[client] = 0
 
 
 def _pause_s(attempt: int) -> float:

@@ -35,6 +35,7 @@ def test_without_reconnecting_nobody_tries_again() -> None:
     roster.ended(0, 5.0)
     assert not roster.is_waiting
     assert roster.next_due(99.0) is None
+    assert roster.back_s(99.0) is None
 
 
 def test_pauses_grow_to_a_second_and_are_spread() -> None:
