@@ -101,7 +101,8 @@ class Clients:
 
     def step(self, wait_s: float = _STEP_S) -> None:
         """Begin what is due, and read what has come."""
-        wait_s = min(wait_s, self._begin_due())
+        if self._begun < self._wanted or self.roster.is_waiting:
+            wait_s = min(wait_s, self._begin_due())
         read, feed = os.read, self._transport.feed
         for descriptor, events in self._epoll.poll(wait_s, 512):
             if descriptor in self._opening:
@@ -125,7 +126,7 @@ class Clients:
         self._epoll.close()
 
     def _begin_due(self) -> float:
-        """Begin connections; returns how long there is nothing more to begin [s]."""
+        """Begin connections; returns how long there are no more to begin [s]."""
         now = time.monotonic()
         room = _OPENING - len(self._opening)
         if self._transport.is_answered_at_once:
