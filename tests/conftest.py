@@ -73,7 +73,7 @@ class Client:
         while end not in self.seen:
             data = self.socket.recv(65536)
             if not data:
-                raise EOFError(self.seen)
+                raise EOFError(self.seen[-500:])
             self.seen += data
         return self.seen
 

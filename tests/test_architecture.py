@@ -31,11 +31,17 @@ PURE = [
     "zflood/transports/sse.py",
     "zflood/transports/ws.py",
     "zflood/transports/poll.py",
+    "zflood/demand.py",
+    "zflood/scenario.py",
+    "zflood/sysctls.py",
+    "zflood/tune.py",
+    "zflood/ids.py",
+    "zflood/pace.py",
 ]
 WORLD = {"socket", "select", "asyncio", "zmq", "tornado", "lmdb", "redis", "time", "datetime"}
 
 # zfront and zflood stand on these rooms of zrouter, zrouter on neither, and they never on each other.
-GROUND = {"wire", "client", "session", "dealer", "daemon"}
+GROUND = {"wire", "client", "aio", "session", "dealer", "daemon"}
 
 
 def imports(path: Path) -> set[str]:

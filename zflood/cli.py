@@ -8,7 +8,13 @@ import click
 
 from zflood.commands.clients import clients
 from zflood.commands.demo import demo
+from zflood.commands.memory import memory
 from zflood.commands.messages import messages
+from zflood.commands.plot import plot
+from zflood.commands.run import run
+from zflood.commands.scenarios import scenarios
+from zflood.commands.tune import tune
+from zflood.commands.urls import urls
 from zrouter.daemon import program
 
 
@@ -26,9 +32,12 @@ def commands() -> None:
     Examples:
       zflood clients --ids 1-1000 --seconds 30
       zflood messages --count 30000 --interval-ms 1 --max-id 1000
+      zflood memory --name zfront --port 8000 --every 1 --out mem.tsv
+      zflood plot mem.tsv
+      zflood tune --connections 100000
       zflood demo
     """
 
 
-for _command in (clients, messages, demo):
+for _command in (clients, messages, memory, plot, run, scenarios, tune, urls, demo):
     commands.add_command(_command)

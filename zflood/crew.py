@@ -8,7 +8,8 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from typing import Any, Generic, TypeVar
 
@@ -29,7 +30,8 @@ class Crew(Generic[Report]):
         self._members: dict[Connection, multiprocessing.process.BaseProcess] = {}
         for number in range(size):
             ours, theirs = context.Pipe(duplex=False)
-            member = context.Process(target=_be_member, args=(number, work, theirs), daemon=True)
+            inherited = [*self._members, ours]
+            member = context.Process(target=_be_member, args=(number, work, theirs, inherited), daemon=True)
             member.start()
             theirs.close()
             self._members[ours] = member
@@ -83,11 +85,14 @@ class Crew(Generic[Report]):
         self.latest[pipe] = what
 
 
-def _be_member(number: int, work: Work[Any], pipe: Connection) -> None:
+def _be_member(number: int, work: Work[Any], pipe: Connection, inherited: Sequence[Connection]) -> None:
     def interrupt(signum: int, frame: object) -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal and our parent may both tell us
         raise KeyboardInterrupt
 
+    # Open in a member, they would keep its reports from failing once nobody reads them any more.
+    for connection in inherited:
+        connection.close()
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, interrupt)
     try:
@@ -95,4 +100,5 @@ def _be_member(number: int, work: Work[Any], pipe: Connection) -> None:
     except KeyboardInterrupt:
         pass  # it has reported for the last time
     except Exception as error:
-        pipe.send(CrewError(str(error) or type(error).__name__))
+        with suppress(BrokenPipeError):  # whom we work for has died
+            pipe.send(CrewError(str(error) or type(error).__name__))

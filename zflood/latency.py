@@ -14,13 +14,14 @@ from hdrh.histogram import HdrHistogram
 
 # What `zflood messages` sends: nanoseconds of the realtime clock, then maybe padding.
 _STAMP: Final = re.compile(rb"t=(\d{19})")
+STAMP_BYTES: Final = 21
 _LONGEST_US: Final = 600_000_000
 _FOLD: Final = 20_000  # latencies kept as a list before they go into the histogram together
 
 
-def stamp(at_s: float) -> bytes:
-    """A message that says when it was due, on the realtime clock [s]."""
-    return b"t=%d" % int(at_s * 1e9)
+def stamp(at_s: float, size_bytes: int = STAMP_BYTES) -> bytes:
+    """A message that says when it was due, on the realtime clock [s], padded to that size."""
+    return (b"t=%d" % int(at_s * 1e9)).ljust(size_bytes, b".")
 
 
 class Latencies:
@@ -42,6 +43,10 @@ class Latencies:
             if len(recent) >= _FOLD:
                 self._fold()
 
+    def note(self, us: int, count: int) -> None:
+        """Record that so many took that long [us]."""
+        self._histogram.record_value(min(max(us, 1), _LONGEST_US), count)
+
     def add(self, encoded: bytes) -> None:
         """Merge what `encode` of another made."""
         self._histogram.decode_and_add(encoded)
@@ -51,6 +56,20 @@ class Latencies:
         self._fold()
         encoded: bytes = self._histogram.encode()
         return encoded
+
+    def counts(self) -> Counter[int]:
+        """How many there are of each length [us], for sums and differences."""
+        self._fold()
+        recorded = self._histogram.get_recorded_iterator()
+        return Counter({each.value_iterated_to: each.count_at_value_iterated_to for each in recorded})
+
+    @classmethod
+    def of(cls, counts: Counter[int]) -> Latencies:
+        """The collection with these counts, of which none may be negative."""
+        latencies = cls()
+        for us, count in counts.items():
+            latencies._histogram.record_value(us, count)
+        return latencies
 
     def percentile_ms(self, percent: float) -> float:
         """So many per cent took at most that long [ms]."""

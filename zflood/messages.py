@@ -1,102 +1,102 @@
-"""The message generator: sends stamped messages to random ids at a steady pace and counts the receipts.
+"""The message generator: stamped messages to random ids, from many senders in one process or several.
 
-Owns: pace, ids, receipts. Must not know: who receives. The pace is kept by the clock (open loop): a send that
-is late does not make the next ones late, and is stamped with the time at which it was due.
+Owns: the processes and their shares. Must not know: how one of them sends (sending.py), through what
+(outlets), how the sums are shown.
 """
 
 from __future__ import annotations
 
-import random
+import asyncio
+import resource
+import signal
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
 from zflood.crew import Crew
-from zflood.latency import stamp
-from zrouter.client import RouterClient, default_name
+from zflood.ids import Ids
+from zflood.outlets import Outlet
+from zflood.pace import share
+from zflood.punctual import event_loop
+from zflood.sending import Sending
+from zflood.sent import Sent, Totals, together
 
-# Messages that one call carries when there is no pace to keep.
-_BATCH: Final = 1000
 _REPORT_S: Final = 0.5
-
-
-class Sent(NamedTuple):
-    """What was sent so far."""
-
-    messages: int
-    handed: int  # connections that they were handed to
-    nobody: int  # messages whose id nobody held
-    seconds: float
 
 
 class Plan(NamedTuple):
     """What to send: in all, by all senders together."""
 
-    router: str
+    outlet: Callable[[], Outlet]  # called once in each process
+    ids: Ids
     messages: int
-    interval_s: float  # between two messages; 0 = as fast as the receipts come back
-    max_id: int
-    senders: int
-    every_s: float  # between two reports
+    size_bytes: int
+    is_open: bool  # by a schedule; else each sender waits for its receipts
+    interval_s: float  # open: between two messages of all together; closed: from a receipt to the next send
+    batch: int  # messages that a sender sends at a time when the loop is closed
+    senders: int  # processes
+    tasks: int  # sends that may be under way at a time, in each process
+    every_s: float  # between two reports, at the most
 
 
-def send_all(plan: Plan) -> Iterator[Sent]:
-    """Send with so many processes; yields what they have sent together, now and then and at the end.
+def send_all(plan: Plan) -> Iterator[Totals]:
+    """Send, beginning now; gives the totals each time that there is news. The last are the final ones.
 
     Raises:
-        CrewError: the router could not be reached, or refused.
+        CrewError: while iterating: there was nobody to send to at the beginning, or a process died.
     """
 
     def work(number: int, report: Callable[[Sent], None]) -> None:
-        with RouterClient(plan.router, name=default_name("messages")) as client:
-            _send_share(client, plan, number, report)
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        with asyncio.Runner(loop_factory=event_loop) as runner:
+            runner.run(_send_share(plan, number, report))
 
-    next_show = time.monotonic() + plan.every_s
-    total = Sent(0, 0, 0, 0.0)
-    for reports in Crew[Sent](plan.senders, work).reports():
-        total = together(reports)
-        if time.monotonic() >= next_show:
-            next_show += plan.every_s
-            yield total
-    yield total
+    # Before the caller does anything else: a thread that draws a bar must not be there at the fork.
+    crew = Crew[Sent](plan.senders, work)
+    return map(together, crew.reports())
 
 
-def together(reports: Iterable[Sent]) -> Sent:
-    """The sum of what several senders did at the same time."""
-    columns = list(zip(*reports, strict=True)) or [(0,)] * 4
-    messages, handed, nobody = (int(sum(column)) for column in columns[:3])
-    return Sent(messages, handed, nobody, max(columns[3]))
+async def _send_share(plan: Plan, number: int, report: Callable[[Sent], None]) -> None:
+    """Send every message that is this process's, then say what became of them; interrupted, too."""
+    outlet = plan.outlet()
+    await outlet.open()
+    sending = Sending(outlet, plan.ids, plan.size_bytes, plan.tasks)
+    began = time.monotonic()
+    share_of = share(began, plan.interval_s, plan.messages, number, plan.senders)
+
+    async def report_often() -> None:
+        while True:
+            await asyncio.sleep(min(plan.every_s, _REPORT_S))
+            report(_sent(sending, began))
+
+    if plan.is_open:
+        work = asyncio.create_task(sending.open_loop(share_of))
+    else:
+        work = asyncio.create_task(sending.closed_loop(share_of.messages, plan.batch, plan.interval_s))
+    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, work.cancel)
+    reporting = asyncio.create_task(report_often())
+    await asyncio.wait((work, reporting), return_when=asyncio.FIRST_COMPLETED)
+    work.cancel()
+    await asyncio.wait((work,))
+    last = _sent(sending, began)
+    await outlet.close()
+    if reporting.done():
+        reporting.exception()  # nobody is there any more to report to
+        return
+    reporting.cancel()
+    report(last)
+    if not work.cancelled():
+        work.result()
 
 
-def _send_share(client: RouterClient, plan: Plan, number: int, report: Callable[[Sent], None]) -> None:
-    """Send every message that is this sender's: number, number + senders, ..."""
-    count = len(range(number, plan.messages, plan.senders))
-    interval_s = plan.interval_s * plan.senders
-    began = time.monotonic() + number * plan.interval_s
-    to_realtime = time.time() - time.monotonic()
-    sent = handed = nobody = 0
-    every_s = min(plan.every_s, _REPORT_S)
-    next_report = began + every_s
-    try:
-        while sent < count:
-            now = time.monotonic()
-            if interval_s:
-                due = min(count, int((now - began) / interval_s) + 1)
-                if due <= sent:
-                    time.sleep(max(0.0, began + sent * interval_s - now))
-                    continue
-            else:
-                due = min(count, sent + _BATCH)
-            pairs = []
-            for each in range(sent, due):
-                at = began + each * interval_s if interval_s else now
-                pairs.append((b"%d" % random.randint(1, plan.max_id), stamp(at + to_realtime)))
-            receipts = client.send_many(pairs)
-            sent = due
-            handed += sum(receipts)
-            nobody += receipts.count(0)
-            if now >= next_report:
-                next_report += every_s
-                report(Sent(sent, handed, nobody, now - began))
-    finally:  # interrupted, too
-        report(Sent(sent, handed, nobody, time.monotonic() - began))
+def _sent(sending: Sending, began: float) -> Sent:
+    return Sent(
+        sending.messages,
+        sending.unanswered,
+        dict(sending.receipts),
+        dict(sending.errors),
+        sending.latencies.encode(),
+        sending.late_s,
+        time.monotonic() - began,
+    )

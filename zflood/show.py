@@ -5,35 +5,34 @@ Owns: the words. Must not know: where the figures come from.
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterable
-from typing import TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from zflood.lines import Lines
 from zflood.swarm import Totals
 
 
-def show_clients(seen: Iterable[Totals], wanted: int, json_lines: TextIO | None) -> Totals:
-    """Show each of these as it comes; returns the last.
-
-    `json_lines` gets JSON lines: if it is standard output, instead of the words.
-    """
+def show_clients(seen: Iterable[Totals], wanted: int, lines: Lines) -> Totals:
+    """Show each of these as it comes; returns the last."""
     console = Console(file=sys.stderr)
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
     totals, before = Totals(), Totals()
-    in_words = json_lines is not sys.stdout
-    is_live = console.is_terminal and in_words
-    with Progress(*columns, TimeElapsedColumn(), console=console, disable=not is_live) as bar:
+    is_live = console.is_terminal and lines.is_for_people
+    bar = Progress(
+        *columns,
+        TimeElapsedColumn(),
+        console=console,
+        disable=not is_live,
+        redirect_stdout=sys.stdout.isatty(),  # else the lines would go to the terminal, not where they should
+    )
+    with bar:
         task = bar.add_task("connected", total=wanted)
         for totals in seen:
             bar.update(task, completed=totals.connected - totals.reconnects)
-            if json_lines is not None:
-                print(json.dumps(totals.as_json()), file=json_lines, flush=True)
-            if in_words:
-                print(clients_line(totals, before), flush=True)
+            lines.say(clients_line(totals, before), totals.as_json())
             before = totals
     return totals
 

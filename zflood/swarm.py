@@ -67,6 +67,8 @@ class Totals:
             "max_ms": self.latencies.max_ms(),
             "reconnects": self.reconnects,
             "back_s": None if self.back_s is None else round(self.back_s, 3),
+            # HdrHistogram's compressed form, in microseconds, of all latencies so far.
+            "histogram": self.latencies.encode().decode(),
         }
 
 

@@ -12,6 +12,7 @@ import contextlib
 import errno
 import logging
 import socket
+from random import randint
 from typing import Any, Final
 
 import httptools
@@ -19,6 +20,7 @@ from tornado.httpserver import HTTPServer
 from tornado.ioloop import IOLoop
 from tornado.iostream import IOStream
 
+from zfront.lot import Lot
 from zfront.room import RETRY_AFTER_S, Room
 from zfront.visit import CHUNKED_PATH, BadVisitError, Visit, read_visit
 from zrouter.daemon.logs import RateLimited
@@ -44,13 +46,15 @@ TOO_LONG: Final = (  # RFC 6585, section 5
 class Door:
     """Takes connections from one listening socket."""
 
-    def __init__(self, listener: socket.socket, room: Room, tornado: HTTPServer) -> None:
+    def __init__(self, listener: socket.socket, room: Room, tornado: HTTPServer, keepalive_s: int) -> None:
         self.paused = 0  # times that there was no descriptor left
         self._listener = listener
         self._room = room
         self._tornado = tornado
+        self._keepalive_s = keepalive_s
         self._loop = IOLoop.current()
         self._limited = RateLimited(log)
+        self._parks = isinstance(room.lot, Lot)
         self._is_open = False
         self._is_watching = False
 
@@ -95,6 +99,10 @@ class Door:
 
     def _let_in(self, connection: socket.socket, address: Any) -> None:
         connection.setblocking(False)
+        # Clients that came together are not probed together: loopback and routers drop bursts of packets, and
+        # who answers no probe is gone.
+        idle_s = randint(self._keepalive_s // 2 + 1, self._keepalive_s)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, idle_s)
         try:
             data = connection.recv(HEAD_BYTES)
         except BlockingIOError:
@@ -112,7 +120,7 @@ class Door:
         if data is not None and len(data) == HEAD_BYTES and b"\r\n\r\n" not in data:
             _answer(connection, TOO_LONG)  # Tornado would only hang up
             return
-        visit = _plain_visit(data) if data else None
+        visit = _plain_visit(data) if data and self._parks else None
         if visit is not None:
             self._room.enter(connection.detach(), visit)
         else:
@@ -191,7 +199,8 @@ def _plain_visit(data: bytes) -> Visit | None:
 def listen(host: str, port: int, keepalive_s: int) -> socket.socket:
     """A listening socket that shares its port with those of other workers.
 
-    A client that is silent for `keepalive_s` is probed; one that has vanished is gone half as long after.
+    A client that is silent for `keepalive_s` is probed, or earlier (see Door); one that has vanished is gone
+    half as long after.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from zfront.audience import Audience
+from zfront.held import HeldLot
 from zfront.lot import Lot
 from zfront.transports import chunked
 from zfront.visit import Visit
@@ -23,9 +24,15 @@ RETRY_AFTER_S: Final = 5
 class Room:
     """See the module's docstring. `changed(id)` is told when the connections of an id are more or fewer."""
 
-    def __init__(self, max_connections: int, outbox_bytes: int, changed: Callable[[bytes], None]) -> None:
+    def __init__(
+        self,
+        max_connections: int,
+        outbox_bytes: int,
+        changed: Callable[[bytes], None],
+        kind: type[Lot] | type[HeldLot] = Lot,
+    ) -> None:
         self.audience = Audience()
-        self.lot = Lot(outbox_bytes, self._left)
+        self.lot = kind(outbox_bytes, self._left)
         self.max_connections = max_connections
         self.opened = 0  # connections parked since the start
         self.delivered = 0  # messages written to connections

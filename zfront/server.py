@@ -17,8 +17,10 @@ from tornado.ioloop import IOLoop, PeriodicCallback
 
 from zfront.app import make_app
 from zfront.door import HEAD_BYTES, Door
+from zfront.held import HeldLot
 from zfront.lifeline import BEAT_S, Lifeline
 from zfront.link import Link
+from zfront.lot import Lot
 from zfront.room import Room
 from zfront.settings import FrontSettings
 from zrouter.daemon import notify, process
@@ -40,7 +42,8 @@ class Worker:
         self._settings = settings
         self._lifeline = lifeline
         self._loop = IOLoop.current()
-        self._room = Room(settings.connection_limit(), settings.outbox, self._changed)
+        kind = HeldLot if settings.no_park else Lot
+        self._room = Room(settings.connection_limit(), settings.outbox, self._changed, kind)
         audience = self._room.audience
         self._link = Link(
             settings.router,
@@ -57,7 +60,7 @@ class Worker:
             idle_connection_timeout=30,
             max_body_size=HEAD_BYTES,
         )
-        self._door = Door(listener, self._room, server)
+        self._door = Door(listener, self._room, server, settings.keepalive)
         self._ticking: set[float] = set()
         self._stopping = False
 
@@ -67,9 +70,8 @@ class Worker:
             signal.signal(signum, lambda *_: self._loop.add_callback_from_signal(self._stop))
         gc.collect()
         gc.freeze()
-        self._loop.add_handler(
-            self._room.lot.fileno(), lambda *_: self._room.lot.handle_events(), IOLoop.READ
-        )
+        if isinstance(lot := self._room.lot, Lot):
+            self._loop.add_handler(lot.fileno(), lambda *_: lot.handle_events(), IOLoop.READ)
         self._link.start()
         self._door.open()
         ready()

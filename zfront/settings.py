@@ -35,7 +35,7 @@ class FrontSettings:
     )
     keepalive: int = setting(
         60,
-        "A client silent for so long is probed, and gone if it does not answer for half as long.",
+        "A client silent for half to all of it is probed, and gone if it does not answer for half as long.",
         type=click.IntRange(1, 32767),
         unit="s",
     )
@@ -44,6 +44,9 @@ class FrontSettings:
     )
     shutdown_timeout: float = setting(
         20.0, "What has not ended so long after SIGTERM is killed, and the exit code is 1.", unit="s"
+    )
+    no_park: bool = setting(
+        False, "Keep Tornado's objects for every connection: to measure what parking saves."
     )
     insecure: bool = setting(False, "Allow listening beyond loopback without authentication and encryption.")
     log_level: str = setting("info", "How much to log.", type=click.Choice(LEVELS))

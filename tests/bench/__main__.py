@@ -64,7 +64,11 @@ def main(names: tuple[str, ...], repeat: int, json_path: Path) -> None:
         runs: list[list[Line]] = []
         for number in range(repeat):
             with console.status(f"{name}, run {number + 1} of {repeat}"):
-                runs.append(MEASURES[name]())
+                try:
+                    runs.append(MEASURES[name]())
+                except (TimeoutError, RuntimeError) as error:
+                    passed = False
+                    table.add_row(name, f"failed: {error}", "", "", "", "[red]no[/]", "")
         for line, judged in medians(runs):
             passed = passed and line.passes()
             ratio = f"{line.ours / line.yardstick:.2f}" if line.yardstick else ""

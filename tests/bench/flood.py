@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tests.bench.clients import CLIENTS, C
 from tests.bench.lines import Line
 from tests.bench.programs import Running, Stage, until
@@ -18,7 +20,18 @@ def _clients(stage: Stage, port: int, count: int) -> Running:
 
 
 def _read_until_connected(clients: Running, count: int) -> None:
-    until(lambda: clients.read()["connected"] == count, 60, pause_s=0)
+    told: dict[str, Any] = {}
+
+    def are_connected() -> bool:
+        told.update(clients.read())
+        return bool(told["connected"] == count)
+
+    try:
+        until(are_connected, 60, pause_s=0)
+    except TimeoutError:
+        raise TimeoutError(
+            f"{told['connected']} of {count} clients connected; errors: {told['errors']}"
+        ) from None
 
 
 def swarm() -> list[Line]:

@@ -286,7 +286,9 @@ static void sink(int port, int clients, const char *target)
         while (opened < clients && opened - connected - closed < 64) {
             char path[256], request[512];
             struct sockaddr_in from = {.sin_family = AF_INET};
-            int fd = socket(AF_INET, SOCK_STREAM, 0);
+            int fd = socket(AF_INET, SOCK_STREAM, 0), yes = 1;
+            /* A port chosen by bind() would be taken for all addresses, and for a minute after its end. */
+            setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &yes, sizeof yes);
             from.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1 + opened / PER_SOURCE);
             if (fd < 0 || fd >= MOST || bind(fd, (struct sockaddr *)&from, sizeof from) < 0 ||
                 connect(fd, (struct sockaddr *)&server, sizeof server) < 0)

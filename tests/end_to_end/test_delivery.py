@@ -11,6 +11,12 @@ from tests.conftest import Client, Program, eventually, needs_curl, wait_for
 from zrouter.client import RouterClient
 
 
+@pytest.fixture(params=[(), ("--no-park",)], ids=["parked", "held"])
+def front(request: pytest.FixtureRequest, start: Callable[..., Program], router: Program) -> Program:
+    """A frontend, whether it parks its clients or not."""
+    return start("zfront", "serve", "--listen", "127.0.0.1:0", "--router", router.address, *request.param)
+
+
 def test_a_message_is_one_chunk_counted_from_one_and_escaped(front: Program, api: RouterClient) -> None:
     client = Client(front.address, "/test/1?welcome=1")
     wait_for(api, "1", 1)
@@ -179,3 +185,16 @@ def test_a_request_that_comes_late_into_a_full_house_is_turned_away_too(
     assert b"Retry-After: 5" in late.seen
     eventually(lambda: api.stats()["frontends"][0].get("turned_away") == 1)
     first.socket.close()
+
+
+def test_a_client_that_never_reads_is_closed_and_counted(front: Program, api: RouterClient) -> None:
+    slow = Client(front.address, "/test/slow")
+    quick = Client(front.address, "/test/quick")
+    wait_for(api, "slow", 1)
+    wait_for(api, "quick", 1)
+    body = b"x" * 60_000
+    eventually(lambda: api.send_many([(b"slow", body)] * 16)[0] == 0)
+    eventually(lambda: api.stats()["frontends"][0].get("closed_slow") == 1)
+    assert api.send("quick", "still here") == 1
+    quick.read_until(b"'still here'")
+    slow.socket.close()

@@ -62,19 +62,6 @@ def test_a_stopped_router_is_a_clear_error_and_then_goes_on(router: Program, api
     assert eventually(lambda: api.send("1", "x") == 0)
 
 
-def test_a_client_that_never_reads_is_closed_and_counted(front: Program, api: RouterClient) -> None:
-    slow = Client(front.address, "/test/slow")
-    quick = Client(front.address, "/test/quick")
-    wait_for(api, "slow", 1)
-    wait_for(api, "quick", 1)
-    body = b"x" * 60_000
-    eventually(lambda: api.send_many([(b"slow", body)] * 16)[0] == 0)
-    eventually(lambda: api.stats()["frontends"][0].get("closed_slow") == 1)
-    assert api.send("quick", "still here") == 1
-    quick.read_until(b"'still here'")
-    slow.socket.close()
-
-
 def test_one_client_too_many_is_told_to_come_back(start: Callable[..., Program], router: Program) -> None:
     front = start(
         "zfront", "serve", "--listen", "127.0.0.1:0", "--router", router.address, "--max-connections", "2"

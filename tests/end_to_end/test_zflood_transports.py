@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import subprocess
 import threading
@@ -12,6 +13,9 @@ import pytest
 
 from tests.end_to_end.flooding import CLIENTS, Flood, flooded
 from tests.end_to_end.pushing import PushServer
+from zflood.transports import TRANSPORTS
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "zflood.md"
 
 
 @pytest.mark.parametrize(
@@ -90,6 +94,18 @@ def test_json_lines_go_to_a_file_beside_the_words(tmp_path: Path) -> None:
     assert done.returncode == 0
     assert done.stdout.startswith("Active 0  Closed 5  Chunks 15")
     assert json.loads(out.read_text().splitlines()[-1])["chunks"] == 15
+
+
+def test_the_figures_are_those_in_the_document() -> None:
+    with PushServer() as server:
+        _, seen = flooded("--url", f"http://127.0.0.1:{server.port}/chunked/%d", "--ids", "1-1")
+    section = DOCUMENT.read_text().split("\n### Figures of clients\n")[1].split("\n#")[0]
+    assert list(seen) == re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)
+
+
+def test_every_transport_is_in_the_document() -> None:
+    section = DOCUMENT.read_text().split("\n## Clients\n")[1].split("\n#")[0]
+    assert re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE) == list(TRANSPORTS)
 
 
 def test_a_file_that_cannot_be_written_is_said_in_one_line(tmp_path: Path) -> None:

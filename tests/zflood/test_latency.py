@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from zflood.latency import Latencies, stamp
+from zflood.latency import STAMP_BYTES, Latencies, stamp
 
 
 def test_the_age_of_a_stamped_message_is_what_it_is() -> None:
@@ -24,3 +24,20 @@ def test_merged_histograms_have_the_latencies_of_both() -> None:
     assert len(new) == 100
     assert 10 <= new.percentile_ms(50) < 500
     assert 2000 <= new.max_ms() < 3000
+
+
+def test_a_padded_stamp_is_as_long_as_wanted_and_still_read() -> None:
+    message = stamp(time.time() - 0.5, 1000)
+    assert len(message) == 1000
+    assert len(stamp(time.time())) == STAMP_BYTES
+    latencies = Latencies()
+    latencies.read(message)
+    assert 500 <= latencies.max_ms() < 1500
+
+
+def test_many_that_took_as_long_are_noted_together() -> None:
+    latencies = Latencies()
+    latencies.note(1000, 99)
+    latencies.note(-5, 1)  # a clock that was set back
+    assert len(latencies) == 100
+    assert (latencies.percentile_ms(1), latencies.percentile_ms(50)) == (0.001, 1.0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 from ipaddress import IPv4Network
 from itertools import islice
@@ -30,8 +29,8 @@ if TYPE_CHECKING:
 @click.option("--transport", type=click.Choice(list(TRANSPORTS)), default="chunked", show_default=True)
 @click.option("--reconnect", is_flag=True, help="Clients whose connection ends connect again.")
 @click.option(
-    "--json", "out", type=click.Path(dir_okay=False, allow_dash=True), is_flag=False, flag_value="-",
-    metavar="[OUT]", help="Write JSON lines to this file; alone: print them, and nothing else.",
+    "--json", "json_out", is_flag=False, flag_value="-", metavar="[OUT]",
+    help="Print JSON lines, or write them to the file OUT.",
 )  # fmt: skip
 def clients(
     url: str,
@@ -44,7 +43,7 @@ def clients(
     every: float,
     transport: str,
     reconnect: bool,
-    out: str | None,
+    json_out: str | None,
 ) -> None:
     """Connect many clients, read all that comes, and check it; exits 1 if anything was wrong.
 
@@ -60,6 +59,7 @@ def clients(
       zflood clients --reconnect --seconds 3600 --json flood.jsonl
     """
     from zflood.crew import CrewError
+    from zflood.lines import open_lines
     from zflood.show import show_clients
     from zflood.swarm import Plan, processes_needed, run
 
@@ -67,14 +67,11 @@ def clients(
     network = _source(source, next(wanted.each(), ""))
     processes = processes or processes_needed(len(wanted))
     plan = Plan(wanted, rate, seconds, processes, network, every, transport, reconnect)
-    with contextlib.ExitStack() as files:
-        json_lines = None
-        if out is not None:
-            json_lines = sys.stdout if out == "-" else files.enter_context(open(out, "w"))
-        try:
-            totals = show_clients(run(plan), len(wanted), json_lines)
-        except CrewError as error:
-            program.fail("zflood", str(error))
+    try:
+        with open_lines(json_out) as lines:
+            totals = show_clients(run(plan), len(wanted), lines)
+    except CrewError as error:
+        program.fail("zflood", str(error))
     if totals.errors:
         sys.exit(program.EXIT_COULD_NOT)
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Awaitable
 
 from tornado.web import HTTPError, RequestHandler
 
 from zfront.handlers.methods import KNOWN, EveryMethod
+from zfront.held import HeldLot
 from zfront.room import RETRY_AFTER_S, Room
 from zfront.visit import BadVisitError, Visit, read_visit
 
@@ -24,15 +26,18 @@ class ChunkedHandler(RequestHandler):
     def initialize(self, room: Room) -> None:
         """Tornado's way of giving a handler what it needs."""
         self.room = room
+        self._held = -1
 
-    def get(self) -> None:
-        """Park the connection."""
+    def get(self) -> Awaitable[None] | None:
+        """Park the connection, or hold it if nothing is to be parked."""
         visit = self._visit()
         if self.room.is_full():
             self.room.turned_away += 1
             raise HTTPError(503)
         if self.request.version == "HTTP/1.0":
             raise HTTPError(505, reason="chunked needs HTTP/1.1")
+        if isinstance(self.room.lot, HeldLot):
+            return self._hold(self.room.lot, visit)
         stream = self.detach()
         # A descriptor of our own: closing the stream then frees all that Tornado has, and not the connection.
         descriptor = os.dup(stream.socket.fileno())
@@ -40,6 +45,18 @@ class ChunkedHandler(RequestHandler):
         # Handler and `ui` refer to each other. finish() would break that, but it is never called here.
         self.ui = None  # type: ignore[assignment]
         self.room.enter(descriptor, visit)
+        return None
+
+    async def _hold(self, lot: HeldLot, visit: Visit) -> None:
+        """Stay, with everything, until the client has gone."""
+        self._auto_finish = False
+        stream = self.request.connection.stream  # type: ignore[union-attr]
+        self._held = stream.socket.fileno()
+        await lot.hold(stream, lambda descriptor: self.room.enter(descriptor, visit))
+
+    def on_connection_close(self) -> None:
+        """The client of a held connection has gone."""
+        self.room.lot.close(self._held, "gone")
 
     def head(self) -> None:
         """The head that GET would answer with."""

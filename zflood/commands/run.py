@@ -1,0 +1,87 @@
+"""`zflood run`."""
+
+from __future__ import annotations
+
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from zrouter.daemon import program
+
+if TYPE_CHECKING:
+    from zflood.play import Outcome
+
+
+@click.command()
+@click.argument("scenario")
+@click.option(
+    "--report", type=click.Path(file_okay=False, path_type=Path),
+    help="The folder to write, which is made; default: zflood-SCENARIO-TIME.",
+)  # fmt: skip
+@click.option("--set", "changes", multiple=True, metavar="NAME=VALUE", help="Change a setting of it.")
+@click.option("--hours", type=click.FloatRange(min=0, min_open=True), help="Short for --set hours=H.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON at the end.")
+def run(
+    scenario: str, report: Path | None, changes: tuple[str, ...], hours: float | None, as_json: bool
+) -> None:
+    """Play a scenario: start the system, let clients and messages come, and say whether what must hold held.
+
+    SCENARIO is the name of one that comes along ("zflood scenarios" lists them), or a TOML file. It leaves a
+    folder with report.html, report.md, report.json, the samples and the logs, and exits with 1 if anything
+    that must hold did not.
+
+    \b
+    Examples:
+      zflood run c10k
+      zflood run soak --hours 24 --report soak
+      zflood run ./mine.toml --set clients=2000 --json
+    """
+    from zflood import scenario as scenarios
+    from zflood.commands.scenarios import text_of
+    from zflood.play import play
+    from zflood.report import ReportsMissingError, as_json_text, write
+
+    name, text = text_of(scenario)
+    changed = dict(_pair(change) for change in changes)
+    if hours is not None:
+        changed["hours"] = str(hours)
+    try:
+        found = scenarios.read(text, changed)
+    except scenarios.ScenarioError as error:
+        raise click.UsageError(f"{scenario}: {error}") from None
+    folder = report or Path(f"zflood-{name}-{datetime.now():%Y%m%d-%H%M%S}")
+    began = datetime.now()
+
+    def say(text: str) -> None:
+        spent = datetime.now() - began
+        print(f"{str(spent).partition('.')[0]}  {text}", file=sys.stderr, flush=True)
+
+    outcomes: list[Outcome] = []
+    try:
+        for one in found.plays:
+            say(f"run {one.name!r}: {found.title}")
+            outcomes.append(play(one, folder / scenarios.slug(one.name), say))
+        shown = write(folder, name, found, outcomes, began)
+    except ReportsMissingError as error:
+        program.fail("zflood", str(error))
+    if as_json:
+        print(as_json_text(shown))
+    for outcome in outcomes:
+        for check in outcome.checks:
+            value = "never taken" if check.value is None else f"{check.value:,.10g}"
+            say(f"{outcome.name}: {'held' if check.holds else 'DID NOT HOLD'}: {check.text} ({value})")
+        if outcome.stopped:
+            say(f"{outcome.name}: stopped: {outcome.stopped}")
+    say(f"the report is {folder / 'report.html'}")
+    if not all(outcome.holds() for outcome in outcomes):
+        sys.exit(program.EXIT_COULD_NOT)
+
+
+def _pair(change: str) -> tuple[str, str]:
+    name, equals, value = change.partition("=")
+    if not equals:
+        raise click.UsageError(f"--set {change}: not NAME=VALUE")
+    return name, value

@@ -1,0 +1,23 @@
+"""`zflood urls`."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command()
+@click.option("--count", type=click.IntRange(1), required=True, help="How many.")
+@click.option("--url", default="http://127.0.0.1:8000/test/%d", show_default=True, help="%d is the id.")
+@click.option("--first", type=click.IntRange(0), default=1, show_default=True, help="The first id.")
+def urls(count: int, url: str, first: int) -> None:
+    """Print a file of URLs, one a line, for `zflood clients --urls`.
+
+    \b
+    Examples:
+      zflood urls --count 10000 > urls.txt
+      zflood urls --count 10 | zflood clients --urls - --seconds 5
+    """
+    from zflood.swarm import Urls
+
+    for line in Urls(url, first, first + count - 1).each():
+        print(line)

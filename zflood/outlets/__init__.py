@@ -1,0 +1,44 @@
+"""What messages are sent through, one file each: our router, or any server that takes them by HTTP.
+
+Owns: what both have in common. Must not know: pace, ids, who sends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+from zrouter.wire import Pair
+
+
+class OutletError(Exception):
+    """Nobody is there to send to; the text says who."""
+
+
+class Outcome(NamedTuple):
+    """What became of the messages of one send."""
+
+    answered: int  # so many got a receipt, in the order of sending; the others got `error`
+    receipts: Mapping[str, int]  # what the receipts say, added up
+    error: str = ""  # its kind, for a count: without what differs from one message to the next
+
+
+class Outlet(Protocol):
+    """Sends messages; any number of sends may be under way at a time. Belongs to one event loop."""
+
+    @property
+    def most(self) -> int:
+        """Messages that one send may carry."""
+
+    async def open(self) -> None:
+        """Get ready.
+
+        Raises:
+            OutletError: nobody answers.
+        """
+
+    async def send(self, pairs: Sequence[Pair]) -> Outcome:
+        """Send `(id, message)`, and wait for the receipts. What goes wrong is in the outcome."""
+
+    async def close(self) -> None:
+        """Leave."""

@@ -1,0 +1,286 @@
+"""Scenarios: what a run of the whole system does, step by step, and what must hold when it is over.
+
+Owns: the TOML form, its checks, the settings in it, the expectations. Must not know: how a step is carried
+out (stage.py, steps.py). The form is documented in docs/scenarios.md, whose examples the tests read.
+"""
+
+from __future__ import annotations
+
+import operator
+import re
+import string
+import tomllib
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Final, Literal, NamedTuple, TypeAlias
+
+import msgspec
+from msgspec import Meta, Struct
+
+Value: TypeAlias = int | float | str | bool
+Count = Annotated[int, Meta(ge=0)]
+Positive = Annotated[float, Meta(gt=0)]
+Seconds = Annotated[float, Meta(ge=0)]
+
+_COMPARISONS: Final[Mapping[str, Callable[[float, float], bool]]] = {
+    "==": operator.eq,
+    "!=": operator.ne,
+    "<=": operator.le,
+    ">=": operator.ge,
+    "<": operator.lt,
+    ">": operator.gt,
+}
+_EXPECTATION: Final = re.compile(r"\s*([\w.-]+)\s*(==|!=|<=|>=|<|>)\s*([-+\d._e]+)\s*")
+
+
+class ScenarioError(Exception):
+    """The text says what is wrong with the scenario, and where."""
+
+
+class Step(Struct, tag_field="do", forbid_unknown_fields=True, kw_only=True):
+    """One thing that happens; figures of it are called `name.figure`."""
+
+    name: str = ""
+
+
+class Prepare(Step, tag="prepare"):
+    """Raise the kernel's limits as `zflood tune` says, or stop with what is missing."""
+
+    connections: Count
+
+
+class Connect(Step, tag="connect"):
+    """Clients come, and stay until the end of the run; done when all were answered."""
+
+    clients: Count
+    first_id: Count = 1
+    rate: Seconds = 0  # new connections a second; 0 = as fast as they are made
+    processes: Count = 0  # 0 = as many as the descriptors ask for
+    path: str = "/test/%d"
+    reconnect: bool = False
+    within_s: Positive = 600
+
+
+class Messages(Step, tag="messages"):
+    """Stamped messages to random ids; done when all that was handed over has been received."""
+
+    max_id: Count
+    count: Count = 0
+    hours: Seconds = 0  # instead of a count, with a pace
+    per_s: Seconds = 0  # 0 = as fast as they are received
+    under_way: Count = 50_000  # then: messages sent and not yet received
+    senders: Annotated[int, Meta(ge=1, le=64)] = 1
+    within_s: Positive = 120  # from the last one sent to the last one received
+
+    def __post_init__(self) -> None:
+        if bool(self.count) == bool(self.hours) or (self.hours and not self.per_s):
+            raise ValueError("messages needs either count, or hours and per_s")
+
+    def messages(self) -> int:
+        """How many to send."""
+        return self.count or round(self.hours * 3600 * self.per_s)
+
+
+class Each(Step, tag="each"):
+    """One message to each id, as fast as they are received."""
+
+    max_id: Count
+    under_way: Count = 50_000
+    within_s: Positive = 120
+
+
+class Broadcast(Step, tag="broadcast"):
+    """One message to an id that every client has, over and over."""
+
+    to: str
+    times: Annotated[int, Meta(ge=1)] = 1
+    within_s: Positive = 60
+
+
+class Cut(Step, tag="cut"):
+    """Every client loses its connection at once and comes back; done when all are back."""
+
+    how: Literal["logout", "kill workers"] = "logout"
+    times: Annotated[int, Meta(ge=1)] = 1
+    rest_s: Seconds = 2.0
+    within_s: Positive = 60
+
+
+class Fault(Step, tag="fault"):
+    """Something breaks: kill = SIGKILL and a new start, stop = SIGSTOP for so many seconds."""
+
+    to: Literal["router", "frontend"]
+    what: Literal["kill", "stop"] = "kill"
+    seconds: Seconds = 1.0
+
+
+class Rest(Step, tag="rest"):
+    """Nothing happens, for so long."""
+
+    seconds: Seconds
+
+
+AnyStep = Prepare | Connect | Messages | Each | Broadcast | Cut | Fault | Rest
+
+
+class Services(Struct, forbid_unknown_fields=True, kw_only=True):
+    """What the clients connect to: our own programs, started for the run, or such as run already."""
+
+    workers: Annotated[int, Meta(ge=1, le=512)] = 1
+    frontend: list[str] = []  # further options of `zfront serve`
+    router: list[str] = []  # further options of `zrouter serve`
+    attach_router: str = ""  # instead: the address of one that runs
+    attach_frontend: str = ""  # and its frontend, http://host:port
+
+
+class Run(Struct, forbid_unknown_fields=True, kw_only=True):
+    """One of several runs, side by side in the report: a name, and what it sets differently."""
+
+    name: str
+    set: dict[str, Value | list[str]] = {}
+
+
+class _Form(Struct, forbid_unknown_fields=True, kw_only=True):
+    """What stands in a file, with `$name` for a setting."""
+
+    title: str
+    steps: list[dict[str, Any]]
+    about: str = ""
+    settings: dict[str, Value | list[str]] = {}
+    services: dict[str, Any] = {}
+    runs: list[Run] = msgspec.field(default_factory=lambda: [Run(name="run")])
+    expect: list[str] = []
+    sample_s: str | float = 1.0
+    min_free_mb: str | float = 500
+
+
+class Expectation(NamedTuple):
+    """What must hold at the end: a figure, how it is compared, and with what."""
+
+    text: str
+    figure: str
+    comparison: str
+    bound: float
+
+    def holds(self, figures: Mapping[str, float]) -> bool:
+        """Whether it does; a figure that was never taken does not."""
+        value = figures.get(self.figure)
+        return value is not None and _COMPARISONS[self.comparison](value, self.bound)
+
+
+class Play(Struct, kw_only=True):
+    """One run with every setting filled in."""
+
+    name: str
+    settings: dict[str, Value | list[str]]
+    services: Services
+    steps: list[AnyStep]
+    expect: list[Expectation]
+    sample_s: float  # between two samples of memory
+    min_free_mb: float  # of the machine's memory; with less the run stops
+
+
+class Scenario(Struct, kw_only=True):
+    """A file, read and checked."""
+
+    title: str
+    about: str
+    plays: list[Play]
+
+
+def read(text: str, changed: Mapping[str, str] | None = None) -> Scenario:
+    """Read a scenario; `changed` are settings given by hand, as text.
+
+    Raises:
+        ScenarioError: it is not TOML, or not a scenario, or there is no such setting.
+    """
+    try:
+        form = msgspec.convert(tomllib.loads(text), _Form)
+        settings = dict(form.settings)
+        for name, value in (changed or {}).items():
+            if name not in settings:
+                known = ", ".join(settings) or "none"
+                raise ScenarioError(f"no setting {name!r}; there are: {known}")
+            settings[name] = _as_kind(name, value, settings[name])
+        plays = [_play(form, run, {**settings, **run.set}) for run in form.runs]
+    except tomllib.TOMLDecodeError as error:
+        raise ScenarioError(f"not TOML: {error}") from None
+    except msgspec.ValidationError as error:
+        raise ScenarioError(str(error)) from None
+    if len({slug(play.name) for play in plays}) != len(plays):
+        raise ScenarioError("two runs have one name")
+    return Scenario(title=form.title, about=form.about.strip(), plays=plays)
+
+
+def slug(name: str) -> str:
+    """A name as a part of a file's name."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "run"
+
+
+def _play(form: _Form, run: Run, settings: dict[str, Value | list[str]]) -> Play:
+    steps = msgspec.convert(_filled(form.steps, settings), list[AnyStep])
+    return Play(
+        name=run.name,
+        settings=settings,
+        services=msgspec.convert(_filled(form.services, settings), Services),
+        steps=_named(steps),
+        expect=[_expectation(_filled(text, settings)) for text in form.expect],
+        sample_s=msgspec.convert(_filled(form.sample_s, settings), Positive),
+        min_free_mb=msgspec.convert(_filled(form.min_free_mb, settings), float),
+    )
+
+
+def _filled(value: Any, settings: Mapping[str, Any]) -> Any:
+    """The value with every `$name` in it replaced; one that is nothing else keeps the setting's kind."""
+    if isinstance(value, dict):
+        return {key: _filled(one, settings) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_filled(one, settings) for one in value]
+    if not isinstance(value, str):
+        return value
+    try:
+        if value.startswith("$") and value[1:].isidentifier():
+            return settings[value[1:]]
+        return string.Template(value).substitute(settings)
+    except KeyError as error:
+        raise ScenarioError(f"{value!r}: there is no setting {error.args[0]!r}") from None
+    except ValueError as error:
+        raise ScenarioError(f"{value!r}: {error}") from None
+
+
+def _as_kind(name: str, text: str, like: object) -> Value:
+    """What was given by hand, as the kind of value that the file has."""
+    try:
+        if isinstance(like, bool):
+            return {"true": True, "false": False}[text.lower()]
+        if isinstance(like, int):
+            return int(text.replace("_", ""))
+        if isinstance(like, float):
+            return float(text)
+    except (ValueError, KeyError):
+        raise ScenarioError(f"{name}={text}: not {type(like).__name__}, as {like} is") from None
+    return text
+
+
+def _named(steps: list[AnyStep]) -> list[AnyStep]:
+    """Each step with a name of its own: its kind, and a number where that is taken."""
+    named: list[AnyStep] = []
+    taken: set[str] = set()
+    for step in steps:
+        kind = step.name or str(step.__struct_config__.tag)
+        name, number = kind, 1
+        while name in taken:
+            number += 1
+            name = f"{kind}-{number}"
+        taken.add(name)
+        named.append(msgspec.structs.replace(step, name=name))
+    return named
+
+
+def _expectation(text: str) -> Expectation:
+    found = _EXPECTATION.fullmatch(text)
+    if found is None:
+        raise ScenarioError(f"expect {text!r}: not FIGURE <= NUMBER")
+    try:
+        return Expectation(text.strip(), found[1], found[2], float(found[3]))
+    except ValueError:
+        raise ScenarioError(f"expect {text!r}: {found[3]} is not a number") from None

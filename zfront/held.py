@@ -1,0 +1,70 @@
+"""The parking lot's twin, without parking: each connection keeps its Tornado handler, stream and coroutine.
+
+Owns: the streams of held connections. Must not know: ids, transports. It is what a plain Tornado server would
+do, and there to measure what parking saves: `zfront serve --no-park`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+from tornado.iostream import IOStream, StreamBufferFullError, StreamClosedError
+
+
+class HeldLot:
+    """As lot.Lot; a connection goes by its descriptor here, too."""
+
+    def __init__(self, outbox_bytes: int, on_close: Callable[[int, str], None]) -> None:
+        self._outbox_bytes = outbox_bytes
+        self._on_close = on_close
+        self._streams: dict[int, IOStream] = {}
+        self._ends: dict[int, asyncio.Future[None]] = {}
+
+    def __len__(self) -> int:
+        return len(self._streams)
+
+    async def hold(self, stream: IOStream, enter: Callable[[int], None]) -> None:
+        """Keep the caller's coroutine, and all that hangs on it, until the connection ends."""
+        descriptor = stream.socket.fileno()
+        stream.max_write_buffer_size = self._outbox_bytes
+        self._streams[descriptor] = stream
+        end = self._ends[descriptor] = asyncio.get_running_loop().create_future()
+        enter(descriptor)
+        await end
+
+    def park(self, descriptor: int) -> None:
+        """Nothing: it stays where it is."""
+
+    def write_all(self, writes: Mapping[int, bytes | bytearray]) -> None:
+        """Send to each client what is for it."""
+        for descriptor, data in writes.items():
+            self.write(descriptor, bytes(data))
+
+    def write(self, descriptor: int, data: bytes) -> None:
+        """Send to a client, or keep for it what the kernel does not take; too much ends the connection."""
+        stream = self._streams.get(descriptor)
+        if stream is None:
+            return
+        piece = max(1, self._outbox_bytes // 4)
+        try:
+            # The stream adds its bound to what it is given before it tries to send any of it.
+            for start in range(0, len(data), piece):
+                stream.write(data[start : start + piece])
+        except StreamBufferFullError:
+            self.close(descriptor, "slow")
+        except StreamClosedError:
+            self.close(descriptor, "reset")
+
+    def close(self, descriptor: int, why: str) -> None:
+        """End a connection."""
+        stream = self._streams.pop(descriptor, None)
+        if stream is None:
+            return
+        self._on_close(descriptor, why)
+        self._ends.pop(descriptor).set_result(None)
+        stream.close()
+
+    def parked(self) -> list[int]:
+        """The descriptors that are held."""
+        return list(self._streams)
