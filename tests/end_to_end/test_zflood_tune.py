@@ -152,4 +152,4 @@ def test_what_a_network_namespace_does_not_show_is_unknown_and_stops_nobody(
     status, said = as_json("--connections", FEW, before=namespace)
     assert status == 0
     unknown = [each["name"] for each in said["findings"] if each["verdict"] == "unknown"]
-        assert unknown == ["net.core.netdev_max_backlog", "net.ipv4.tcp_mem"]
+    assert unknown == ["net.core.netdev_max_backlog", "net.ipv4.tcp_mem"]
