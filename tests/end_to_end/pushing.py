@@ -118,10 +118,11 @@ class _Poll(tornado.web.RequestHandler):
 
     async def get(self) -> None:
         self.server.asked += 1
+        is_nothing = self.server.asked % 3 == 0
         await asyncio.sleep(0.01)
         if self.get_query_argument("close", ""):
             self.set_header("Connection", "close")
-        if self.server.asked % 3 == 0:
+        if is_nothing:
             self.set_status(204)
         else:
             self.write(stamp_now())

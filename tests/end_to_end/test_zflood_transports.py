@@ -44,7 +44,7 @@ def test_polls_go_on_over_kept_and_over_new_connections(query: str) -> None:
     assert seen["errors"] == {}
     assert (seen["connected"], seen["closed"], seen["reconnects"]) == (20, 0, 0)
     assert seen["chunks"] == seen["latencies"]
-    assert server.asked - 20 <= 1.5 * seen["chunks"] + 1 <= server.asked + 20
+    assert server.asked * 2 / 3 - 21 <= seen["chunks"] <= server.asked * 2 / 3 + 1  # 20 may be under way
     assert flood.status == 0
 
 
