@@ -5,28 +5,34 @@ Owns: the words. Must not know: where the figures come from.
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterable
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from zflood.lines import Lines
 from zflood.swarm import Totals
 
 
-def show_clients(seen: Iterable[Totals], wanted: int, as_json: bool) -> Totals:
+def show_clients(seen: Iterable[Totals], wanted: int, lines: Lines) -> Totals:
     """Show each of these as it comes; returns the last."""
     console = Console(file=sys.stderr)
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
     totals, before = Totals(), Totals()
-    is_live = console.is_terminal and not as_json
-    with Progress(*columns, TimeElapsedColumn(), console=console, disable=not is_live) as bar:
+    is_live = console.is_terminal and lines.is_for_people
+    bar = Progress(
+        *columns,
+        TimeElapsedColumn(),
+        console=console,
+        disable=not is_live,
+        redirect_stdout=sys.stdout.isatty(),  # else the lines would go to the terminal, not where they should
+    )
+    with bar:
         task = bar.add_task("connected", total=wanted)
         for totals in seen:
-            bar.update(task, completed=totals.connected)
-            line = json.dumps(totals.as_json()) if as_json else clients_line(totals, before)
-            print(line, flush=True)
+            bar.update(task, completed=totals.connected - totals.reconnects)
+            lines.say(clients_line(totals, before), totals.as_json())
             before = totals
     return totals
 
@@ -42,5 +48,9 @@ def clients_line(totals: Totals, before: Totals) -> str:
     if len(totals.latencies):
         p50, p99 = totals.latencies.percentile_ms(50), totals.latencies.percentile_ms(99)
         parts.append(f"latency p50 {p50:.2f} p99 {p99:.2f} max {totals.latencies.max_ms():.2f} ms")
+    if totals.reconnects:
+        parts.append(f"Reconnects {totals.reconnects:,}")
+    if totals.back_s is not None:
+        parts.append(f"last cut {totals.back_s:.2f} s")
     parts += [f"{count:,} x {kind}" for kind, count in totals.errors.most_common()]
     return "  ".join(parts)

@@ -11,12 +11,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network
-from itertools import islice
 from typing import Any, Final, NamedTuple
 
 from zflood.clients import PER_SOURCE, Clients, Target, target
 from zflood.crew import Crew
 from zflood.latency import Latencies
+from zflood.transports import transport
 
 _REPORT_S: Final = 0.25
 _RESERVED_DESCRIPTORS: Final = 100
@@ -32,6 +32,8 @@ class Seen(NamedTuple):
     chunks: int
     errors: dict[str, int]
     latencies: bytes
+    reconnects: int
+    back_s: float | None
 
 
 @dataclass
@@ -41,10 +43,12 @@ class Totals:
     active: int = 0  # connections open now
     connected: int = 0  # connections that were answered with 200
     closed: int = 0  # connections that ended, for any reason
-    ended: int = 0  # of these, such that came to their last chunk
-    chunks: int = 0
+    ended: int = 0  # of these, such that the server brought to their end: a last chunk, a close frame
+    chunks: int = 0  # messages: chunks, events, WebSocket messages or answers, as the transport has them
     errors: Counter[str] = field(default_factory=Counter)
     latencies: Latencies = field(default_factory=Latencies)
+    reconnects: int = 0  # of `connected`, such of clients that had been away
+    back_s: float | None = None  # the last cut, until all were back or so far; the longest of the processes
     seconds: float = 0.0
 
     def as_json(self) -> dict[str, Any]:
@@ -61,6 +65,8 @@ class Totals:
             "p50_ms": self.latencies.percentile_ms(50),
             "p99_ms": self.latencies.percentile_ms(99),
             "max_ms": self.latencies.max_ms(),
+            "reconnects": self.reconnects,
+            "back_s": None if self.back_s is None else round(self.back_s, 3),
             # HdrHistogram's compressed form, in microseconds, of all latencies so far.
             "histogram": self.latencies.encode().decode(),
         }
@@ -79,13 +85,13 @@ class Urls(NamedTuple):
 
     def each(self) -> Iterator[str]:
         """One after the other."""
-        if self.listed is not None:
-            return iter(self.listed)
-        return (self.pattern.replace("%d", str(an_id)) for an_id in range(self.first, self.last + 1))
+        return map(self.at, range(len(self)))
 
-    def targets(self, number: int, processes: int) -> Iterator[Target]:
-        """The share of one of so many processes."""
-        return map(target, islice(self.each(), number, None, processes))
+    def at(self, index: int) -> str:
+        """One of them, counted from 0."""
+        if self.listed is not None:
+            return self.listed[index]
+        return self.pattern.replace("%d", str(self.first + index))
 
 
 class Plan(NamedTuple):
@@ -97,6 +103,8 @@ class Plan(NamedTuple):
     processes: int
     source: IPv4Network | None
     every_s: float  # between two reports
+    transport: str = "chunked"  # one of TRANSPORTS
+    reconnect: bool = False  # clients whose connection ended connect again
 
 
 def processes_needed(connections: int) -> int:
@@ -130,11 +138,18 @@ def _be_clients(plan: Plan, number: int, report: Callable[[Seen], None]) -> None
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     sources = -(-len(plan.urls) // plan.processes) // PER_SOURCE + 1
+
+    def where(client: int) -> Target:
+        return target(plan.urls.at(number + client * plan.processes))
+
     clients = Clients(
-        plan.urls.targets(number, plan.processes),
-        plan.rate_per_s / plan.processes,
-        plan.source,
-        number * sources,
+        transport(plan.transport),
+        len(range(number, len(plan.urls), plan.processes)),
+        where,
+        rate_per_s=plan.rate_per_s / plan.processes,
+        source=plan.source,
+        first_source=number * sources,
+        reconnect=plan.reconnect,
     )
     began = time.monotonic()
     every_s = min(_REPORT_S, plan.every_s)
@@ -154,15 +169,17 @@ def _be_clients(plan: Plan, number: int, report: Callable[[Seen], None]) -> None
 
 
 def _seen(clients: Clients) -> Seen:
-    tally = clients.tally
+    tally, roster = clients.tally, clients.roster
     return Seen(
         clients.active,
-        tally.connected,
+        roster.connected,
         clients.closed,
         tally.ended,
         tally.chunks,
         dict(tally.errors),
         tally.latencies.encode(),
+        roster.reconnects,
+        roster.back_s(time.monotonic()),
     )
 
 
@@ -176,4 +193,6 @@ def _together(reports: Sequence[Seen], seconds: float) -> Totals:
         totals.chunks += seen.chunks
         totals.errors.update(seen.errors)
         totals.latencies.add(seen.latencies)
+        totals.reconnects += seen.reconnects
+        totals.back_s = max((s for s in (totals.back_s, seen.back_s) if s is not None), default=None)
     return totals

@@ -6,25 +6,16 @@ import json
 import signal
 import socket
 import subprocess
-import sys
 import threading
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.conftest import Program, eventually
+from tests.end_to_end.flooding import CLIENTS
+from tests.end_to_end.flooding import flooded as run
 from zfront.transports import chunked
 from zrouter.client import RouterClient
-
-CLIENTS = [sys.executable, "-c", "from zflood.cli import main; main()", "clients"]
-
-
-def run(*options: str) -> tuple[int, dict[str, Any]]:
-    """Exit code and the last line of figures."""
-    done = subprocess.run([*CLIENTS, "--json", *options], capture_output=True, text=True, timeout=60)
-    assert done.stdout, done.stderr
-    return done.returncode, json.loads(done.stdout.splitlines()[-1])
 
 
 def test_several_processes_connect_every_id_once_and_count_every_message(

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from zflood.transports import TRANSPORTS
 from zrouter.daemon import program
 
 if TYPE_CHECKING:
@@ -25,7 +26,12 @@ if TYPE_CHECKING:
 @click.option("--processes", type=click.IntRange(1, 512), help="Default: as many as the descriptors ask for.")
 @click.option("--source", help="Connect from addresses of this network; default for 127.x: 127.0.0.0/8.")
 @click.option("--every", type=click.FloatRange(0.1), default=10.0, show_default=True, help="A line each [s].")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON lines.")
+@click.option("--transport", type=click.Choice(list(TRANSPORTS)), default="chunked", show_default=True)
+@click.option("--reconnect", is_flag=True, help="Clients whose connection ends connect again.")
+@click.option(
+    "--json", "json_out", is_flag=False, flag_value="-", metavar="[OUT]",
+    help="Print JSON lines, or write them to the file OUT.",
+)  # fmt: skip
 def clients(
     url: str,
     ids: str,
@@ -35,24 +41,35 @@ def clients(
     processes: int | None,
     source: str | None,
     every: float,
-    as_json: bool,
+    transport: str,
+    reconnect: bool,
+    json_out: str | None,
 ) -> None:
     """Connect many clients, read all that comes, and check it; exits 1 if anything was wrong.
+
+    Chunks counts messages: chunks, events (sse), WebSocket messages (ws) or answers (poll). With --reconnect
+    a connection that is cut is no error: its client connects again, at once and then after pauses up to
+    1 s, until --seconds are over or Ctrl-C. --rate is the pace of first connections only.
 
     \b
     Examples:
       zflood clients --ids 1-1000 --rate 100 --seconds 60
       zflood clients --urls urls.txt --processes 2
+      zflood clients --transport ws --url ws://127.0.0.1:9000/feed/%d --ids 1-100 --seconds 10
+      zflood clients --reconnect --seconds 3600 --json flood.jsonl
     """
     from zflood.crew import CrewError
+    from zflood.lines import open_lines
     from zflood.show import show_clients
     from zflood.swarm import Plan, processes_needed, run
 
     wanted = _urls(url, ids, urls)
     network = _source(source, next(wanted.each(), ""))
-    plan = Plan(wanted, rate, seconds, processes or processes_needed(len(wanted)), network, every)
+    processes = processes or processes_needed(len(wanted))
+    plan = Plan(wanted, rate, seconds, processes, network, every, transport, reconnect)
     try:
-        totals = show_clients(run(plan), len(wanted), as_json)
+        with open_lines(json_out) as lines:
+            totals = show_clients(run(plan), len(wanted), lines)
     except CrewError as error:
         program.fail("zflood", str(error))
     if totals.errors:
