@@ -12,10 +12,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from zflood import scenario
-from zflood.narrator import Narrator
-from zflood.play import Outcome, play
-from zflood.stage import FRONTEND, ROUTER
+from zflood.run import scenario
+from zflood.run.narrator import Narrator
+from zflood.run.play import Outcome, play
+from zflood.run.stage import FRONTEND, ROUTER
 
 
 def run_demo(clients: int, seconds: float) -> bool:

@@ -13,7 +13,7 @@ import pytest
 
 from tests.end_to_end.flooding import CLIENTS, Flood, flooded
 from tests.end_to_end.pushing import PushServer
-from zflood.transports import TRANSPORTS
+from zflood.swarm.transports import TRANSPORTS
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "zflood.md"
 

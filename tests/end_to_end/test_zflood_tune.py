@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from zflood.sysctls import RULES
+from zflood.tuning.sysctls import RULES
 
 TUNE = [sys.executable, "-c", "from zflood.cli import main; main()", "tune"]
 # Some settings are the whole machine's. Each of these is large enough for them on any machine.
@@ -100,7 +100,7 @@ def test_what_makes_no_sense_is_a_usage_error(options: tuple[str, ...]) -> None:
 def test_who_is_not_root_is_told_so() -> None:
     # All that the command needs is imported first: another user may not be allowed to read it.
     code = (
-        "import encodings.idna, os, zflood.host, zflood.tune; from zflood.cli import main\n"
+        "import encodings.idna, os, zflood.tuning.host, zflood.tuning.tune; from zflood.cli import main\n"
         "os.geteuid() or os.setuid(65534)\n"
         "main()"
     )

@@ -10,11 +10,11 @@ from urllib.parse import urlsplit
 
 import click
 
-from zflood.transports import TRANSPORTS
+from zflood.swarm.transports import TRANSPORTS
 from zrouter.daemon import program
 
 if TYPE_CHECKING:
-    from zflood.swarm import Urls
+    from zflood.swarm.swarm import Urls
 
 
 @click.command()
@@ -60,8 +60,8 @@ def clients(
     """
     from zflood.crew import CrewError
     from zflood.lines import open_lines
-    from zflood.show import show_clients
-    from zflood.swarm import Plan, processes_needed, run
+    from zflood.swarm.show import show_clients
+    from zflood.swarm.swarm import Plan, processes_needed, run
 
     wanted = _urls(url, ids, urls)
     network = _source(source, next(wanted.each(), ""))
@@ -77,8 +77,8 @@ def clients(
 
 
 def _urls(url: str, ids: str, file: TextIO | None) -> Urls:
-    from zflood.clients import target
-    from zflood.swarm import Urls
+    from zflood.swarm.clients import target
+    from zflood.swarm.swarm import Urls
 
     if file is None:
         first, _, last = ids.partition("-")

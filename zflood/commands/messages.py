@@ -13,8 +13,8 @@ from zrouter.daemon import program
 from zrouter.wire import DEFAULT_ROUTER
 
 if TYPE_CHECKING:
-    from zflood.ids import Ids
-    from zflood.outlets import Outlet
+    from zflood.sender.ids import Ids
+    from zflood.sender.outlets import Outlet
 
 # Messages that one send carries when the router gets them as fast as its receipts come back.
 _FLOOD_BATCH = 1000
@@ -116,8 +116,8 @@ def messages(
     """
     from zflood.crew import CrewError
     from zflood.lines import open_lines
-    from zflood.messages import Plan, send_all
-    from zflood.show_messages import show_messages
+    from zflood.sender.messages import Plan, send_all
+    from zflood.sender.show import show_messages
 
     def is_given(option: str) -> bool:
         return context.get_parameter_source(option) is ParameterSource.COMMANDLINE
@@ -155,10 +155,10 @@ def messages(
 
 def _outlet(router: str, http: str | None, tasks: int, timeout_s: float) -> Callable[[], Outlet]:
     if http is None:
-        from zflood.outlets.router import RouterOutlet
+        from zflood.sender.outlets.router import RouterOutlet
 
         return lambda: RouterOutlet(router, timeout_s)
-    from zflood.outlets.http import HttpOutlet, check_url
+    from zflood.sender.outlets.http import HttpOutlet, check_url
 
     url = http
     try:
@@ -169,7 +169,7 @@ def _outlet(router: str, http: str | None, tasks: int, timeout_s: float) -> Call
 
 
 def _ids(max_id: int, exponent: float | None) -> Ids:
-    from zflood import ids
+    from zflood.sender import ids
 
     try:
         return ids.uniform(max_id) if exponent is None else ids.zipf(max_id, exponent)

@@ -12,7 +12,7 @@ import click
 from zrouter.daemon import program
 
 if TYPE_CHECKING:
-    from zflood.play import Outcome
+    from zflood.run.play import Outcome
 
 
 @click.command()
@@ -39,12 +39,12 @@ def run(
       zflood run soak --hours 24 --report soak
       zflood run ./mine.toml --set clients=2000 --json
     """
-    from zflood import scenario as scenarios
     from zflood.commands.scenarios import text_of
-    from zflood.narrator import Narrator
-    from zflood.play import play
-    from zflood.report import ReportsMissingError, as_json_text, check_libraries, write
-    from zflood.show_checks import show_checks
+    from zflood.run import scenario as scenarios
+    from zflood.run.narrator import Narrator
+    from zflood.run.play import play
+    from zflood.run.report import ReportsMissingError, as_json_text, check_libraries, write
+    from zflood.run.show import show_checks
 
     name, text = text_of(scenario)
     changed = dict(_pair(change) for change in changes)

@@ -22,7 +22,7 @@ def scenarios(name: str | None, as_json: bool) -> None:
       zflood scenarios
       zflood scenarios c10k > mine.toml
     """
-    from zflood import scenario
+    from zflood.run import scenario
 
     if name:
         print(text_of(name)[1], end="")

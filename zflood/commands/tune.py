@@ -13,8 +13,8 @@ import click
 from zrouter.daemon import program
 
 if TYPE_CHECKING:
-    from zflood.demand import Demand
-    from zflood.tune import Finding
+    from zflood.tuning.demand import Demand
+    from zflood.tuning.tune import Finding
 
 
 @click.command()
@@ -39,9 +39,9 @@ def tune(connections: int, side: str, write: Path | None, is_applied: bool, as_j
       zflood tune --connections 100000 --side server --write /etc/sysctl.d/61-zcomet.conf
       zflood tune --connections 1000000 --apply
     """
-    from zflood import host
-    from zflood.demand import Side
-    from zflood.tune import demand_on, file_text, judge, lines_for
+    from zflood.tuning import host
+    from zflood.tuning.demand import Side
+    from zflood.tuning.tune import demand_on, file_text, judge, lines_for
 
     here = host.read()
     demand = demand_on(here, connections, Side(side))
@@ -67,7 +67,7 @@ def tune(connections: int, side: str, write: Path | None, is_applied: bool, as_j
 
 
 def _as_json(findings: Sequence[Finding], demand: Demand) -> dict[str, object]:
-    from zflood.tune import lines_for
+    from zflood.tuning.tune import lines_for
 
     memory = demand.memory()
     return {
@@ -91,7 +91,7 @@ def _show(findings: Sequence[Finding], demand: Demand) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from zflood.tune import PLACES, lines_for
+    from zflood.tuning.tune import PLACES, lines_for
 
     colors = {"fine": "green", "too small": "red", "unknown": "yellow"}
     console = Console(width=None if sys.stdout.isatty() else 110, highlight=False)

@@ -17,7 +17,7 @@ def urls(count: int, url: str, first: int) -> None:
       zflood urls --count 10000 > urls.txt
       zflood urls --count 10 | zflood clients --urls - --seconds 5
     """
-    from zflood.swarm import Urls
+    from zflood.swarm.swarm import Urls
 
     for line in Urls(url, first, first + count - 1).each():
         print(line)

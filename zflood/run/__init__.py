@@ -1,0 +1,1 @@
+"""Scenarios: the whole system started, flooded, broken, measured, reported."""

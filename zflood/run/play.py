@@ -1,0 +1,121 @@
+"""A scenario from its first step to its verdict, one run after the other.
+
+Owns: the order of things, the figures of a whole run, what held. Must not know: how steps are carried out
+(steps.py), how it is reported.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any, Final
+
+from msgspec import Struct
+
+from zflood.memory import Sample
+from zflood.run.narrator import Narrator
+from zflood.run.programs import ProgramError
+from zflood.run.scenario import Expectation, Play
+from zflood.run.stage import FRONTEND, ROUTER, Moment, Stage, StopError
+from zflood.run.steps import Figures, carry_out
+from zrouter.session import RouterError
+
+_SUMS: Final = ("sent", "handed", "nobody", "received", "lost")
+
+
+class Check(Struct):
+    """An expectation, the figure, and whether it held."""
+
+    text: str
+    value: float | None
+    holds: bool
+
+
+class StepOutcome(Struct):
+    """What a step left; `began_s` since the start of the run."""
+
+    name: str
+    began_s: float
+    figures: Figures
+
+
+class Outcome(Struct):
+    """What came of a run."""
+
+    name: str
+    settings: dict[str, Any]
+    steps: list[StepOutcome]
+    figures: Figures  # of the whole run, and of each step as `step.figure`
+    checks: list[Check]
+    moments: list[Moment]
+    samples: dict[str, list[Sample]]
+    stopped: str  # why it could not be carried out to its end; empty if it was
+
+    def holds(self) -> bool:
+        """Whether it came to its end, and all held that must."""
+        return not self.stopped and all(check.holds for check in self.checks)
+
+
+def play(play: Play, folder: Path, narrator: Narrator) -> Outcome:
+    """Carry out one run; its logs and samples are written to the folder, which is made."""
+    folder.mkdir(parents=True, exist_ok=True)
+    outcome = Outcome(play.name, play.settings, [], {}, [], [], {}, "")
+    stage = Stage(folder, play.services, play.sample_s, play.min_free_mb, narrator)
+    try:
+        with stage:
+            try:
+                for step in play.steps:
+                    began_s = stage.elapsed_s()
+                    narrator.say(f"{step.name} begins")
+                    figures = carry_out(stage, step)
+                    outcome.steps.append(StepOutcome(step.name, began_s, figures))
+                    narrator.say(f"{step.name} is done: {in_words(figures)}")
+            finally:
+                outcome.figures = _of_the_run(stage, outcome.steps)
+    except (StopError, ProgramError, RouterError) as error:
+        outcome.stopped = str(error)
+        narrator.say(f"stopped: {error}")
+    outcome.moments, outcome.samples = stage.moments, stage.samples
+    outcome.checks = [_check(expectation, outcome.figures) for expectation in play.expect]
+    return outcome
+
+
+def in_words(figures: Figures) -> str:
+    """The figures of a step without those of the programs' resources."""
+    shown = (
+        f"{name.partition('.')[2]} {value:,.10g}"
+        for name, value in figures.items()
+        if not re.search(r"_(rss|pss)_mb$|_cpu_percent$", name)
+    )
+    return ", ".join(shown)
+
+
+def _of_the_run(stage: Stage, steps: list[StepOutcome]) -> Figures:
+    """Of all steps together."""
+    seen = stage.seen()
+    figures: Figures = {
+        "connected": seen.connected,
+        "active": seen.active,
+        "closed": seen.closed,
+        "errors": seen.errors.total(),
+        **{f"errors.{re.sub('[^a-z0-9]+', '-', kind.lower())}": count for kind, count in seen.errors.items()},
+    }
+    by_step = {name: value for step in steps for name, value in step.figures.items()}
+    for name in _SUMS:
+        values = [value for key, value in by_step.items() if key.partition(".")[2] == name]
+        if values:
+            figures[name] = sum(values)
+    if len(seen.latencies):
+        figures["p50_ms"], figures["p99_ms"] = (
+            seen.latencies.percentile_ms(50),
+            seen.latencies.percentile_ms(99),
+        )
+        figures["max_ms"] = seen.latencies.max_ms()
+    for group in (ROUTER, FRONTEND):
+        if samples := stage.samples.get(group):
+            figures[f"{group}_rss_max_mb"] = round(max(sample.rss_kb for sample in samples) / 1024, 2)
+    return figures | by_step
+
+
+def _check(expectation: Expectation, figures: Figures) -> Check:
+    return Check(expectation.text, figures.get(expectation.figure), expectation.holds(figures))

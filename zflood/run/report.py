@@ -1,0 +1,248 @@
+"""The report of a scenario: a folder with report.html (one file that needs no other), report.md, report.json.
+
+Owns: which figures and graphs are shown, in which words. Must not know: how they came about. jinja2,
+matplotlib and scipy are the extra `report`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import io
+import os
+import platform
+import sys
+from collections.abc import Sequence
+from datetime import datetime
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+import psutil
+
+from zflood import plot
+from zflood.run.play import Outcome
+from zflood.run.scenario import Scenario, slug
+from zflood.run.stage import FRONTEND, Moment
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_TEMPLATES: Final = resources.files("zflood.run") / "templates"
+_NEEDED: Final = ("jinja2", "matplotlib", "scipy")
+_LIBRARIES: Final = ("zcomet", "pyzmq", "tornado", "msgspec", "httptools", "psutil")
+
+# What each figure is called for people, with its unit; those of all steps are shown in this order.
+LABELS: Final = {
+    "settings": "settings of the kernel that were raised",
+    "clients": "clients",
+    "seconds": "time [s]",
+    "per_s": "a second",
+    "sent": "sent",
+    "handed": "handed to connections",
+    "nobody": "to nobody",
+    "received": "received",
+    "lost": "lost",
+    "errors": "errors",
+    "times": "times",
+    "last_client_ms": "last client has it after, median [ms]",
+    "longest_ms": "last client has it after, longest [ms]",
+    "back_s": "all back after, median [s]",
+    "longest_back_s": "all back after, longest [s]",
+    "logged_in_again_s": "all logged in again after [s]",
+    "p50_ms": "latency p50 [ms]",
+    "p99_ms": "latency p99 [ms]",
+    "max_ms": "latency max [ms]",
+    "router_cpu_percent": "CPU of the router [% of a core]",
+    "zfront_cpu_percent": "CPU of zfront [% of a core]",
+    "zflood_cpu_percent": "CPU of the clients [% of a core]",
+    "router_rss_mb": "resident, router [MB]",
+    "zfront_rss_mb": "resident, zfront [MB]",
+    "zflood_rss_mb": "resident, clients [MB]",
+    "router_pss_mb": "proportional, router [MB]",
+    "zfront_pss_mb": "proportional, zfront [MB]",
+    "zflood_pss_mb": "proportional, clients [MB]",
+    "router_bytes_per_client": "router, for each client [B]",
+    "zfront_bytes_per_client": "zfront, for each client [B]",
+    "pss_bytes_per_client": "router and zfront, all in, for each client [B]",
+    "zflood_pss_bytes_per_client": "zflood, all in, for each client [B]",
+    "slope_kb_per_h": "memory of zfront grows [KB/h]",
+    "slope_low_kb_per_h": "at least, with 95 % confidence [KB/h]",
+    "slope_high_kb_per_h": "at most, with 95 % confidence [KB/h]",
+}
+
+
+class ReportsMissingError(Exception):
+    """The libraries that reports are made with are not installed."""
+
+
+def check_libraries() -> None:
+    """Find out before a long run rather than after it.
+
+    Raises:
+        ReportsMissingError: one is missing.
+    """
+    for name in _NEEDED:
+        try:
+            importlib.import_module(name)
+        except ModuleNotFoundError:
+            raise ReportsMissingError(f"a report needs {name}: pip install 'zcomet[report]'") from None
+
+
+def write(
+    folder: Path, name: str, scenario: Scenario, outcomes: Sequence[Outcome], began: datetime
+) -> dict[str, Any]:
+    """Write all of it; what report.json says."""
+    from jinja2 import Environment, select_autoescape
+
+    report = _contents(name, scenario, outcomes, began)
+    (folder / "report.json").write_text(as_json_text(report) + "\n")
+    graphs = _graphs(scenario, outcomes)
+    for file, (_, figure) in graphs.items():
+        plot.save(figure, folder / f"{file}.png")
+    for outcome in outcomes:
+        _write_moments(folder / slug(outcome.name) / "moments.tsv", outcome.moments)
+    environment = Environment(autoescape=select_autoescape(["html"]), trim_blocks=True, lstrip_blocks=True)
+    environment.filters |= {"number": number, "label": _label}
+    shown = {
+        **report,
+        "graphs": [{"file": f"{file}.png", "title": title} for file, (title, _) in graphs.items()],
+        "tables": _tables(outcomes),
+    }
+    for kind in ("html", "md"):
+        text = (_TEMPLATES / f"report.{kind}.j2").read_text()
+        # A template of a string has no name that autoescape could go by.
+        environment.autoescape = kind == "html"
+        svgs = [_svg(figure) for _, figure in graphs.values()] if kind == "html" else []
+        (folder / f"report.{kind}").write_text(
+            environment.from_string(text).render(**shown, svgs=svgs) + "\n"
+        )
+    return report
+
+
+def as_json_text(report: dict[str, Any]) -> str:
+    """report.json."""
+    return msgspec.json.format(msgspec.json.encode(report), indent=1).decode()
+
+
+def number(value: float | None) -> str:
+    """For people: thousands apart, three digits that matter."""
+    if value is None:
+        return "-"
+    if isinstance(value, int) or value == int(value) or abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.3g}"
+
+
+def _contents(name: str, scenario: Scenario, outcomes: Sequence[Outcome], began: datetime) -> dict[str, Any]:
+    return {
+        "scenario": name,
+        "title": scenario.title,
+        "about": scenario.about,
+        "holds": len(outcomes) == len(scenario.plays) and all(outcome.holds() for outcome in outcomes),
+        "began": began.isoformat(" ", "seconds"),
+        "seconds": round((datetime.now() - began).total_seconds(), 1),
+        "command": "zflood " + " ".join(sys.argv[1:]),
+        "machine": _machine(),
+        "versions": {one: _version(one) for one in _LIBRARIES},
+        "runs": [
+            {
+                "name": outcome.name,
+                "holds": outcome.holds(),
+                "stopped": outcome.stopped,
+                "settings": outcome.settings,
+                "checks": [msgspec.structs.asdict(check) for check in outcome.checks],
+                "steps": [msgspec.structs.asdict(step) for step in outcome.steps],
+                "figures": outcome.figures,
+            }
+            for outcome in outcomes
+        ],
+    }
+
+
+def _machine() -> dict[str, str]:
+    model = next(
+        (line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")),
+        platform.machine(),
+    )
+    return {
+        "processor": f"{os.cpu_count()} cores, {model}",
+        "memory": f"{psutil.virtual_memory().total / 2**30:.0f} GiB",
+        "kernel": f"{platform.system()} {platform.release()}",
+        "python": f"{platform.python_implementation()} {platform.python_version()}",
+    }
+
+
+def _lines(path: str) -> list[str]:
+    try:
+        return Path(path).read_text().splitlines()
+    except OSError:
+        return []
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _label(figure: str) -> str:
+    return LABELS.get(figure, figure.replace("_", " "))
+
+
+def _tables(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
+    """For each step a table: figures down, runs across."""
+    order = {name: place for place, name in enumerate(LABELS)}
+    by_step: dict[str, dict[str, dict[str, float]]] = {}
+    for outcome in outcomes:
+        for step in outcome.steps:
+            for key, value in step.figures.items():
+                figure = key[len(step.name) + 1 :]
+                by_step.setdefault(step.name, {}).setdefault(figure, {})[outcome.name] = value
+    return [
+        {
+            "step": step,
+            "rows": [
+                {"figure": figure, "values": [values.get(outcome.name) for outcome in outcomes]}
+                for figure, values in sorted(rows.items(), key=lambda row: order.get(row[0], len(order)))
+            ],
+        }
+        for step, rows in by_step.items()
+    ]
+
+
+def _graphs(scenario: Scenario, outcomes: Sequence[Outcome]) -> dict[str, tuple[str, Figure]]:
+    """File name without suffix -> title and picture."""
+    graphs: dict[str, tuple[str, Figure]] = {}
+    sampled = [
+        plot.Run(outcome.name, outcome.samples[FRONTEND])
+        for outcome in outcomes
+        if len(outcome.samples.get(FRONTEND, ())) > 1
+    ]
+    if sampled:
+        title = f"Memory of the frontend: {scenario.title[0].lower()}{scenario.title[1:]}"
+        graphs["memory"] = (title, plot.draw(sampled, title))
+    for outcome in outcomes:
+        if len(outcome.moments) > 2:
+            marks = [(step.began_s, step.name) for step in outcome.steps]
+            title = outcome.name.capitalize()
+            graphs[f"{slug(outcome.name)}-time"] = (title, plot.draw_moments(outcome.moments, marks, title))
+    return graphs
+
+
+def _svg(figure: Figure) -> str:
+    """To stand within an HTML page."""
+    text = io.StringIO()
+    plot.save_svg(figure, text)
+    return text.getvalue().partition("<svg")[1] + text.getvalue().partition("<svg")[2]
+
+
+def _write_moments(path: Path, moments: Sequence[Moment]) -> None:
+    rows = [Moment._fields, *moments]
+    path.write_text("".join("\t".join(_cell(cell) for cell in row) + "\n" for row in rows))
+
+
+def _cell(value: object) -> str:
+    return f"{value:.3f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)

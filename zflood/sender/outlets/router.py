@@ -1,0 +1,48 @@
+"""Messages through our router, many in one send.
+
+Owns: what a receipt of the router counts as. Must not know: the link; that is AsyncRouterClient.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from zflood.sender.outlets import Outcome, OutletError
+from zrouter.aio import AsyncRouterClient
+from zrouter.client import default_name
+from zrouter.session import RouterError
+from zrouter.wire import Pair
+
+
+class RouterOutlet:
+    """One link to the router, for all senders of this process.
+
+    Receipts: `handed`, connections that messages were handed to, and `nobody`, messages whose id nobody held.
+    """
+
+    most = 1000
+
+    def __init__(self, router: str, timeout_s: float) -> None:
+        self._router = router
+        self._timeout_s = timeout_s
+
+    async def open(self) -> None:
+        self._client = AsyncRouterClient(
+            self._router, name=default_name("messages"), timeout_s=self._timeout_s
+        )
+        try:
+            await self._client.send_many(())
+        except RouterError as error:
+            await self._client.close()
+            raise OutletError(str(error)) from None
+
+    async def send(self, pairs: Sequence[Pair]) -> Outcome:
+        kind = ""
+        try:
+            handed: Sequence[int] = await self._client.send_many(pairs)
+        except RouterError as error:
+            handed, kind = error.handed, str(error)
+        return Outcome(len(handed), {"handed": sum(handed), "nobody": handed.count(0)}, kind)
+
+    async def close(self) -> None:
+        await self._client.close()

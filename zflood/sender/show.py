@@ -1,0 +1,57 @@
+"""How `zflood messages` is shown while it goes on: a live bar on a terminal, plain lines, JSON lines.
+
+Owns: the words, when a line is due. Must not know: where the figures come from.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from zflood.lines import Lines
+from zflood.sender.sent import Totals
+
+
+def show_messages(seen: Iterable[Totals], wanted: int, every_s: float, lines: Lines) -> Totals:
+    """Draw each of these as it comes, say a line every so often and at the end; returns the last."""
+    console = Console(file=sys.stderr)
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
+    totals, said = Totals(), Totals()
+    is_live = console.is_terminal and lines.is_for_people
+    bar = Progress(
+        *columns,
+        TimeElapsedColumn(),
+        console=console,
+        disable=not is_live,
+        redirect_stdout=sys.stdout.isatty(),  # else the lines would go to the terminal, not where they should
+    )
+    with bar:
+        task = bar.add_task("sent", total=wanted)
+        for totals in seen:
+            bar.update(task, completed=totals.messages)
+            if totals.seconds >= said.seconds + every_s:
+                lines.say(messages_line(totals), totals.as_json())
+                said = totals
+        if said is not totals:
+            lines.say(messages_line(totals), totals.as_json())
+    return totals
+
+
+def messages_line(totals: Totals) -> str:
+    """What was sent and what came back, the rate over all, latency, errors."""
+    parts = [f"sent {totals.messages:,}"]
+    for kind, count in totals.receipts.items():
+        parts.append(f"{count:,} x {kind}" if kind.startswith("status ") else f"{kind} {count:,}")
+    parts.append(f"{totals.messages / max(totals.seconds, 1e-9):,.0f}/s")
+    latencies = totals.latencies()
+    if len(latencies):
+        p50, p99 = latencies.percentile_ms(50), latencies.percentile_ms(99)
+        parts.append(f"latency p50 {p50:.2f} p99 {p99:.2f} max {latencies.max_ms():.2f} ms")
+    parts.append(f"late max {totals.late_s * 1000:.2f} ms")
+    if totals.unanswered:
+        parts.append(f"unanswered {totals.unanswered:,}")
+    parts += [f"{count:,} x {kind}" for kind, count in totals.errors.most_common()]
+    return "  ".join(parts)

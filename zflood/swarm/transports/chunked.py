@@ -1,0 +1,40 @@
+"""The series' transport: a response without an end, in which each chunk is a message.
+
+Owns: what a chunk means. Must not know: HTTP's framing.
+
+Bodies of other servers that are not chunked are taken as they come, each piece for one message.
+"""
+
+from __future__ import annotations
+
+from zflood.swarm.tally import Numbers
+from zflood.swarm.transports.responses import Response, Responses
+
+
+class _Chunks(Response):
+    __slots__ = ("_body", "_numbers")
+
+    def __init__(self, responses: Responses) -> None:
+        super().__init__(responses)
+        self._numbers: Numbers = responses.numbers
+        self._body = b""
+
+    def on_body(self, body: bytes) -> None:
+        if self.is_chunked:
+            self._body = self._body + body if self._body else body
+        else:
+            self.held_bytes = 0
+            self._numbers.message(self.connection, body)
+
+    def on_chunk_complete(self) -> None:
+        self.held_bytes = 0
+        self.is_at_rest = True
+        body, self._body = self._body, b""
+        if body:
+            self._numbers.message(self.connection, body)
+
+
+class Chunked(Responses):
+    """One message a chunk."""
+
+    response = _Chunks

@@ -1,0 +1,1 @@
+"""Whether a host can hold so many connections, and what mends it."""
