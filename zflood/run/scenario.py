@@ -68,7 +68,7 @@ class Messages(Step, tag="messages"):
     seconds: Seconds = 0  # instead of a count, with a pace: for so long
     hours: Seconds = 0
     per_s: Seconds = 0  # 0 = as fast as they are received
-    under_way: Count = 50_000  # then: messages sent and not yet received
+    under_way: Count = 20_000  # then: messages sent and not yet received
     senders: Annotated[int, Meta(ge=1, le=64)] = 1
     within_s: Positive = 120  # from the last one sent to the last one received
 
@@ -86,7 +86,7 @@ class Each(Step, tag="each"):
     """One message to each id, as fast as they are received."""
 
     max_id: Count
-    under_way: Count = 50_000
+    under_way: Count = 20_000
     within_s: Positive = 120
 
 

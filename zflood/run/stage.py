@@ -29,7 +29,7 @@ ROUTER: Final = "router"
 FRONTEND: Final = "zfront"
 CLIENTS: Final = "zflood"
 _LOOK_S: Final = 0.02
-_REPORT_S: Final = 0.25  # how often clients tell what they have seen; one process in ten, a tenth as often
+_REPORT_S: Final = 0.1  # how often clients tell what they have seen; one process in ten, a tenth as often
 
 
 class StopError(Exception):
