@@ -152,7 +152,8 @@ def save_svg(figure: Figure, out: TextIO) -> None:
     import matplotlib
 
     with matplotlib.rc_context({"svg.fonttype": "none", "font.family": "sans-serif"}):
-        figure.savefig(out, format="svg")
+        # Without the metadata, which name a library and its address.
+        figure.savefig(out, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
 
 
 def save(figure: Figure, path: Path) -> None:

@@ -39,7 +39,7 @@ def carry_out(stage: Stage, step: AnyStep) -> Figures:
     counts_before = seen_before.latencies.counts()
     first_sample = len(stage.samples.get(FRONTEND, ()))
     began = time.monotonic()
-    figures = _DOINGS[type(step)](stage, step)
+    figures = KINDS[type(step)](stage, step)
     seconds = time.monotonic() - began
     after, seen = stage.sample(), stage.seen()
     figures = {"seconds": round(seconds, 3), **figures}
@@ -268,7 +268,7 @@ def _rest(stage: Stage, step: Rest) -> Figures:
     return {}
 
 
-_DOINGS: Final[dict[type, Callable[[Stage, Any], Figures]]] = {
+KINDS: Final[dict[type, Callable[[Stage, Any], Figures]]] = {
     Prepare: _prepare,
     Connect: _connect,
     Messages: _messages,

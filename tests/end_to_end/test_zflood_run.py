@@ -1,0 +1,160 @@
+"""`zflood run`: small scenarios with real programs, and the folder that they leave."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Program, eventually
+
+DOCUMENT = (Path(__file__).parents[2] / "docs" / "scenarios.md").read_text()
+ZFLOOD = [sys.executable, "-c", "from zflood.cli import main; main()"]
+
+
+def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*ZFLOOD, "run", *arguments, "--report", str(folder)], capture_output=True, text=True, timeout=90
+    )
+
+
+def test_the_example_of_the_document_holds_and_leaves_its_report(tmp_path: Path) -> None:
+    (example,) = re.findall(r"```toml\n(.*?)```", DOCUMENT, re.DOTALL)
+    (tmp_path / "mine.toml").write_text(example)
+    done = run(tmp_path / "report", str(tmp_path / "mine.toml"))
+    assert done.returncode == 0, done.stderr
+    assert str(tmp_path / "report" / "report.html") in done.stdout
+    report = json.loads((tmp_path / "report" / "report.json").read_text())
+    assert report["holds"] is True
+    figures = report["runs"][0]["figures"]
+    assert (figures["connected"], figures["lost"], figures["handed"]) == (100, 0, 500)
+    html = (tmp_path / "report" / "report.html").read_text()
+    assert html.count("<svg") == 2
+    assert "A router that dies" in html
+    assert "fault.logged_in_again_s &lt;= 3" in html
+    assert "http" not in re.sub(
+        r"http://www\.w3\.org/\S+|http://purl\.org/\S+|https://matplotlib\.org\S*", "", html
+    )
+    assert "| lost == 0 | 0 | yes |" in (tmp_path / "report" / "report.md").read_text()
+    rows = (tmp_path / "report" / "run" / "zfront.tsv").read_text().splitlines()
+    assert rows[0].startswith("time\tunix_s\trss_kb\tconnections")
+    assert len(rows) > 3
+
+
+def test_what_does_not_hold_makes_the_exit_code_1(tmp_path: Path) -> None:
+    (tmp_path / "bad.toml").write_text(
+        'title = "t"\nexpect = ["connected >= 11", "never.taken == 0"]\n'
+        '[[steps]]\ndo = "connect"\nclients = 10\n'
+    )
+    done = run(tmp_path / "report", str(tmp_path / "bad.toml"), "--json")
+    assert done.returncode == 1, done.stderr
+    report = json.loads(done.stdout)
+    assert [(check["value"], check["holds"]) for check in report["runs"][0]["checks"]] == [
+        (10, False),
+        (None, False),
+    ]
+
+
+def test_clients_come_back_from_both_kinds_of_cut(tmp_path: Path) -> None:
+    done = run(tmp_path / "report", "storm", "--set", "clients=200", "--set", "all_times=800", "--json")
+    assert done.returncode == 0, done.stderr
+    for one in json.loads(done.stdout)["runs"]:
+        assert one["figures"]["cut.times"] == 3
+        assert one["figures"]["active"] == 200
+
+
+def test_a_frozen_frontend_is_logged_out_and_comes_back(tmp_path: Path) -> None:
+    (tmp_path / "frozen.toml").write_text(
+        'title = "t"\nexpect = ["connected == 20", "closed == 0", "messages.lost == 0"]\n'
+        '[[steps]]\ndo = "connect"\nclients = 20\n'
+        '[[steps]]\ndo = "fault"\nto = "frontend"\nwhat = "stop"\nseconds = 3.5\n'
+        '[[steps]]\ndo = "rest"\nseconds = 1\n'
+        '[[steps]]\ndo = "messages"\ncount = 100\nper_s = 200\nmax_id = 20\n'
+        '[[steps]]\ndo = "each"\nmax_id = 20\n'
+    )
+    done = run(tmp_path / "report", str(tmp_path / "frozen.toml"))
+    assert done.returncode == 0, done.stderr + done.stdout
+
+
+def test_it_attaches_to_programs_that_run(tmp_path: Path, router: Program, front: Program) -> None:
+    (tmp_path / "attached.toml").write_text(
+        'title = "t"\nexpect = ["broadcast.lost == 0", "broadcast.handed == 60"]\n'
+        f'[services]\nattach_router = "{router.address}"\nattach_frontend = "{front.address}"\n'
+        '[[steps]]\ndo = "connect"\nclients = 30\npath = "/test/%d?id=all"\n'
+        '[[steps]]\ndo = "broadcast"\nto = "all"\ntimes = 2\n'
+    )
+    done = run(tmp_path / "report", str(tmp_path / "attached.toml"))
+    assert done.returncode == 0, done.stderr + done.stdout
+    assert front.process.poll() is None
+    assert not (tmp_path / "report" / "run" / "router.tsv").exists()
+
+
+def test_programs_that_are_attached_are_not_broken(tmp_path: Path, router: Program, front: Program) -> None:
+    (tmp_path / "attached.toml").write_text(
+        'title = "t"\n'
+        f'[services]\nattach_router = "{router.address}"\nattach_frontend = "{front.address}"\n'
+        '[[steps]]\ndo = "fault"\nto = "router"\n'
+    )
+    done = run(tmp_path / "report", str(tmp_path / "attached.toml"))
+    assert done.returncode == 1
+    assert "not started for this run" in done.stdout
+    assert router.process.poll() is None
+
+
+def test_a_frontend_that_does_not_start_is_said(tmp_path: Path) -> None:
+    (tmp_path / "wrong.toml").write_text(
+        'title = "t"\n[services]\nfrontend = ["--colour", "red"]\n[[steps]]\ndo = "rest"\nseconds = 1\n'
+    )
+    done = run(tmp_path / "report", str(tmp_path / "wrong.toml"))
+    assert done.returncode == 1
+    assert "No such option" in done.stdout
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (["nothing"], "scenarios are"),
+        (["c10k", "--set", "clients"], "not NAME=VALUE"),
+        (["c10k", "--set", "colour=red"], "no setting 'colour'"),
+        (["c10k", "--set", "clients=many"], "not int"),
+    ],
+)
+def test_usage_is_exit_code_2(tmp_path: Path, arguments: list[str], why: str) -> None:
+    done = run(tmp_path / "report", *arguments)
+    assert done.returncode == 2
+    assert why in done.stderr
+    assert not (tmp_path / "report").exists()
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_leaves_no_program_behind(tmp_path: Path, signum: signal.Signals) -> None:
+    (tmp_path / "long.toml").write_text(
+        'title = "t"\n[[steps]]\ndo = "connect"\nclients = 10\n[[steps]]\ndo = "rest"\nseconds = 600\n'
+    )
+    # A process group of its own, whose members can be counted.
+    process = subprocess.Popen(
+        [*ZFLOOD, "run", str(tmp_path / "long.toml"), "--report", str(tmp_path / "report")],
+        stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "rest begins" in line:
+            break
+    process.send_signal(signum)
+    assert process.wait(30) == (130 if signum == signal.SIGINT else 143)
+
+    def is_empty() -> bool:
+        try:
+            os.killpg(process.pid, 0)
+        except ProcessLookupError:
+            return True
+        return False
+
+    eventually(is_empty)

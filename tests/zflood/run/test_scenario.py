@@ -1,0 +1,118 @@
+"""The form of a scenario: settings, steps, expectations, and what is wrong with one."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from zflood.commands.scenarios import shipped, text_of
+from zflood.run import steps
+from zflood.run.report import LABELS
+from zflood.run.scenario import Connect, Messages, ScenarioError, Step, read
+
+DOCUMENT = (Path(__file__).parents[3] / "docs" / "scenarios.md").read_text()
+SMALL = 'title = "t"\nexpect = ["lost == $lost"]\n[settings]\nlost = 0\nclients = 5\n[[steps]]\n'
+
+
+def test_settings_keep_their_kind_and_stand_within_words() -> None:
+    text = SMALL + 'do = "connect"\nclients = "$clients"\npath = "/x/%d?id=$lost"\n'
+    step = read(text).plays[0].steps[0]
+    assert isinstance(step, Connect)
+    assert (step.clients, step.path) == (5, "/x/%d?id=0")
+
+
+def test_a_setting_given_by_hand_goes_before_the_file_and_a_run_before_both() -> None:
+    text = SMALL.replace(
+        "[[steps]]", '[[runs]]\nname = "a"\n[[runs]]\nname = "b"\nset = { clients = 7 }\n[[steps]]'
+    )
+    text += 'do = "connect"\nclients = "$clients"\n'
+    found = [play.steps[0] for play in read(text, {"clients": "1_000"}).plays]
+    assert [step.clients for step in found if isinstance(step, Connect)] == [1000, 7]
+
+
+def test_steps_of_one_kind_get_names_of_their_own() -> None:
+    text = SMALL + "\n[[steps]]\n".join(['do = "rest"\nseconds = 1\n'] * 3)
+    assert [step.name for step in read(text).plays[0].steps] == ["rest", "rest-2", "rest-3"]
+
+
+def test_an_hour_of_messages_is_counted() -> None:
+    assert Messages(max_id=1, per_s=1000, hours=1).messages() == 3_600_000
+    assert Messages(max_id=1, per_s=10, seconds=3).messages() == 30
+
+
+@pytest.mark.parametrize(
+    ("expectation", "figure", "holds"),
+    [
+        ("a.b_ms <= 3", 3.0, True),
+        ("a.b_ms<3", 3.0, False),
+        ("a.b_ms != 3", 4.0, True),
+        ("a.b_ms >= -1.5e3", -1500.0, True),
+        ("a.b_ms == 10_000", 10_000, True),
+        ("a.b_ms > 0", 0, False),
+    ],
+)
+def test_expectations_compare(expectation: str, figure: float, holds: bool) -> None:
+    text = f'title = "t"\nexpect = ["{expectation}"]\n[[steps]]\ndo = "rest"\nseconds = 0\n'
+    (one,) = read(text).plays[0].expect
+    assert one.holds({"a.b_ms": figure}) is holds
+    assert not one.holds({})
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("title = ", "not TOML"),
+        ('title = "t"', "steps"),
+        (SMALL + 'do = "dance"', "dance"),
+        (SMALL + 'do = "connect"\nclients = -1', ">= 0"),
+        (SMALL + 'do = "connect"\nclients = "$nobody"', "no setting 'nobody'"),
+        (SMALL + 'do = "connect"\nclients = "100 $"', "100 $"),
+        (SMALL + 'do = "connect"\nclients = 1\nclinets = 2', "clinets"),
+        (SMALL + 'do = "messages"\nmax_id = 1', "count"),
+        (SMALL + 'do = "messages"\nmax_id = 1\ncount = 1\nhours = 1\nper_s = 1', "count"),
+        (SMALL + 'do = "messages"\nmax_id = 1\nhours = 1', "per_s"),
+        (SMALL.replace("$lost", "many") + 'do = "rest"\nseconds = 1', "lost == many"),
+        (SMALL + 'do = "rest"\nseconds = 1\n[[runs]]\nname = "a b"\n[[runs]]\nname = "A-B"', "one name"),
+    ],
+)
+def test_what_is_wrong_is_said(text: str, why: str) -> None:
+    with pytest.raises(ScenarioError, match=re.escape(why)):
+        read(text)
+
+
+@pytest.mark.parametrize(
+    ("change", "why"), [({"clients": "many"}, "not int"), ({"colour": "red"}, "lost, clients")]
+)
+def test_a_setting_that_cannot_be_is_said(change: dict[str, str], why: str) -> None:
+    with pytest.raises(ScenarioError, match=re.escape(why)):
+        read(SMALL + 'do = "rest"\nseconds = 1', change)
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_what_comes_along_can_be_read_and_is_documented(name: str) -> None:
+    assert read(text_of(name)[1]).title
+    assert f"| `{name}` |" in DOCUMENT
+
+
+def test_every_step_and_every_option_is_documented() -> None:
+    kinds = Step.__subclasses__()
+    assert len(kinds) == len(steps.KINDS)
+    for kind in kinds:
+        row = re.search(rf"^\| `{kind.__struct_config__.tag}` \|.*$", DOCUMENT, re.MULTILINE)
+        assert row, kind
+        for option in set(kind.__struct_fields__) - {"name"}:
+            assert f"`{option}`" in row[0], (kind, option)
+
+
+def test_every_figure_is_documented() -> None:
+    figures = DOCUMENT.partition("## Figures")[2]
+    for label in LABELS:
+        name = re.sub(r"^(zfront|zflood)_(?=(rss|pss)_mb|cpu)", "router_", label)
+        assert f"`{name}`" in figures, label
+
+
+def test_the_example_of_the_document_is_a_scenario() -> None:
+    (example,) = re.findall(r"```toml\n(.*?)```", DOCUMENT, re.DOTALL)
+    assert len(read(example).plays[0].steps) == 3
