@@ -31,7 +31,7 @@ FLOOD_RESERVE: Final = 100
 # As many zfront workers, or zflood processes, as their options allow.
 MOST_PROCESSES: Final = 512
 # Connections that zflood makes from one source address before it takes the next.
-PER_SOURCE: Final = 20_000
+PER_SOURCE: Final = 5_000
 
 
 class Side(StrEnum):

@@ -7,13 +7,13 @@ Owns: the order of things, the figures of a whole run, what held. Must not know:
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
 from msgspec import Struct
 
 from zflood.memory import Sample
+from zflood.narrator import Narrator
 from zflood.programs import ProgramError
 from zflood.scenario import Expectation, Play
 from zflood.stage import FRONTEND, ROUTER, Moment, Stage, StopError
@@ -56,25 +56,25 @@ class Outcome(Struct):
         return not self.stopped and all(check.holds for check in self.checks)
 
 
-def play(play: Play, folder: Path, say: Callable[[str], None]) -> Outcome:
+def play(play: Play, folder: Path, narrator: Narrator) -> Outcome:
     """Carry out one run; its logs and samples are written to the folder, which is made."""
     folder.mkdir(parents=True, exist_ok=True)
     outcome = Outcome(play.name, play.settings, [], {}, [], [], {}, "")
-    stage = Stage(folder, play.services, play.sample_s, play.min_free_mb, say)
+    stage = Stage(folder, play.services, play.sample_s, play.min_free_mb, narrator)
     try:
         with stage:
             try:
                 for step in play.steps:
                     began_s = stage.elapsed_s()
-                    say(f"{step.name} begins")
+                    narrator.say(f"{step.name} begins")
                     figures = carry_out(stage, step)
                     outcome.steps.append(StepOutcome(step.name, began_s, figures))
-                    say(f"{step.name} is done: {in_words(figures)}")
+                    narrator.say(f"{step.name} is done: {in_words(figures)}")
             finally:
                 outcome.figures = _of_the_run(stage, outcome.steps)
     except (StopError, ProgramError, RouterError) as error:
         outcome.stopped = str(error)
-        say(f"stopped: {error}")
+        narrator.say(f"stopped: {error}")
     outcome.moments, outcome.samples = stage.moments, stage.samples
     outcome.checks = [_check(expectation, outcome.figures) for expectation in play.expect]
     return outcome

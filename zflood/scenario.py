@@ -65,19 +65,21 @@ class Messages(Step, tag="messages"):
 
     max_id: Count
     count: Count = 0
-    hours: Seconds = 0  # instead of a count, with a pace
+    seconds: Seconds = 0  # instead of a count, with a pace: for so long
+    hours: Seconds = 0
     per_s: Seconds = 0  # 0 = as fast as they are received
     under_way: Count = 50_000  # then: messages sent and not yet received
     senders: Annotated[int, Meta(ge=1, le=64)] = 1
     within_s: Positive = 120  # from the last one sent to the last one received
 
     def __post_init__(self) -> None:
-        if bool(self.count) == bool(self.hours) or (self.hours and not self.per_s):
-            raise ValueError("messages needs either count, or hours and per_s")
+        lasts = self.seconds or self.hours
+        if bool(self.count) == bool(lasts) or (lasts and not self.per_s):
+            raise ValueError("messages needs either count, or per_s and seconds or hours")
 
     def messages(self) -> int:
         """How many to send."""
-        return self.count or round(self.hours * 3600 * self.per_s)
+        return self.count or round((self.seconds + self.hours * 3600) * self.per_s)
 
 
 class Each(Step, tag="each"):
@@ -258,6 +260,8 @@ def _as_kind(name: str, text: str, like: object) -> Value:
             return float(text)
     except (ValueError, KeyError):
         raise ScenarioError(f"{name}={text}: not {type(like).__name__}, as {like} is") from None
+    if isinstance(like, list):
+        raise ScenarioError(f"{name}: a list cannot be set by hand")
     return text
 
 

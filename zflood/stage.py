@@ -20,6 +20,7 @@ import psutil
 
 from zflood.latency import Latencies
 from zflood.memory import Sample, SampleFile, take
+from zflood.narrator import Narrator
 from zflood.programs import Program, ProgramError
 from zflood.scenario import Connect, Services
 from zrouter.client import RouterClient
@@ -61,7 +62,7 @@ class Moment(NamedTuple):
 
 
 class Stage:
-    """See the module's docstring. `say(text)` gets a line now and then."""
+    """See the module's docstring."""
 
     def __init__(
         self,
@@ -69,14 +70,13 @@ class Stage:
         services: Services,
         sample_s: float,
         min_free_mb: float,
-        say: Callable[[str], None],
+        narrator: Narrator,
     ) -> None:
         self.samples: dict[str, list[Sample]] = {}
         self.moments: list[Moment] = []
         self.endpoint = services.attach_router
         self.base_url = services.attach_frontend
-        self.say = say
-        self.said_at = 0.0
+        self.narrator = narrator
         self._began = time.monotonic()
         self._folder = folder
         self._services = services

@@ -25,7 +25,7 @@ from zflood.trend import trend
 Figures = dict[str, float]
 _BATCH: Final = 1000  # messages in one call, where the pace is the receivers'
 _KICK: Final = 10_000  # ids in one call
-_SAY_S: Final = 2.0
+_STALL_S: Final = 60.0  # without one more client
 _GROWTH_FROM_S: Final = 300.0  # in less time a page or two look like a great slope
 
 
@@ -84,7 +84,7 @@ def _prepare(stage: Stage, step: Prepare) -> Figures:
     lines = tune.lines_for(tune.judge(here, demand), "sysctl.d")
     try:
         for line in host.apply(lines):
-            stage.say(f"{step.name}: set {line}")
+            stage.narrator.say(f"{step.name}: set {line}")
     except host.HostError as error:
         raise StopError(
             f"{error}; `zflood tune --connections {step.connections}` says why it is needed"
@@ -103,15 +103,17 @@ def _connect(stage: Stage, step: Connect) -> Figures:
 
     def are_all_there() -> bool:
         there = stage.connected()
-        _say(stage, began, f"{step.name}: {there:,} of {answered:,} clients are connected")
+        stage.narrator.progress(f"{step.name}: clients connected", there, answered)
         return there >= answered
 
-    if not stage.wait(are_all_there, step.within_s):
-        seen = stage.seen()
-        raise StopError(
-            f"only {seen.connected:,} of {answered:,} clients connected in {step.within_s:g} s"
-            f"{'; errors: ' if seen.errors else ''}{_in_words(seen.errors)}"
-        )
+    there, more_within_s = stage.connected(), min(step.within_s, _STALL_S)
+    while not stage.wait(are_all_there, more_within_s):
+        before_that, there = there, stage.connected()
+        if there == before_that or time.monotonic() - began > step.within_s:
+            raise StopError(
+                f"{there:,} of {answered:,} clients are connected after {time.monotonic() - began:.0f} s;"
+                f" errors: {_in_words(stage.seen().errors) or 'none'}"
+            )
     seconds = time.monotonic() - began
     figures: Figures = {"clients": step.clients, "per_s": round(step.clients / seconds)}
     after = stage.sample()
@@ -141,7 +143,7 @@ def _messages(stage: Stage, step: Messages) -> Figures:
 
     def is_sent() -> bool:
         received = stage.received() - before
-        _say(stage, began, f"{step.name}: {received:,} of {step.messages():,} messages were received")
+        stage.narrator.progress(f"{step.name}: messages received", received, step.messages())
         return sender.has_ended()
 
     if not stage.wait(is_sent, 2 * step.messages() / step.per_s + step.within_s):
@@ -178,7 +180,7 @@ def _send_as_received(
         handed += sum(receipts)
         nobody += receipts.count(0)
         stage.tick()
-        _say(stage, began, f"{name}: {sent:,} of {count:,} messages were sent")
+        stage.narrator.progress(f"{name}: messages sent", sent, count)
     return _settle(stage, before, began, sent, handed, nobody, within_s)
 
 
@@ -209,7 +211,7 @@ def _broadcast(stage: Stage, step: Broadcast) -> Figures:
         seen = stage.seen()
         handed, received = handed + to, received + seen.received - before
         took_ms.append(Latencies.of(seen.latencies.counts() - counts).max_ms())
-        stage.say(f"{step.name} {number + 1}: {to:,} clients, the last after {took_ms[-1]:,.0f} ms")
+        stage.narrator.say(f"{step.name} {number + 1}: {to:,} clients, the last after {took_ms[-1]:,.0f} ms")
     return {
         "times": step.times,
         "handed": handed,
@@ -239,7 +241,7 @@ def _cut(stage: Stage, step: Cut) -> Figures:
                 f"{answered - stage.connected():,} of {wanted:,} clients are not back in {step.within_s:g} s"
             )
         back_s.append(stage.seen().back_s or time.monotonic() - began)
-        stage.say(f"{step.name} {number + 1}: {wanted:,} clients were back after {back_s[-1]:.2f} s")
+        stage.narrator.say(f"{step.name} {number + 1}: {wanted:,} clients were back after {back_s[-1]:.2f} s")
         stage.wait(lambda: False, step.rest_s)
     return {"times": step.times, "back_s": median(back_s), "longest_back_s": max(back_s)}
 
@@ -280,10 +282,3 @@ _DOINGS: Final[dict[type, Callable[[Stage, Any], Figures]]] = {
 
 def _in_words(errors: Counter[str]) -> str:
     return ", ".join(f"{count:,} x {kind}" for kind, count in errors.most_common(5))
-
-
-def _say(stage: Stage, began: float, text: str) -> None:
-    """Now and then."""
-    if time.monotonic() - stage.said_at >= _SAY_S:
-        stage.said_at = time.monotonic()
-        stage.say(text)

@@ -109,7 +109,8 @@ def test_no_line_lowers_what_is_there(host: Host, connections: int, side: Side) 
 def test_what_stops_some_stops_more(host: Host, some: int, more: int) -> None:
     some, more = sorted((some, more))
     fewer, all_ = (set(small(judge(host, demand_on(host, each, Side.BOTH)))) for each in (some, more))
-    assert fewer <= all_
+    # More connections may take one more worker, with fewer for each.
+    assert fewer - {"open files, soft limit"} <= all_
 
 
 def test_a_default_host_holds_a_hundred_thousand() -> None:
@@ -173,8 +174,7 @@ def test_the_soft_limit_counts_where_a_frontend_is() -> None:
         # The ends, what is open already, and the reserves of one worker and one flood process.
         ("fs.file-max", (1_000_000,), "fs.file-max = 2001300"),
         ("fs.epoll.max_user_watches", (1_000_000,), "fs.epoll.max_user_watches = 2000300"),
-        ("net.ipv4.ip_local_port_range", (50_000, 60_999), "net.ipv4.ip_local_port_range = 10000 65535"),
-        ("net.ipv4.tcp_tw_reuse", (0,), "net.ipv4.tcp_tw_reuse = 1"),
+        ("net.ipv4.ip_local_port_range", (58_000, 60_999), "net.ipv4.ip_local_port_range = 10000 65535"),
         ("net.core.somaxconn", (128,), "net.core.somaxconn = 4096"),
         ("net.ipv4.tcp_mem", (1, 2, 3), "net.ipv4.tcp_mem = 750000 1000000 1500000"),
         ("net.ipv4.tcp_rmem", (4096, 4096, 4096), "net.ipv4.tcp_rmem = 4096 16384 131072"),
@@ -185,6 +185,14 @@ def test_what_is_too_small_for_a_million_and_the_line_that_mends_it(key: str, no
     found = judged(but(**{key: now}), MILLION)[key]
     assert found.verdict == "too small"
     assert [each.text for each in found.lines] == [line]
+
+
+def test_ports_in_time_wait_are_needed_again_where_source_addresses_are_few() -> None:
+    host = but(**{"net.ipv4.tcp_tw_reuse": (0,)})
+    found = judged(host._replace(addresses=1), 20_000, Side.CLIENTS)["net.ipv4.tcp_tw_reuse"]
+    assert found.verdict == "too small"
+    assert [each.text for each in found.lines] == ["net.ipv4.tcp_tw_reuse = 1"]
+    assert judged(host, MILLION)["net.ipv4.tcp_tw_reuse"].verdict == "fine"
 
 
 def test_the_syn_backlog_counts_without_syncookies_only() -> None:

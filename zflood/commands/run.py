@@ -41,8 +41,10 @@ def run(
     """
     from zflood import scenario as scenarios
     from zflood.commands.scenarios import text_of
+    from zflood.narrator import Narrator
     from zflood.play import play
-    from zflood.report import ReportsMissingError, as_json_text, write
+    from zflood.report import ReportsMissingError, as_json_text, check_libraries, write
+    from zflood.show_checks import show_checks
 
     name, text = text_of(scenario)
     changed = dict(_pair(change) for change in changes)
@@ -54,28 +56,21 @@ def run(
         raise click.UsageError(f"{scenario}: {error}") from None
     folder = report or Path(f"zflood-{name}-{datetime.now():%Y%m%d-%H%M%S}")
     began = datetime.now()
-
-    def say(text: str) -> None:
-        spent = datetime.now() - began
-        print(f"{str(spent).partition('.')[0]}  {text}", file=sys.stderr, flush=True)
-
     outcomes: list[Outcome] = []
     try:
-        for one in found.plays:
-            say(f"run {one.name!r}: {found.title}")
-            outcomes.append(play(one, folder / scenarios.slug(one.name), say))
+        check_libraries()
+        with Narrator() as narrator:
+            for one in found.plays:
+                narrator.say(f"{found.title}, run: {one.name}")
+                outcomes.append(play(one, folder / scenarios.slug(one.name), narrator))
         shown = write(folder, name, found, outcomes, began)
     except ReportsMissingError as error:
         program.fail("zflood", str(error))
     if as_json:
         print(as_json_text(shown))
-    for outcome in outcomes:
-        for check in outcome.checks:
-            value = "never taken" if check.value is None else f"{check.value:,.10g}"
-            say(f"{outcome.name}: {'held' if check.holds else 'DID NOT HOLD'}: {check.text} ({value})")
-        if outcome.stopped:
-            say(f"{outcome.name}: stopped: {outcome.stopped}")
-    say(f"the report is {folder / 'report.html'}")
+    else:
+        show_checks(outcomes)
+        print(folder / "report.html")
     if not all(outcome.holds() for outcome in outcomes):
         sys.exit(program.EXIT_COULD_NOT)
 

@@ -1,0 +1,31 @@
+"""What held and what did not, as a table on a terminal.
+
+Owns: the table. Must not know: how a run is carried out.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from zflood.play import Outcome
+from zflood.report import number
+
+
+def show_checks(outcomes: Sequence[Outcome]) -> None:
+    """Print each run's expectations, the figures, and whether they held."""
+    console = Console(width=None if sys.stdout.isatty() else 100, highlight=False)
+    table = Table("run", "must hold", box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("figure", justify="right")
+    table.add_column("held")
+    for outcome in outcomes:
+        for check in outcome.checks:
+            held = "[green]yes[/]" if check.holds else "[red]NO[/]"
+            table.add_row(outcome.name, check.text, number(check.value), held)
+        if outcome.stopped:
+            table.add_row(outcome.name, f"[red]stopped:[/] {outcome.stopped}", "", "[red]NO[/]")
+    console.print(table)
