@@ -46,8 +46,8 @@ class EventDecoder:
 
     @property
     def is_at_rest(self) -> bool:
-        """Whether it is in the state of any other between two events."""
-        return not (self._has_fields or self._line or self._is_after_cr or self._is_at_start)
+        """Whether it is in the state of any other between two events, where a line feed means nothing."""
+        return not (self._has_fields or self._line or self._is_at_start)
 
     def feed(self, data: bytes) -> list[Event]:
         """The events that these bytes complete."""

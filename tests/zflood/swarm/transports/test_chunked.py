@@ -70,3 +70,14 @@ def test_a_body_without_chunks_is_taken_as_it_comes() -> None:
     fed.feed(1, b"def")
     assert fed.error(1) == ""
     assert (fed.tally.ended, fed.tally.chunks) == (1, 4)
+
+
+def test_a_number_that_stood_for_a_body_without_chunks_can_stand_for_chunks() -> None:
+    fed = Fed("chunked", 1)
+    fed.feed(1, b"HTTP/1.1 200 OK\r\n\r\nabc")
+    fed.feed(1, b"")
+    fed.open(1)
+    for piece in (chunked.HEAD, ONE + TWO):
+        fed.feed(1, piece)
+    assert fed.tally.chunks == 3
+    assert not fed.tally.errors

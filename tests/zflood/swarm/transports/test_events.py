@@ -25,6 +25,7 @@ STREAMS: list[tuple[bytes, list[Fields]]] = [
     (b"data\n\ndata\ndata\n\ndata:", plain(b"", b"\n")),
     (b"data:test\n\ndata: test\n\n", plain(b"test", b"test")),
     # Ours.
+    (b"data: 1\r\ndata: 2\r\n\r\ndata: 3\rdata: 4\r\r", plain(b"1\n2", b"3\n4")),
     (b"event: add\nid: a\0b\nretry: 3s\nother: x\ndata: y\n\n", [(b"y", b"add", None, None)]),
     (b"retry: 3000\ndata: y\n\n", [(b"y", b"", None, b"3000")]),
     (b"event: lonely\nid: 7\n\n: comment\n\n\n\n", []),
