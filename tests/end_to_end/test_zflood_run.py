@@ -38,9 +38,7 @@ def test_the_example_of_the_document_holds_and_leaves_its_report(tmp_path: Path)
     assert html.count("<svg") == 2
     assert "A router that dies" in html
     assert "fault.logged_in_again_s &lt;= 3" in html
-    assert "http" not in re.sub(
-        r"http://www\.w3\.org/\S+|http://purl\.org/\S+|https://matplotlib\.org\S*", "", html
-    )
+    assert "://" not in html.replace("http://www.w3.org/", "")  # nothing is loaded from elsewhere
     assert "| lost == 0 | 0 | yes |" in (tmp_path / "report" / "report.md").read_text()
     rows = (tmp_path / "report" / "run" / "zfront.tsv").read_text().splitlines()
     assert rows[0].startswith("time\tunix_s\trss_kb\tconnections")
@@ -54,11 +52,8 @@ def test_what_does_not_hold_makes_the_exit_code_1(tmp_path: Path) -> None:
     )
     done = run(tmp_path / "report", str(tmp_path / "bad.toml"), "--json")
     assert done.returncode == 1, done.stderr
-    report = json.loads(done.stdout)
-    assert [(check["value"], check["holds"]) for check in report["runs"][0]["checks"]] == [
-        (10, False),
-        (None, False),
-    ]
+    checks = json.loads(done.stdout)["runs"][0]["checks"]
+    assert [(check["value"], check["holds"]) for check in checks] == [(10, False), (None, False)]
 
 
 def test_clients_come_back_from_both_kinds_of_cut(tmp_path: Path) -> None:

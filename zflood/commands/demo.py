@@ -20,6 +20,8 @@ def demo(clients: int, seconds: float) -> None:
       zflood demo --clients 1000 --seconds 5
     """
     from zflood.demo import run_demo
+    from zflood.run.programs import end_in_order
 
+    end_in_order()
     if not run_demo(clients, seconds):
         sys.exit(program.EXIT_COULD_NOT)

@@ -43,6 +43,7 @@ def run(
     from zflood.run import scenario as scenarios
     from zflood.run.narrator import Narrator
     from zflood.run.play import play
+    from zflood.run.programs import end_in_order
     from zflood.run.report import ReportsMissingError, as_json_text, check_libraries, write
     from zflood.run.show import show_checks
 
@@ -57,6 +58,7 @@ def run(
     folder = report or Path(f"zflood-{name}-{datetime.now():%Y%m%d-%H%M%S}")
     began = datetime.now()
     outcomes: list[Outcome] = []
+    end_in_order()
     try:
         check_libraries()
         with Narrator() as narrator:

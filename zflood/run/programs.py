@@ -6,6 +6,7 @@ Owns: the processes, their logs, the lines that they print. Must not know: what 
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import threading
@@ -22,6 +23,11 @@ _STOP_S: Final = 45.0
 
 class ProgramError(Exception):
     """A program did not start, or ended by itself; the text has what it said."""
+
+
+def end_in_order() -> None:
+    """From now on SIGTERM unwinds us as Ctrl-C does, so that what was started is ended, too."""
+    signal.signal(signal.SIGTERM, lambda signum, _: sys.exit(128 + signum))
 
 
 class Program:
