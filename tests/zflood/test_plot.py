@@ -1,0 +1,78 @@
+"""The graphs: drawn with and without a picture, and what is said when the libraries are missing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.zflood.test_memory import ROW
+from zflood.memory import SampleFile
+
+PLOT = [sys.executable, "-c", "from zflood.cli import main; main()", "plot"]
+
+
+@pytest.fixture
+def samples(tmp_path: Path) -> Path:
+    """A file of ten minutes."""
+    path = tmp_path / "mem.tsv"
+    with path.open("a+") as file:
+        rows = SampleFile(file)
+        for minute in range(11):
+            rows.append(ROW._replace(unix_s=60 * minute, rss_kb=30_000 + 10 * minute, connections=10_000))
+    return path
+
+
+def plot(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*PLOT, *map(str, arguments)], capture_output=True, text=True, timeout=60)
+
+
+@pytest.mark.parametrize(("suffix", "begins"), [("png", b"\x89PNG"), ("svg", b"<?xml")])
+def test_the_suffix_says_which_picture(samples: Path, tmp_path: Path, suffix: str, begins: bytes) -> None:
+    out = tmp_path / f"graph.{suffix}"
+    done = plot(samples, samples, "--out", out)
+    assert done.returncode == 0, done.stderr
+    assert out.read_bytes().startswith(begins)
+    assert done.stdout.strip() == str(out)
+
+
+def test_a_picture_has_title_axes_and_units(samples: Path, tmp_path: Path) -> None:
+    from zflood import plot as drawing
+    from zflood.memory import read_samples
+
+    runs = [drawing.Run("one", read_samples(samples))]
+    figure = drawing.draw(runs, drawing.title(runs))
+    memory, connections = figure.axes
+    assert memory.get_title() == "Memory with 10,000 active connections"
+    assert (memory.get_xlabel(), memory.get_ylabel()) == ("minutes elapsed", "resident memory [MB]")
+    assert connections.get_ylabel() == "connections (dashed)"
+    (line,) = memory.get_lines()
+    assert np.asarray(line.get_xdata()).tolist() == list(range(11))
+
+
+def test_the_terminal_gets_a_drawing(samples: Path) -> None:
+    done = plot(samples, "--terminal", "--title", "a title")
+    assert done.returncode == 0, done.stderr
+    assert "a title" in done.stdout
+    assert "minutes elapsed" in done.stdout
+
+
+def test_a_kind_of_picture_that_there_is_not_is_said(samples: Path, tmp_path: Path) -> None:
+    done = plot(samples, "--out", tmp_path / "graph.doc")
+    assert done.returncode == 1
+    assert "doc" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(("library", "more"), [("matplotlib", []), ("plotext", ["--terminal"])])
+def test_a_missing_library_is_named_with_the_extra(samples: Path, library: str, more: list[str]) -> None:
+    without = f"import sys; sys.modules[{library!r}] = None\nfrom zflood.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", without, "plot", str(samples), *more], capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert library in done.stderr
+    assert "pip install 'zcomet[plots]'" in done.stderr
