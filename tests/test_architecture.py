@@ -33,6 +33,7 @@ PURE = [
     "zflood/swarm/transports/poll.py",
     "zflood/tuning/demand.py",
     "zflood/run/scenario.py",
+    "zflood/run/expectation.py",
     "zflood/tuning/sysctls.py",
     "zflood/tuning/tune.py",
     "zflood/sender/ids.py",

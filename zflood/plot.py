@@ -21,6 +21,7 @@ COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E
 _MB_FROM_KB: Final = 20_000  # above it the axis is in MB, for people
 _MINUTES_FROM_S: Final = 300
 _HEADROOM: Final = 1.1
+_APART: Final = 0.03  # of the width: two lines of writing
 
 
 class PlotsMissingError(Exception):
@@ -127,12 +128,23 @@ def draw_moments(moments: Sequence[Moment], marks: Sequence[tuple[float, str]], 
         axis.grid(axis="y", alpha=0.3)
         for began_s, _ in marks:
             axis.axvline(began_s / scale, color="#5b6675", linewidth=0.7, alpha=0.5)
-    for began_s, name in marks:
+    for began_s, name in _apart(marks, _APART * moments[-1].seconds):
         above.annotate(
             name, (began_s / scale, 1), xycoords=("data", "axes fraction"), xytext=(3, -4),
             textcoords="offset points", rotation=90, va="top", ha="left", fontsize=8, color="#5b6675",
         )  # fmt: skip
     return figure
+
+
+def _apart(marks: Sequence[tuple[float, str]], least_s: float) -> list[tuple[float, str]]:
+    """Marks whose names would lie upon each other share one place."""
+    apart: list[tuple[float, str]] = []
+    for began_s, name in marks:
+        if apart and began_s - apart[-1][0] < least_s:
+            apart[-1] = (apart[-1][0], f"{apart[-1][1]}, {name}")
+        else:
+            apart.append((began_s, name))
+    return apart
 
 
 def _rates(moments: Sequence[Moment]) -> list[float]:

@@ -112,6 +112,27 @@ def test_a_frontend_that_does_not_start_is_said(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_a_run_stops_before_memory_is_short(tmp_path: Path) -> None:
+    (tmp_path / "short.toml").write_text(
+        'title = "t"\nmin_free_mb = 1e9\n[[steps]]\ndo = "rest"\nseconds = 60\n'
+    )
+    done = run(tmp_path / "report", str(tmp_path / "short.toml"))
+    assert done.returncode == 1
+    assert "of memory are free" in done.stdout
+    assert (tmp_path / "report" / "report.html").exists()
+
+
+def test_what_others_published_stands_beside_our_figure(tmp_path: Path) -> None:
+    done = run(
+        tmp_path / "report", "hibernate", "--set", "clients=90", "--set", "all=100", "--set", "messages=100",
+        "--set", "bytes=100_000",
+    )  # fmt: skip
+    assert "Traceback" not in done.stderr
+    report = (tmp_path / "report" / "report.md").read_text()
+    assert "| a connection, hibernated (there) or parked (here) | 8 KB |" in report
+    assert "| 45 KB |" in report
+
+
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [

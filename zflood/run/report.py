@@ -23,7 +23,7 @@ import psutil
 
 from zflood import plot
 from zflood.run.play import Outcome
-from zflood.run.scenario import Scenario, slug
+from zflood.run.scenario import Beside, Scenario, slug
 from zflood.run.stage import FRONTEND, Moment
 
 if TYPE_CHECKING:
@@ -146,6 +146,9 @@ def _contents(name: str, scenario: Scenario, outcomes: Sequence[Outcome], began:
         "command": "zflood " + " ".join(sys.argv[1:]),
         "machine": _machine(),
         "versions": {one: _version(one) for one in _LIBRARIES},
+        "beside": [
+            {"what": one.what, "theirs": one.theirs, "ours": _ours(one, outcomes)} for one in scenario.beside
+        ],
         "runs": [
             {
                 "name": outcome.name,
@@ -159,6 +162,16 @@ def _contents(name: str, scenario: Scenario, outcomes: Sequence[Outcome], began:
             for outcome in outcomes
         ],
     }
+
+
+def _ours(beside: Beside, outcomes: Sequence[Outcome]) -> list[str]:
+    """The figure of each run that it is of."""
+    return [
+        f"{number(outcome.figures.get(beside.figure))} {beside.unit}".rstrip()
+        + ("" if beside.run or len(outcomes) == 1 else f" ({outcome.name})")
+        for outcome in outcomes
+        if beside.run in ("", outcome.name)
+    ]
 
 
 def _machine() -> dict[str, str]:

@@ -6,30 +6,21 @@ out (stage.py, steps.py). The form is documented in docs/scenarios.md, whose exa
 
 from __future__ import annotations
 
-import operator
 import re
 import string
 import tomllib
-from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Final, Literal, NamedTuple, TypeAlias
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 from msgspec import Meta, Struct
+
+from zflood.run.expectation import Expectation, expectation
 
 Value: TypeAlias = int | float | str | bool
 Count = Annotated[int, Meta(ge=0)]
 Positive = Annotated[float, Meta(gt=0)]
 Seconds = Annotated[float, Meta(ge=0)]
-
-_COMPARISONS: Final[Mapping[str, Callable[[float, float], bool]]] = {
-    "==": operator.eq,
-    "!=": operator.ne,
-    "<=": operator.le,
-    ">=": operator.ge,
-    "<": operator.lt,
-    ">": operator.gt,
-}
-_EXPECTATION: Final = re.compile(r"\s*([\w.-]+)\s*(==|!=|<=|>=|<|>)\s*([-+\d._e]+)\s*")
 
 
 class ScenarioError(Exception):
@@ -141,6 +132,16 @@ class Run(Struct, forbid_unknown_fields=True, kw_only=True):
     set: dict[str, Value | list[str]] = {}
 
 
+class Beside(Struct, forbid_unknown_fields=True, kw_only=True):
+    """What others published, for the report to show beside a figure of ours."""
+
+    what: str
+    theirs: str
+    figure: str
+    unit: str = ""
+    run: str = ""  # default: each
+
+
 class _Form(Struct, forbid_unknown_fields=True, kw_only=True):
     """What stands in a file, with `$name` for a setting."""
 
@@ -151,22 +152,9 @@ class _Form(Struct, forbid_unknown_fields=True, kw_only=True):
     services: dict[str, Any] = {}
     runs: list[Run] = msgspec.field(default_factory=lambda: [Run(name="run")])
     expect: list[str] = []
+    beside: list[Beside] = []
     sample_s: str | float = 1.0
     min_free_mb: str | float = 500
-
-
-class Expectation(NamedTuple):
-    """What must hold at the end: a figure, how it is compared, and with what."""
-
-    text: str
-    figure: str
-    comparison: str
-    bound: float
-
-    def holds(self, figures: Mapping[str, float]) -> bool:
-        """Whether it does; a figure that was never taken does not."""
-        value = figures.get(self.figure)
-        return value is not None and _COMPARISONS[self.comparison](value, self.bound)
 
 
 class Play(Struct, kw_only=True):
@@ -186,6 +174,7 @@ class Scenario(Struct, kw_only=True):
 
     title: str
     about: str
+    beside: list[Beside]
     plays: list[Play]
 
 
@@ -210,7 +199,10 @@ def read(text: str, changed: Mapping[str, str] | None = None) -> Scenario:
         raise ScenarioError(str(error)) from None
     if len({slug(play.name) for play in plays}) != len(plays):
         raise ScenarioError("two runs have one name")
-    return Scenario(title=form.title, about=form.about.strip(), plays=plays)
+    for one in form.beside:
+        if one.run not in ("", *(play.name for play in plays)):
+            raise ScenarioError(f"beside {one.what!r}: there is no run {one.run!r}")
+    return Scenario(title=form.title, about=form.about.strip(), beside=form.beside, plays=plays)
 
 
 def slug(name: str) -> str:
@@ -249,6 +241,13 @@ def _filled(value: Any, settings: Mapping[str, Any]) -> Any:
         raise ScenarioError(f"{value!r}: {error}") from None
 
 
+def _expectation(text: str) -> Expectation:
+    try:
+        return expectation(text)
+    except ValueError as error:
+        raise ScenarioError(f"expect {text!r}: {error}") from None
+
+
 def _as_kind(name: str, text: str, like: object) -> Value:
     """What was given by hand, as the kind of value that the file has."""
     try:
@@ -278,13 +277,3 @@ def _named(steps: list[AnyStep]) -> list[AnyStep]:
         taken.add(name)
         named.append(msgspec.structs.replace(step, name=name))
     return named
-
-
-def _expectation(text: str) -> Expectation:
-    found = _EXPECTATION.fullmatch(text)
-    if found is None:
-        raise ScenarioError(f"expect {text!r}: not FIGURE <= NUMBER")
-    try:
-        return Expectation(text.strip(), found[1], found[2], float(found[3]))
-    except ValueError:
-        raise ScenarioError(f"expect {text!r}: {found[3]} is not a number") from None

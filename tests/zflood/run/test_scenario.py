@@ -72,6 +72,10 @@ def test_expectations_compare(expectation: str, figure: float, holds: bool) -> N
         (SMALL + 'do = "messages"\nmax_id = 1\ncount = 1\nhours = 1\nper_s = 1', "count"),
         (SMALL + 'do = "messages"\nmax_id = 1\nhours = 1', "per_s"),
         (SMALL.replace("$lost", "many") + 'do = "rest"\nseconds = 1', "lost == many"),
+        (
+            SMALL + 'do = "rest"\nseconds = 1\n[[beside]]\nwhat = "w"\ntheirs = "t"\nfigure = "f"\nrun = "x"',
+            "no run 'x'",
+        ),
         (SMALL + 'do = "rest"\nseconds = 1\n[[runs]]\nname = "a b"\n[[runs]]\nname = "A-B"', "one name"),
     ],
 )
