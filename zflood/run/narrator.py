@@ -5,13 +5,13 @@ Owns: the words' place on standard error, their pace. Must not know: what a run 
 
 from __future__ import annotations
 
-import sys
 import time
 from types import TracebackType
 from typing import Final
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import TaskID
+
+from zflood.bar import bar
 
 _EVERY_S: Final = 10.0  # between two lines of progress where there is no bar
 
@@ -20,16 +20,8 @@ class Narrator:
     """Tells people; a bar where standard error is a terminal, plain lines elsewhere."""
 
     def __init__(self) -> None:
-        self._console = Console(file=sys.stderr, highlight=False)
         self._began = time.monotonic()
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.completed:,.0f}/{task.total:,.0f}"),
-        )
-        self._bar = Progress(
-            *columns, TimeElapsedColumn(), console=self._console, disable=not self._console.is_terminal
-        )
+        self._bar = bar()
         self._task: TaskID | None = None
         self._what = ""
         self._next_line = 0.0
@@ -46,7 +38,7 @@ class Narrator:
     def say(self, text: str) -> None:
         """One line, with the time since the beginning."""
         spent = time.strftime("%H:%M:%S", time.gmtime(time.monotonic() - self._began))
-        self._console.print(f"{spent}  {text}", markup=False, soft_wrap=True)
+        self._bar.console.print(f"{spent}  {text}", markup=False, soft_wrap=True)
 
     def progress(self, what: str, done: int, wanted: int) -> None:
         """How far something is; `what` names it, and a new name begins a new bar."""
@@ -56,6 +48,6 @@ class Narrator:
             self._next_line = time.monotonic() + _EVERY_S
         assert self._task is not None
         self._bar.update(self._task, completed=done)
-        if not self._console.is_terminal and time.monotonic() >= self._next_line:
+        if not self._bar.console.is_terminal and time.monotonic() >= self._next_line:
             self._next_line = time.monotonic() + _EVERY_S
             self.say(f"{what}: {done:,} of {wanted:,}")

@@ -5,33 +5,20 @@ Owns: the words, when a line is due. Must not know: where the figures come from.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
+from zflood.bar import bar
 from zflood.lines import Lines
 from zflood.sender.sent import Totals
 
 
 def show_messages(seen: Iterable[Totals], wanted: int, every_s: float, lines: Lines) -> Totals:
     """Draw each of these as it comes, say a line every so often and at the end; returns the last."""
-    console = Console(file=sys.stderr)
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
     totals, said = Totals(), Totals()
-    is_live = console.is_terminal and lines.is_for_people
-    bar = Progress(
-        *columns,
-        TimeElapsedColumn(),
-        console=console,
-        disable=not is_live,
-        redirect_stdout=sys.stdout.isatty(),  # else the lines would go to the terminal, not where they should
-    )
-    with bar:
-        task = bar.add_task("sent", total=wanted)
+    with bar(lines.is_for_people) as live:
+        task = live.add_task("sent", total=wanted)
         for totals in seen:
-            bar.update(task, completed=totals.messages)
+            live.update(task, completed=totals.messages)
             if totals.seconds >= said.seconds + every_s:
                 lines.say(messages_line(totals), totals.as_json())
                 said = totals

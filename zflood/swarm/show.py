@@ -5,33 +5,20 @@ Owns: the words. Must not know: where the figures come from.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
+from zflood.bar import bar
 from zflood.lines import Lines
 from zflood.swarm.swarm import Totals
 
 
 def show_clients(seen: Iterable[Totals], wanted: int, lines: Lines) -> Totals:
     """Show each of these as it comes; returns the last."""
-    console = Console(file=sys.stderr)
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
     totals, before = Totals(), Totals()
-    is_live = console.is_terminal and lines.is_for_people
-    bar = Progress(
-        *columns,
-        TimeElapsedColumn(),
-        console=console,
-        disable=not is_live,
-        redirect_stdout=sys.stdout.isatty(),  # else the lines would go to the terminal, not where they should
-    )
-    with bar:
-        task = bar.add_task("connected", total=wanted)
+    with bar(lines.is_for_people) as live:
+        task = live.add_task("connected", total=wanted)
         for totals in seen:
-            bar.update(task, completed=totals.connected - totals.reconnects)
+            live.update(task, completed=totals.connected - totals.reconnects)
             lines.say(clients_line(totals, before), totals.as_json())
             before = totals
     return totals
