@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, TextIO
 
 from zflood.memory import Sample
-from zflood.run.stage import Moment
+from zflood.moments import Moment
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

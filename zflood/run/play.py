@@ -13,11 +13,12 @@ from typing import Any, Final
 from msgspec import Struct
 
 from zflood.memory import Sample
+from zflood.moments import Moment
 from zflood.run.expectation import Expectation
 from zflood.run.narrator import Narrator
 from zflood.run.programs import ProgramError
 from zflood.run.scenario import Play
-from zflood.run.stage import FRONTEND, ROUTER, Moment, Stage, StopError
+from zflood.run.stage import FRONTEND, ROUTER, Stage, StopError
 from zflood.run.steps import Figures, carry_out
 from zrouter.session import RouterError
 

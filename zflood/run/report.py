@@ -22,9 +22,10 @@ import msgspec
 import psutil
 
 from zflood import plot
+from zflood.moments import write_moments
 from zflood.run.play import Outcome
 from zflood.run.scenario import Beside, Scenario, slug
-from zflood.run.stage import FRONTEND, Moment
+from zflood.run.stage import FRONTEND
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -102,7 +103,7 @@ def write(
     for file, (_, figure) in graphs.items():
         plot.save(figure, folder / f"{file}.png")
     for outcome in outcomes:
-        _write_moments(folder / slug(outcome.name) / "moments.tsv", outcome.moments)
+        write_moments(folder / slug(outcome.name) / "moments.tsv", outcome.moments)
     environment = Environment(autoescape=select_autoescape(["html"]), trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"number": number, "label": _label}
     shown = {
@@ -250,12 +251,3 @@ def _svg(figure: Figure) -> str:
     text = io.StringIO()
     plot.save_svg(figure, text)
     return text.getvalue().partition("<svg")[1] + text.getvalue().partition("<svg")[2]
-
-
-def _write_moments(path: Path, moments: Sequence[Moment]) -> None:
-    rows = [Moment._fields, *moments]
-    path.write_text("".join("\t".join(_cell(cell) for cell in row) + "\n" for row in rows))
-
-
-def _cell(value: object) -> str:
-    return f"{value:.3f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)

@@ -14,12 +14,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Final, NamedTuple
+from typing import Final
 
 import psutil
 
 from zflood.latency import Latencies
 from zflood.memory import Sample, SampleFile, take
+from zflood.moments import Moment
 from zflood.run.narrator import Narrator
 from zflood.run.programs import Program, ProgramError
 from zflood.run.scenario import Connect, Services
@@ -47,18 +48,6 @@ class Seen:
     errors: Counter[str] = field(default_factory=Counter)
     back_s: float = 0.0  # how long the last cut lasted for them
     latencies: Latencies = field(default_factory=Latencies)
-
-
-class Moment(NamedTuple):
-    """A row of the time line; latencies are those since the row before."""
-
-    seconds: float
-    active: int
-    received: int
-    errors: int
-    p50_ms: float
-    p99_ms: float
-    max_ms: float
 
 
 class Stage:

@@ -151,7 +151,9 @@ def _messages(stage: Stage, step: Messages) -> Figures:
     if sender.process.returncode:
         raise StopError(f"{sender.name}: {sender.said()}")
     sent = sender.latest
-    return _settle(stage, before, began, sent["messages"], sent["handed"], sent["nobody"], step.within_s)
+    return _settle(
+        stage, step.name, before, began, sent["messages"], sent["handed"], sent["nobody"], step.within_s
+    )
 
 
 def _each(stage: Stage, step: Each) -> Figures:
@@ -181,14 +183,20 @@ def _send_as_received(
         nobody += receipts.count(0)
         stage.tick()
         stage.narrator.progress(f"{name}: messages sent", sent, count)
-    return _settle(stage, before, began, sent, handed, nobody, within_s)
+    return _settle(stage, name, before, began, sent, handed, nobody, within_s)
 
 
 def _settle(
-    stage: Stage, before: int, began: float, sent: int, handed: int, nobody: int, within_s: float
+    stage: Stage, name: str, before: int, began: float, sent: int, handed: int, nobody: int, within_s: float
 ) -> Figures:
     """Wait until all that was handed over has been received, and count what was not."""
-    stage.wait(lambda: stage.received() - before >= handed, within_s)
+
+    def are_received() -> bool:
+        received = stage.received() - before
+        stage.narrator.progress(f"{name}: messages received", received, handed)
+        return received >= handed
+
+    stage.wait(are_received, within_s)
     received = stage.received() - before
     return {
         "sent": sent,
