@@ -38,7 +38,12 @@ soak: $(STAMP) ## memory of a frontend over 10 minutes at 1,000 messages/s
 	@tests/needs $(FOR_BENCH)
 	$(BIN)/python -m tests.bench soak --repeat 1
 
+results: $(STAMP) ## the reports under docs/results again (2 hours; root, for the million)
+	for name in c10k hibernate storm broadcast million soak; do \
+		$(BIN)/zflood run $$name --report docs/results/$$name || exit 1; \
+	done
+
 clean: ## remove the environment and caches
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
 
-.PHONY: help demo test check bench soak clean
+.PHONY: help demo test check bench soak results clean

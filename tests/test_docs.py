@@ -12,6 +12,7 @@ import pytest
 from tests.conftest import Program
 
 ROOT = Path(__file__).parent.parent
+LINK = re.compile(r"\]\(([^)\s]+)\)")
 EXAMPLE = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
@@ -21,6 +22,17 @@ def examples() -> list[pytest.ParameterSet]:
         for document in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
         for number, example in enumerate(EXAMPLE.findall(document.read_text()), 1)
     ]
+
+
+@pytest.mark.parametrize(
+    "document",
+    [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").rglob("*.md"))],
+    ids=str,
+)
+def test_every_link_leads_to_a_file(document: Path) -> None:
+    for target in LINK.findall(document.read_text()):
+        if "://" not in target:
+            assert (document.parent / target.partition("#")[0]).exists(), target
 
 
 @pytest.mark.parametrize("example", examples())

@@ -45,6 +45,18 @@ def test_the_example_of_the_document_holds_and_leaves_its_report(tmp_path: Path)
     assert len(rows) > 3
 
 
+def test_a_folder_is_used_again_and_keeps_nothing_of_the_run_before(tmp_path: Path) -> None:
+    (tmp_path / "short.toml").write_text(
+        'title = "t"\nexpect = ["connected == 5"]\n[[steps]]\ndo = "connect"\nclients = 5\n'
+    )
+    lines = []
+    for _ in range(2):
+        done = run(tmp_path / "report", str(tmp_path / "short.toml"))
+        assert done.returncode == 0, done.stderr + done.stdout
+        lines.append(len((tmp_path / "report" / "run" / "router.tsv").read_text().splitlines()))
+    assert abs(lines[1] - lines[0]) <= 2
+
+
 def test_what_does_not_hold_makes_the_exit_code_1(tmp_path: Path) -> None:
     (tmp_path / "bad.toml").write_text(
         'title = "t"\nexpect = ["connected >= 11", "never.taken == 0"]\n'

@@ -38,7 +38,7 @@ class Program:
         self.latest: dict[str, Any] = {}  # the last line of JSON that it printed
         self._log = log
         code = f"from {command[0]}.cli import main; main()"
-        with log.open("ab") as file:
+        with log.open("wb") as file:
             self.process = subprocess.Popen(
                 [sys.executable, "-c", code, *command[1:]], stdout=subprocess.PIPE, stderr=file, text=True
             )

@@ -249,5 +249,5 @@ class Stage:
     def _sample_file(self, group: str) -> SampleFile:
         if group not in self._sample_files:
             path = self._folder / f"{group}.tsv"
-            self._sample_files[group] = SampleFile(self._files.enter_context(path.open("a+")))
+            self._sample_files[group] = SampleFile(self._files.enter_context(path.open("w+")))
         return self._sample_files[group]
