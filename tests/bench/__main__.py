@@ -26,6 +26,7 @@ MEASURES = {
         clients.saturated,
         clients.broadcast,
         clients.paced,
+        clients.held,
         router.memory,
         router.throughput,
         router.singles,
@@ -49,7 +50,7 @@ def main(names: tuple[str, ...], repeat: int, json_path: Path) -> None:
     """Measure, side by side with the yardsticks; exits 1 if a bar is not reached.
 
     \b
-    Measures: parking saturated broadcast paced memory throughput singles comeback swarm messages;
+    Measures: parking saturated broadcast paced held memory throughput singles comeback swarm messages;
     soak takes 10 minutes
     \b
     Examples:

@@ -31,9 +31,18 @@ def parking() -> list[Line]:
         before = c.ask()["cpu_s"]
         stage.sink(port, MANY - FEW, "/test/b%d")
         c_us = (c.ask()["cpu_s"] - before) / (MANY - FEW) * 1e6
+    memory_each, us = _come()
+    return [
+        Line("memory per parked connection", "B", memory_each, 256),
+        Line("CPU per new connection, request to parked", "us", us, 45, c_us, C),
+    ]
+
+
+def _come(*options: str) -> tuple[float, float]:
+    """Memory [B] and CPU [us] of each client that comes to our frontend."""
     with Stage() as stage:
         _, endpoint = stage.router()
-        front, port = stage.front(endpoint)
+        front, port = stage.front(endpoint, *options)
         stage.sink(port, FEW)
         logged_in(endpoint, FEW)
         time.sleep(0.5)
@@ -42,11 +51,7 @@ def parking() -> list[Line]:
         logged_in(endpoint, MANY)
         time.sleep(0.5)
         us = (front.cpu_s() - cpu) / (MANY - FEW) * 1e6
-        memory_each = (front.rss_bytes() - memory) / (MANY - FEW)
-    return [
-        Line("memory per parked connection", "B", memory_each, 256),
-        Line("CPU per new connection, request to parked", "us", us, 45, c_us, C),
-    ]
+        return (front.rss_bytes() - memory) / (MANY - FEW), us
 
 
 def saturated() -> list[Line]:
@@ -133,9 +138,20 @@ def paced() -> list[Line]:
         c, port = stage.bare_c()
         sink = stage.sink(port, CLIENTS)
         c_found, c_percent = _paced([c], sink, c, f"pace {RATE} {PACED}")
+    found, percent = _pace()
+    what = "1,000 messages/s to random ids: "
+    return [
+        Line(what + "latency p50", "ms", found["p50_ms"], 0.4, c_found["p50_ms"], C),
+        Line(what + "latency p99", "ms", found["p99_ms"], 1.0, c_found["p99_ms"], C),
+        Line(what + "CPU of router + zfront", "%", percent, 15, c_percent, C),
+    ]
+
+
+def _pace(*options: str) -> tuple[dict[str, float], float]:
+    """Latencies at a steady pace, and the CPU of our router and frontend [% of one core]."""
     with Stage() as stage:
         router, endpoint = stage.router()
-        front, port = stage.front(endpoint)
+        front, port = stage.front(endpoint, *options)
         sink = stage.sink(port, CLIENTS)
         logged_in(endpoint, CLIENTS)
         sender = stage.python("senders", "pace", endpoint, CLIENTS, RATE, PACED)
@@ -143,9 +159,20 @@ def paced() -> list[Line]:
         found, percent = _paced([router, front], sink, sender, "")
         if found["n"] != PACED:
             raise RuntimeError(f"{found['n']} of {PACED} messages came")
-    what = "1,000 messages/s to random ids: "
+    return found, percent
+
+
+def held() -> list[Line]:
+    """The same frontend as a plain Tornado server: each client keeps its handler, stream and coroutine."""
+    (memory, us), (held_memory, held_us) = _come(), _come("--no-park")
+    (found, percent), (held_found, held_percent) = _pace(), _pace("--no-park")
+    tornado = "not parked"
     return [
-        Line(what + "latency p50", "ms", found["p50_ms"], 0.4, c_found["p50_ms"], C),
-        Line(what + "latency p99", "ms", found["p99_ms"], 1.0, c_found["p99_ms"], C),
-        Line(what + "CPU of router + zfront", "%", percent, 15, c_percent, C),
-    ]
+        Line("memory of a connection", "B", memory, 0.05, held_memory, tornado, by_ratio=True),
+        Line("CPU of a new connection", "us", us, 0.3, held_us, tornado, by_ratio=True),
+        Line(
+            "1,000 messages/s: latency p50", "ms", found["p50_ms"], 1.0, held_found["p50_ms"], tornado,
+            by_ratio=True,
+        ),
+        Line("1,000 messages/s: CPU of router + zfront", "%", percent, 1.0, held_percent, tornado, by_ratio=True),
+    ]  # fmt: skip
