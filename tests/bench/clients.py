@@ -166,13 +166,13 @@ def held() -> list[Line]:
     """The same frontend as a plain Tornado server: each client keeps its handler, stream and coroutine."""
     (memory, us), (held_memory, held_us) = _come(), _come("--no-park")
     (found, percent), (held_found, held_percent) = _pace(), _pace("--no-park")
-    tornado = "not parked"
+    rows = (
+        ("memory of a connection", "B", memory, 0.05, held_memory),
+        ("CPU of a new connection", "us", us, 0.3, held_us),
+        ("1,000 messages/s: latency p50", "ms", found["p50_ms"], 1.0, held_found["p50_ms"]),
+        ("1,000 messages/s: CPU of router + zfront", "%", percent, 1.0, held_percent),
+    )
     return [
-        Line("memory of a connection", "B", memory, 0.05, held_memory, tornado, by_ratio=True),
-        Line("CPU of a new connection", "us", us, 0.3, held_us, tornado, by_ratio=True),
-        Line(
-            "1,000 messages/s: latency p50", "ms", found["p50_ms"], 1.0, held_found["p50_ms"], tornado,
-            by_ratio=True,
-        ),
-        Line("1,000 messages/s: CPU of router + zfront", "%", percent, 1.0, held_percent, tornado, by_ratio=True),
-    ]  # fmt: skip
+        Line(what, unit, ours, bar, theirs, "not parked", by_ratio=True)
+        for what, unit, ours, bar, theirs in rows
+    ]
