@@ -10,8 +10,9 @@ import os
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Final
@@ -75,6 +76,7 @@ class Stage:
         self._groups: dict[str, list[Program]] = {}
         self._files = contextlib.ExitStack()
         self._sample_files: dict[str, SampleFile] = {}
+        self._ids: list[range] = []
         self._next_sample = 0.0
         self._counts_before: Counter[int] = Counter()
 
@@ -110,6 +112,7 @@ class Stage:
 
     def add_clients(self, step: Connect) -> None:
         """Start the clients of a step."""
+        self._ids.append(range(step.first_id, step.first_id + step.clients))
         every_s = _REPORT_S * max(1, step.processes // 10)
         command = [
             "zflood", "clients", "--url", self.base_url + step.path,
@@ -148,6 +151,10 @@ class Stage:
     def connected(self) -> int:
         """Connections that were answered so far, as the clients told last."""
         return sum(program.latest.get("connected", 0) for program in self._groups.get(CLIENTS, ()))
+
+    def active(self) -> int:
+        """Connections that are open, as the clients told last."""
+        return sum(program.latest.get("active", 0) for program in self._groups.get(CLIENTS, ()))
 
     def wait(self, is_done: Callable[[], bool], within_s: float) -> bool:
         """Keep sampling until it is done; False if it was not in time.
@@ -200,23 +207,28 @@ class Stage:
 
     def kill_router(self) -> None:
         """SIGKILL, and a new one at the same address."""
-        for program in self._groups[ROUTER]:
+        for program in self._ours(ROUTER):
             program.process.kill()
             program.process.wait()
             self._programs.remove(program)
         self._groups[ROUTER].clear()
         self._start_router(self.endpoint)
 
-    def kill_workers(self) -> int:
-        """SIGKILL to every worker of the frontend, whose supervisor starts others; how many there were."""
-        workers = [worker for program in self._groups[FRONTEND] for worker in program.ps.children()]
+    def kill_workers(self) -> None:
+        """SIGKILL to every worker of the frontend, whose supervisor starts others.
+
+        Raises:
+            StopError: it has no supervisor, or is not ours to kill.
+        """
+        workers = [worker for program in self._ours(FRONTEND) for worker in program.ps.children()]
+        if not workers:
+            raise StopError("a frontend with one worker has no supervisor that would start another")
         for worker in workers:
             worker.kill()
-        return len(workers)
 
     def freeze(self, group: str, seconds: float) -> None:
         """SIGSTOP to all processes of a group, and SIGCONT after so long."""
-        family = [one for program in self._groups[group] for one in (program.ps, *program.ps.children(True))]
+        family = [one for program in self._ours(group) for one in (program.ps, *program.ps.children(True))]
         for process in family:
             os.kill(process.pid, signal.SIGSTOP)
         try:
@@ -225,11 +237,22 @@ class Stage:
             for process in family:
                 os.kill(process.pid, signal.SIGCONT)
 
-    def is_ours(self, group: str) -> bool:
-        """Whether its programs were started for this run, so that they may be broken."""
-        return bool(self._groups.get(group))
+    def ids(self) -> Iterator[int]:
+        """The ids of all clients that were added."""
+        return chain.from_iterable(self._ids)
 
     # ---- inside -----------------------------------------------------------------------------------------
+
+    def _ours(self, group: str) -> list[Program]:
+        """The programs that may be broken, for they were started for this run.
+
+        Raises:
+            StopError: there are none.
+        """
+        programs = self._groups.get(group)
+        if not programs:
+            raise StopError(f"the {group} was not started for this run, so nothing is done to it")
+        return programs
 
     def _start_router(self, bind: str) -> None:
         router = self._start(ROUTER, "zrouter", "serve", "--bind", bind, *self._services.router)

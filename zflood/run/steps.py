@@ -231,8 +231,6 @@ def _broadcast(stage: Stage, step: Broadcast) -> Figures:
 
 
 def _cut(stage: Stage, step: Cut) -> Figures:
-    if step.how == "kill workers" and not stage.is_ours(FRONTEND):
-        raise StopError("the frontend was not started for this run, so its workers are not killed")
     back_s: list[float] = []
     for number in range(step.times):
         seen = stage.seen()
@@ -241,13 +239,16 @@ def _cut(stage: Stage, step: Cut) -> Figures:
         if step.how == "kill workers":
             stage.kill_workers()
         else:
-            ids = [str(an_id) for an_id in range(1, wanted + 1)]
-            for first in range(0, wanted, _KICK):
+            ids = list(map(str, stage.ids()))
+            for first in range(0, len(ids), _KICK):
                 stage.api.kick(*ids[first : first + _KICK])
-        if not stage.wait(lambda answered=answered: stage.connected() >= answered, step.within_s):  # type: ignore[misc]
-            raise StopError(
-                f"{answered - stage.connected():,} of {wanted:,} clients are not back in {step.within_s:g} s"
-            )
+
+        def are_back(wanted: int = wanted, answered: int = answered) -> bool:
+            return stage.connected() >= answered and stage.active() >= wanted
+
+        if not stage.wait(are_back, step.within_s):
+            missing = max(wanted - stage.active(), answered - stage.connected())
+            raise StopError(f"{missing:,} of {wanted:,} clients are not back in {step.within_s:g} s")
         back_s.append(stage.seen().back_s or time.monotonic() - began)
         stage.narrator.say(f"{step.name} {number + 1}: {wanted:,} clients were back after {back_s[-1]:.2f} s")
         stage.wait(lambda: False, step.rest_s)
@@ -256,8 +257,6 @@ def _cut(stage: Stage, step: Cut) -> Figures:
 
 def _fault(stage: Stage, step: Fault) -> Figures:
     group = ROUTER if step.to == "router" else FRONTEND
-    if not stage.is_ours(group):
-        raise StopError(f"the {step.to} was not started for this run, so nothing is done to it")
     if step.what == "stop":
         stage.freeze(group, step.seconds)
     elif group == ROUTER:
