@@ -5,19 +5,24 @@ Owns: when the sockets of a Dealer are read and written. Must not know: clients.
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Callable, Collection
 from typing import Final
 
 import zmq
-from tornado.ioloop import IOLoop, PeriodicCallback
+from tornado.ioloop import IOLoop
 
+from zfront.every import Every
+from zrouter.daemon.logs import RateLimited
 from zrouter.dealer import Dealer
 from zrouter.session import Session
 from zrouter.wire import Goodbye, Pair, Report
 
-_TICK_MS: Final = 250
+log = logging.getLogger("zfront")
+
+_TICK_S: Final = 0.25
 
 
 class Link:
@@ -40,12 +45,15 @@ class Link:
         self._dealer = Dealer(self._context, router, self.session)
         self._loop = IOLoop.current()
         self._flush_is_due = False
-        self._timer = PeriodicCallback(self._tick, _TICK_MS)
+        self._timer: Every | None = None
+        self._limited = RateLimited(log)
+        self._is_known = False
+        self._is_closed = False
 
     def start(self) -> None:
         """Begin to read; the router is greeted as soon as there is a connection."""
         self._watch()
-        self._timer.start()
+        self._timer = Every(_TICK_S, self._tick)
 
     def changed(self, an_id: bytes) -> None:
         """The connections of an id are more or fewer: told to the router with all others of this turn."""
@@ -56,7 +64,8 @@ class Link:
 
     def close(self) -> None:
         """Say goodbye and leave."""
-        self._timer.stop()
+        if self._timer is not None:
+            self._timer.stop()
         if self.session.welcome is not None:
             left: list[object] = []
             deadline = time.monotonic() + 1.0
@@ -66,6 +75,7 @@ class Link:
                 self._dealer.socket.poll(50)
                 self._dealer.receive(time.monotonic(), [], [])
         self._unwatch()
+        self._is_closed = True
         self._dealer.close()
         self._context.term()
 
@@ -83,8 +93,22 @@ class Link:
         self._dealer.read_monitor(time.monotonic())
         self._arrived(0, 0)
 
+    def _note(self) -> None:
+        """Log whether the router knows us, if that has changed."""
+        if self._is_known == (self.session.welcome is not None):
+            return
+        self._is_known = not self._is_known
+        if self._is_known:
+            log.info("the router %s knows us", self._dealer.router)
+        else:
+            self._limited.warning(
+                "the router %s has gone; clients stay, and are logged in when it is back", self._dealer.router
+            )
+
     def _arrived(self, descriptor: int, events: int) -> None:
         """ZeroMQ's descriptors signal edges: read until nothing is left, or come back."""
+        if self._is_closed:
+            return
         pairs: list[Pair] = []
         evictions: list[bytes] = []
         is_drained = self._dealer.receive(time.monotonic(), pairs, evictions)
@@ -97,6 +121,8 @@ class Link:
 
     def _flush(self) -> None:
         self._flush_is_due = False
+        if self._is_closed:
+            return  # clients that are closed after us change ids, too
         self._dealer.flush(time.monotonic())
         # Sending may have swallowed the edge of an arrival, and there may be more than was taken.
         if self._dealer.has_arrivals():
@@ -108,3 +134,4 @@ class Link:
             self._dealer.reopen()
             self._watch()
         self._turned(0, 0)
+        self._note()

@@ -13,10 +13,11 @@ import socket
 from collections.abc import Callable
 
 from tornado.httpserver import HTTPServer
-from tornado.ioloop import IOLoop, PeriodicCallback
+from tornado.ioloop import IOLoop
 
 from zfront.app import make_app
 from zfront.door import HEAD_BYTES, Door
+from zfront.every import Every
 from zfront.held import HeldLot
 from zfront.lifeline import BEAT_S, Lifeline
 from zfront.link import Link
@@ -77,9 +78,9 @@ class Worker:
         ready()
         if self._lifeline is not None:
             self._loop.add_handler(self._lifeline.fileno(), lambda *_: self._orphaned(), IOLoop.READ)
-            PeriodicCallback(self._lifeline.beat, BEAT_S * 1000).start()
+            Every(BEAT_S, self._lifeline.beat)
         elif (watchdog_s := notify.watchdog_s()) is not None:
-            PeriodicCallback(notify.alive, watchdog_s * 1000).start()
+            Every(watchdog_s, notify.alive)
         self._loop.start()
 
     def _changed(self, an_id: bytes) -> None:

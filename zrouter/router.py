@@ -98,19 +98,21 @@ class Router:
             except WireError as error:
                 self._refuse(address, getattr(message, "request", 0), error, _messages(message))
 
-    def tick(self, now: float) -> None:
-        """Forget the silent, pulse to everybody, take the rates."""
+    def tick(self, now: float) -> list[tuple[str, float]]:
+        """Forget the silent, pulse to everybody, take the rates; who was silent, and for how long [s]."""
         away = self._last_tick is not None and now - self._last_tick > _AWAY_S
         self._last_tick = now
         if away:
             self.peers.excuse_all(now)
-        for peer in self.peers.lapsed(now):
+        lapsed = self.peers.lapsed(now)
+        for peer in lapsed:
             self.counters.lapsed += 1
             self._forget(peer)
         if now >= self._next_pulse:
             self._next_pulse = now + min(self.limits.lease_s / 3, _PULSE_S)
             self._answers.extend((peer.address, self._pulse) for peer in self.peers)
         self._rates.take(self.counters, now)
+        return [(peer.name, now - peer.heard) for peer in lapsed]
 
     # ---- out ---------------------------------------------------------------------------------------
 

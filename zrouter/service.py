@@ -71,10 +71,8 @@ class RouterService:
             now = self._drain()
             if now >= next_tick:
                 next_tick = now + TICK_MS / 1000
-                lapsed = self._router.counters.lapsed
-                self._router.tick(now)
-                if self._router.counters.lapsed > lapsed:
-                    self._limited.warning("logged out a peer that fell silent")
+                for name, silent_s in self._router.tick(now):
+                    self._limited.warning("logged out %s, which was silent for %.1f s", name, silent_s)
             self._flush()
             if watchdog_s is not None and now >= next_alive:
                 next_alive = now + watchdog_s
