@@ -28,7 +28,7 @@ class PlotsMissingError(Exception):
     """The libraries that draw are not installed."""
 
     def __init__(self, module: str | None) -> None:
-        super().__init__(f"drawing needs {module}: pip install 'zcomet[plots]'")
+        super().__init__(f"drawing needs {module}: from a checkout, pip install '.[plots]'")
 
 
 class Run(NamedTuple):

@@ -100,7 +100,8 @@ def test_what_makes_no_sense_is_a_usage_error(options: tuple[str, ...]) -> None:
 def test_who_is_not_root_is_told_so() -> None:
     # All that the command needs is imported first: another user may not be allowed to read it.
     code = (
-        "import encodings.idna, os, zflood.tuning.host, zflood.tuning.tune; from zflood.cli import main\n"
+        "import encodings.idna, os, zflood.commands, zflood.tuning.host, zflood.tuning.tune\n"
+        "from zflood.cli import main\n"
         "os.geteuid() or os.setuid(65534)\n"
         "main()"
     )

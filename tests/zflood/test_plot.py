@@ -67,6 +67,14 @@ def test_a_kind_of_picture_that_there_is_not_is_said(samples: Path, tmp_path: Pa
     assert "Traceback" not in done.stderr
 
 
+def test_without_the_extra_every_command_says_what_is_missing() -> None:
+    without = "import sys; sys.modules['hdrh'] = None; sys.modules['hdrh.histogram'] = None\n"
+    code = without + "from zflood.cli import main; main()"
+    done = subprocess.run([sys.executable, "-c", code, "clients"], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr == "zflood: hdrh is not installed; from a checkout: pip install '.[flood]'\n"
+
+
 @pytest.mark.parametrize(("library", "more"), [("matplotlib", []), ("plotext", ["--terminal"])])
 def test_a_missing_library_is_named_with_the_extra(samples: Path, library: str, more: list[str]) -> None:
     without = f"import sys; sys.modules[{library!r}] = None\nfrom zflood.cli import main; main()"
@@ -75,4 +83,4 @@ def test_a_missing_library_is_named_with_the_extra(samples: Path, library: str, 
     )
     assert done.returncode == 1
     assert library in done.stderr
-    assert "pip install 'zcomet[plots]'" in done.stderr
+    assert "pip install '.[plots]'" in done.stderr

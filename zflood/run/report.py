@@ -88,7 +88,8 @@ def check_libraries() -> None:
         try:
             importlib.import_module(name)
         except ModuleNotFoundError:
-            raise ReportsMissingError(f"a report needs {name}: pip install 'zcomet[report]'") from None
+            why = f"a report needs {name}: from a checkout, pip install '.[report]'"
+            raise ReportsMissingError(why) from None
 
 
 def write(

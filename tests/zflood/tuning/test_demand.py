@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 import pytest
 
-import zflood.cli
+import zflood.commands
 import zfront.cli
 from zflood.swarm import clients, swarm
 from zflood.tuning import demand, sysctls
@@ -37,7 +37,7 @@ def test_there_are_as_many_flood_processes_as_zflood_clients_takes(connections: 
     ("command", "option"),
     [
         (zfront.cli.commands.commands["serve"], "workers"),
-        (zflood.cli.commands.commands["clients"], "processes"),
+        (zflood.commands.commands.commands["clients"], "processes"),
     ],
 )
 def test_there_may_be_as_many_processes_as_the_options_allow(command: click.Command, option: str) -> None:
