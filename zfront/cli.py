@@ -44,14 +44,18 @@ def serve(settings: FrontSettings) -> None:
       zfront serve
       zfront serve --listen 127.0.0.1:8000 --workers 2 --max-connections 10000
     """
-    from zfront.door import listen
+    from zfront.door import check_free, listen
     from zfront.server import Worker
     from zfront.supervisor import Supervisor
 
     host, port = settings.address()
     check_host(host, settings.insecure)
     logs.set_up(settings.log_level)
-    first = listen(host, port, settings.keepalive)
+    try:
+        check_free(host, port)
+        first = listen(host, port, settings.keepalive)
+    except OSError as error:
+        program.fail("zfront", f"cannot listen on {settings.listen}: {error.strerror or error}")
     port = first.getsockname()[1]
     name = settings.name or f"zfront@{socket.gethostname()}:{port}"
     listeners = [first] + [listen(host, port, settings.keepalive) for _ in range(settings.workers - 1)]

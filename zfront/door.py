@@ -196,6 +196,18 @@ def _plain_visit(data: bytes) -> Visit | None:
         return None  # Tornado finds the right words
 
 
+def check_free(host: str, port: int) -> None:
+    """Find out whether another program listens there: workers share their port, and would share it with that.
+
+    Raises:
+        OSError: it is in use.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind((host, port))
+
+
 def listen(host: str, port: int, keepalive_s: int) -> socket.socket:
     """A listening socket that shares its port with those of other workers.
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import resource
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 
@@ -118,3 +120,13 @@ def test_two_signals_to_stop_are_one(front: Program) -> None:
     front.tell(signal.SIGTERM)
     assert front.process.wait(10) == 0
     client.read_to_end()
+
+
+def test_a_second_frontend_on_the_same_port_does_not_start(front: Program, router: Program) -> None:
+    address = front.address.removeprefix("http://")
+    second = subprocess.run(
+        [sys.executable, "-c", "from zfront.cli import main; main()", "serve", "--listen", address],
+        capture_output=True, text=True, timeout=20,
+    )  # fmt: skip
+    assert second.returncode == 1
+    assert second.stderr == f"zfront: cannot listen on {address}: Address already in use\n"
