@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 
 from tornado.iostream import IOStream, StreamBufferFullError, StreamClosedError
 
+from zfront.lot import CLIENT_BYTES
+
 
 class HeldLot:
     """As lot.Lot; a connection goes by its descriptor here, too."""
@@ -31,7 +33,14 @@ class HeldLot:
         self._streams[descriptor] = stream
         end = self._ends[descriptor] = asyncio.get_running_loop().create_future()
         enter(descriptor)
-        await end
+        said = 0
+        try:
+            while said <= CLIENT_BYTES:  # unread bytes would hide the end behind them
+                said += len(await stream.read_bytes(4096, partial=True))
+        except StreamClosedError:
+            pass
+        if not end.done():
+            self.close(descriptor, "gone" if said <= CLIENT_BYTES else "chatty")
 
     def park(self, descriptor: int) -> None:
         """Nothing: it stays where it is."""

@@ -57,6 +57,8 @@ class Link:
 
     def changed(self, an_id: bytes) -> None:
         """The connections of an id are more or fewer: told to the router with all others of this turn."""
+        if self._is_closed:
+            return  # at the end clients are closed after the link
         self.session.changed(an_id)
         if not self._flush_is_due:
             self._flush_is_due = True
@@ -122,7 +124,7 @@ class Link:
     def _flush(self) -> None:
         self._flush_is_due = False
         if self._is_closed:
-            return  # clients that are closed after us change ids, too
+            return
         self._dealer.flush(time.monotonic())
         # Sending may have swallowed the edge of an arrival, and there may be more than was taken.
         if self._dealer.has_arrivals():

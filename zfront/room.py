@@ -19,6 +19,8 @@ from zrouter.wire import Pair
 
 # What a client that is turned away is told to wait.
 RETRY_AFTER_S: Final = 5
+# Of one burst, for all connections: what is made before it is written.
+_WRITE_BYTES: Final = 1 << 20
 
 
 class Room:
@@ -71,13 +73,18 @@ class Room:
         find, numbers = self.audience.by_id.get, self._numbers
         escape, encode = chunked.escape, chunked.message_chunk
         writes: dict[int, bytes | bytearray] = {}
-        delivered = 0
+        delivered = waiting = 0
         for an_id, message in pairs:
+            if waiting > _WRITE_BYTES:
+                self.lot.write_all(writes)
+                writes.clear()
+                waiting = 0
             held = find(an_id)
             if held is None:
                 self.unheard += 1
                 continue
             escaped = escape(message)
+            waiting += len(escaped) * (1 if isinstance(held, int) else len(held))
             if isinstance(held, int):
                 number = numbers[held] = numbers[held] + 1
                 delivered += 1

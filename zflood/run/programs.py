@@ -40,7 +40,10 @@ class Program:
         code = f"from {command[0]}.cli import main; main()"
         with log.open("wb") as file:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", code, *command[1:]], stdout=subprocess.PIPE, stderr=file, text=True
+                [sys.executable, "-P", "-c", code, *command[1:]],
+                stdout=subprocess.PIPE,
+                stderr=file,
+                text=True,
             )
         self.ps = psutil.Process(self.process.pid)
         self._reader = threading.Thread(target=self._read, daemon=True)

@@ -121,7 +121,7 @@ class Responses:
             response.parser.feed_data(data)
         except httptools.HttpParserCallbackError:
             raise
-        except httptools.HttpParserError as error:
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             self._replace(response)
             raise Ended(response.fault or f"bad framing: {error}") from None
         if response.is_done or response.fault:

@@ -153,8 +153,9 @@ class Ws:
             return b""
         try:
             handshake.receive_data(bytes(head[:end]))
-        except ProtocolError as error:
-            raise Ended(f"bad handshake: {error}") from None
+        except (ProtocolError, UnicodeDecodeError) as error:
+            is_text = isinstance(error, UnicodeDecodeError)
+            raise Ended(f"bad handshake: {'a header is not ASCII' if is_text else error}") from None
         event = next(handshake.events(), None)
         if isinstance(event, RejectConnection):
             raise Ended(f"status {event.status_code}")
