@@ -104,7 +104,14 @@ def by_pids(pids: Iterable[int]) -> Callable[[], list[psutil.Process]]:
         found = [psutil.Process(pid) for pid in pids]
     except psutil.NoSuchProcess as error:
         raise NotFoundError(f"there is no process {error.pid}") from None
-    return lambda: [process for process in found if process.is_running()]
+    return lambda: [process for process in found if _runs(process)]
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def by_name(name: str) -> Callable[[], list[psutil.Process]]:

@@ -155,13 +155,13 @@ class Router:
             "peers": len(self.peers),
             "frontends": [
                 {
+                    **peer.report,
                     "name": peer.name,
                     "ids": len(peer.held),
                     "connections": peer.connections,
                     "under_way_bytes": peer.under_way_bytes(),
                     "messages": peer.seq,
                     "dropped": peer.dropped,
-                    **peer.report,
                 }
                 for peer in self._frontends.values()
             ],

@@ -27,7 +27,14 @@ class ProgramError(Exception):
 
 def end_in_order() -> None:
     """From now on SIGTERM unwinds us as Ctrl-C does, so that what was started is ended, too."""
-    signal.signal(signal.SIGTERM, lambda signum, _: sys.exit(128 + signum))
+    for signum in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(signum, lambda signum, _: sys.exit(128 + signum))
+
+
+def end_undisturbed() -> None:
+    """From now on no signal keeps us from ending what was started; SIGKILL does."""
+    for signum in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        signal.signal(signum, signal.SIG_IGN)
 
 
 class Program:
@@ -73,7 +80,8 @@ class Program:
 
     def stop(self) -> None:
         """End it, and wait until it has ended."""
-        self.process.terminate()
+        if self.process.poll() is None:
+            self.process.terminate()
         try:
             self.process.wait(_STOP_S)
         except subprocess.TimeoutExpired:

@@ -19,8 +19,9 @@ from zflood.run.expectation import Expectation, expectation
 
 Value: TypeAlias = int | float | str | bool
 Count = Annotated[int, Meta(ge=0)]
-Positive = Annotated[float, Meta(gt=0)]
-Seconds = Annotated[float, Meta(ge=0)]
+AtLeastOne = Annotated[int, Meta(ge=1)]
+Positive = Annotated[float, Meta(gt=0, le=1e9)]
+Seconds = Annotated[float, Meta(ge=0, le=1e9)]
 
 
 class ScenarioError(Exception):
@@ -30,7 +31,7 @@ class ScenarioError(Exception):
 class Step(Struct, tag_field="do", forbid_unknown_fields=True, kw_only=True):
     """One thing that happens; figures of it are called `name.figure`."""
 
-    name: str = ""
+    name: Annotated[str, Meta(pattern=r"^[\w -]*$")] = ""
 
 
 class Prepare(Step, tag="prepare"):
@@ -42,7 +43,7 @@ class Prepare(Step, tag="prepare"):
 class Connect(Step, tag="connect"):
     """Clients come, and stay until the end of the run; done when all were answered."""
 
-    clients: Count
+    clients: AtLeastOne
     first_id: Count = 1
     rate: Seconds = 0  # new connections a second; 0 = as fast as they are made
     processes: Count = 0  # 0 = as many as the descriptors ask for
@@ -54,7 +55,7 @@ class Connect(Step, tag="connect"):
 class Messages(Step, tag="messages"):
     """Stamped messages to random ids; done when all that was handed over has been received."""
 
-    max_id: Count
+    max_id: AtLeastOne
     count: Count = 0
     seconds: Seconds = 0  # instead of a count, with a pace: for so long
     hours: Seconds = 0
@@ -76,8 +77,8 @@ class Messages(Step, tag="messages"):
 class Each(Step, tag="each"):
     """One message to each id, as fast as they are received."""
 
-    max_id: Count
-    under_way: Count = 20_000
+    max_id: AtLeastOne
+    under_way: AtLeastOne = 20_000
     within_s: Positive = 120
 
 
@@ -145,7 +146,7 @@ class Beside(Struct, forbid_unknown_fields=True, kw_only=True):
 class _Form(Struct, forbid_unknown_fields=True, kw_only=True):
     """What stands in a file, with `$name` for a setting."""
 
-    title: str
+    title: Annotated[str, Meta(min_length=1)]
     steps: list[dict[str, Any]]
     about: str = ""
     settings: dict[str, Value | list[str]] = {}
@@ -197,6 +198,8 @@ def read(text: str, changed: Mapping[str, str] | None = None) -> Scenario:
         raise ScenarioError(f"not TOML: {error}") from None
     except msgspec.ValidationError as error:
         raise ScenarioError(str(error)) from None
+    if not plays:
+        raise ScenarioError("there are no runs")
     if len({slug(play.name) for play in plays}) != len(plays):
         raise ScenarioError("two runs have one name")
     for one in form.beside:

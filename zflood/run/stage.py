@@ -23,7 +23,7 @@ from zflood.latency import Latencies
 from zflood.memory import Sample, SampleFile, take
 from zflood.moments import Moment
 from zflood.run.narrator import Narrator
-from zflood.run.programs import Program, ProgramError
+from zflood.run.programs import Program, ProgramError, end_undisturbed
 from zflood.run.scenario import Connect, Services
 from zrouter.client import RouterClient
 
@@ -90,7 +90,7 @@ class Stage:
                     "--workers", str(self._services.workers), *self._services.frontend,
                 )  # fmt: skip
                 self.base_url = front.wait_address().rstrip("/")
-            self.api = self._files.enter_context(RouterClient(self.endpoint, name="scenario"))
+            self.api = self._files.enter_context(RouterClient(self.endpoint, name="scenario", retry=True))
             self.sample()
         except BaseException:
             self.__exit__(None, None, None)
@@ -100,6 +100,8 @@ class Stage:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if kind is not None and not issubclass(kind, Exception):
+            end_undisturbed()
         for program in reversed(self._programs):
             program.stop()
         self._files.close()
@@ -235,7 +237,8 @@ class Stage:
             self.wait(lambda: False, seconds)
         finally:
             for process in family:
-                os.kill(process.pid, signal.SIGCONT)
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process.pid, signal.SIGCONT)
 
     def ids(self) -> Iterator[int]:
         """The ids of all clients that were added."""
