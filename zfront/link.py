@@ -45,6 +45,7 @@ class Link:
         self._dealer = Dealer(self._context, router, self.session)
         self._loop = IOLoop.current()
         self._flush_is_due = False
+        self._burst_is_due = False
         self._timer: Every | None = None
         self._limited = RateLimited(log)
         self._is_known = False
@@ -126,9 +127,15 @@ class Link:
         if self._is_closed:
             return
         self._dealer.flush(time.monotonic())
-        # Sending may have swallowed the edge of an arrival, and there may be more than was taken.
-        if self._dealer.has_arrivals():
-            self._loop.add_callback(self._arrived, 0, 0)
+        # Sending may have swallowed the edge of an arrival, and there may be more than was taken. One is due at
+        # a time: else each edge and tick adds one to every turn of the loop, and heartbeats come too late.
+        if not self._burst_is_due and self._dealer.has_arrivals():
+            self._burst_is_due = True
+            self._loop.add_callback(self._next_burst)
+
+    def _next_burst(self) -> None:
+        self._burst_is_due = False
+        self._arrived(0, 0)
 
     def _tick(self) -> None:
         if not self.session.tick(time.monotonic()):

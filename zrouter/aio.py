@@ -63,6 +63,7 @@ class AsyncRouterClient:
         self._news = asyncio.Event()  # set and replaced each time that something came or went
         self._sends: list[tuple[Pair, _Receipt]] = []  # of this turn of the loop
         self._flush_is_due = False
+        self._burst_is_due = False
         self._watch()
         self._ticker = self._loop.call_later(core.TICK_S, self._tick)
 
@@ -276,9 +277,15 @@ class AsyncRouterClient:
         if self._sends and self._session.welcome is not None:
             self._say_sends()
         self._dealer.flush(time.monotonic())
-        # Sending may have swallowed the edge of an arrival, and there may be more than was taken.
-        if self._dealer.has_arrivals():
-            self._loop.call_soon(self._arrived)
+        # Sending may have swallowed the edge of an arrival, and there may be more than was taken. One is due at
+        # a time: else each edge and tick adds one to every turn of the loop.
+        if not self._burst_is_due and self._dealer.has_arrivals():
+            self._burst_is_due = True
+            self._loop.call_soon(self._next_burst)
+
+    def _next_burst(self) -> None:
+        self._burst_is_due = False
+        self._arrived()
 
     def _check_size(self, pair: Pair) -> None:
         """Refuse here what the router would refuse together with the sends of other tasks."""
