@@ -127,8 +127,8 @@ class Link:
         if self._is_closed:
             return
         self._dealer.flush(time.monotonic())
-        # Sending may have swallowed the edge of an arrival, and there may be more than was taken. One is due at
-        # a time: else each edge and tick adds one to every turn of the loop, and heartbeats come too late.
+        # Sending may have swallowed the edge of an arrival, and there may be more than was taken. One is due
+        # at a time: else each edge and tick adds one to every turn of the loop, and heartbeats come too late.
         if not self._burst_is_due and self._dealer.has_arrivals():
             self._burst_is_due = True
             self._loop.add_callback(self._next_burst)

@@ -277,8 +277,8 @@ class AsyncRouterClient:
         if self._sends and self._session.welcome is not None:
             self._say_sends()
         self._dealer.flush(time.monotonic())
-        # Sending may have swallowed the edge of an arrival, and there may be more than was taken. One is due at
-        # a time: else each edge and tick adds one to every turn of the loop.
+        # Sending may have swallowed the edge of an arrival, and there may be more than was taken. One is due
+        # at a time: else each edge and tick adds one to every turn of the loop.
         if not self._burst_is_due and self._dealer.has_arrivals():
             self._burst_is_due = True
             self._loop.call_soon(self._next_burst)
