@@ -14,49 +14,62 @@ from collections.abc import Iterable
 from zrouter import wire
 from zrouter.counters import Counters
 from zrouter.limits import Limits
+from zrouter.mailbox import Mailboxes
 from zrouter.peers import Peer
 from zrouter.table import Route, RoutingTable
-from zrouter.wire import Pair, WireError, encode
+from zrouter.wire import KEPT, Delivery, Pair, WireError, encode
 
 
 class Burst:
     """Routes Sends; begun anew by `end`."""
 
-    def __init__(self, table: RoutingTable, limits: Limits, counters: Counters) -> None:
+    def __init__(
+        self, table: RoutingTable, mailboxes: Mailboxes, limits: Limits, counters: Counters
+    ) -> None:
         self._limits = limits
         self._counters = counters
+        self._mailboxes = mailboxes
         self._find = table.routes.get
-        self._unheld: list[Pair] = []
+        self._kept = table.kept
+        self._unheld: list[Delivery] = []
         self._nobody: Route = (self._unheld.append, 0, ())
         self._asking: list[Peer] = []  # who gets receipts
         self._sent_to: list[Peer] = []
 
-    def send(self, peer: Peer, frame_bytes: int, send: wire.Send) -> None:
-        """Route the pairs of one Send that came in a frame of so many bytes.
+    def send(self, peer: Peer, frame: bytes, send: wire.Send) -> None:
+        """Route the pairs of one Send that came in that frame.
 
         Raises:
             WireError: too long; nothing of it was routed.
         """
         pairs = send.pairs
-        if frame_bytes > self._limits.max_message:
-            check_sizes(frame_bytes, pairs, self._limits)
+        if len(frame) > self._limits.max_message:
+            check_sizes(len(frame), pairs, self._limits)
         count = len(pairs)
         peer.accepted += count
         self._counters.messages_in += count
         find, nobody = self._find, self._nobody
-        if not send.request:
-            for pair in pairs:
-                find(pair[0], nobody)[0](pair)
-            return
-        handed: list[int] = []
-        for pair in pairs:
-            hand, connections, _ = find(pair[0], nobody)
-            hand(pair)
-            handed.append(connections)
-        if not peer.receipts:
-            self._asking.append(peer)
-        peer.receipts.append((send.request, handed))
-        peer.receipted.append(pairs)
+        position = first = self._mailboxes.position
+        unheld = len(self._unheld)
+        if send.request:
+            handed: list[int] = []
+            for an_id, message in pairs:
+                position += 1
+                hand, connections, _ = find(an_id, nobody)
+                hand((an_id, message, position))
+                handed.append(connections)
+            if not peer.receipts:
+                self._asking.append(peer)
+            peer.receipts.append((send.request, handed))
+            peer.receipted.append((first, pairs))
+        else:
+            for an_id, message in pairs:
+                position += 1
+                find(an_id, nobody)[0]((an_id, message, position))
+        if len(self._unheld) - unheld < count:
+            self._mailboxes.keep(frame, count)
+        else:
+            self._mailboxes.skip(count)
 
     def deliveries(self, frontends: Iterable[Peer]) -> list[tuple[bytes, bytes]]:
         """`(address, frame)` for each frontend that something is for."""
@@ -112,17 +125,22 @@ class Burst:
         if self._unheld:
             self._counters.nobody += len(self._unheld)
             self._unheld.clear()
+        if self._kept:
+            self._counters.kept += len(self._kept)
+            self._kept.clear()
 
     def _drop(self, peer: Peer) -> int:
         """Empty its inbox, take that from the receipts that counted it as handed over, and say how many."""
         dropped = len(peer.inbox)
         peer.dropped += dropped
-        lost = set(map(id, peer.inbox))
+        lost = {position for _, _, position in peer.inbox}
+        nobody = KEPT if self._mailboxes.is_on else 0
         for sender in self._asking if lost else ():
-            for pairs, (_, handed) in zip(sender.receipted, sender.receipts, strict=True):
-                for index, pair in enumerate(pairs):
-                    if id(pair) in lost:
-                        handed[index] = max(0, handed[index] - peer.held.get(pair[0], 0))
+            for (before, pairs), (_, handed) in zip(sender.receipted, sender.receipts, strict=True):
+                for index, (an_id, _) in enumerate(pairs):
+                    if before + index + 1 in lost:
+                        left = handed[index] - peer.held.get(an_id, 0)
+                        handed[index] = left if left > 0 else nobody
         peer.inbox.clear()
         return dropped
 

@@ -17,6 +17,10 @@ class Counters(msgspec.Struct):
     messages_out: int = 0  # pairs handed to frontends
     bytes_out: int = 0  # bytes of Deliver frames
     nobody: int = 0  # pairs whose id nobody held
+    kept: int = 0  # pairs for ids without a connection, kept for a client that comes back
+    resumed: int = 0  # clients that asked where they are, or what they missed
+    replayed: int = 0  # pairs given to those who came back
+    gaps: int = 0  # clients told that some of what they missed is gone
     dropped_backlog: int = 0  # pairs for a frontend with too much under way
     dropped_unreachable: int = 0  # pairs for a frontend that had gone
     replies_dropped: int = 0  # answers that a peer did not take

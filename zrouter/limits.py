@@ -12,6 +12,10 @@ from zrouter import wire
 # latency, fewer cost throughput; 256 KiB of 25-byte messages are about 7,000 of them, 2 ms of work.
 BURST_FRAMES: Final = 1000
 BURST_BYTES: Final = 256 * 1024
+# For those who come back, messages may have to be looked through: so many after each burst, 15 ms of work.
+RESUME_MESSAGES: Final = 20_000
+RESUME_COST: Final = 50  # of one who comes back, in such messages
+MAX_RESUMES: Final = 100_000
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,3 +28,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     max_lease_s: float = 60.0
     max_ids: int = 5_000_000
     max_peers: int = 10_000
+    mailbox_messages: int = 50
+    mailbox_bytes: int = 64 * 1024
+    mailbox_s: float = 120.0
+    mailbox_total: int = 128 * 1024 * 1024
+    mailbox_ids: int = 1_000_000

@@ -14,6 +14,7 @@ what it says:
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Container, Iterable
 from typing import Any
 
@@ -22,7 +23,8 @@ import msgspec
 from zrouter import wire
 from zrouter.burst import Burst, too_large
 from zrouter.counters import Counters, Rates
-from zrouter.limits import Limits
+from zrouter.limits import MAX_RESUMES, RESUME_COST, RESUME_MESSAGES, Limits
+from zrouter.mailbox import Mailboxes, Missed
 from zrouter.peers import Peer, Peers
 from zrouter.table import Holder, RoutingTable
 from zrouter.wire import WireError, encode
@@ -44,16 +46,18 @@ class Router:
         self.limits = limits or Limits()
         self.epoch = epoch
         self.peers = Peers(self.limits.max_peers)
-        self.table = RoutingTable()
+        self.table = RoutingTable(self.limits.mailbox_s, self.limits.mailbox_ids)
+        self.mailboxes = Mailboxes(self.limits)
         self.counters = Counters()
         self._rates = Rates()
         self._process_figures = process_figures
-        self._burst = Burst(self.table, self.limits, self.counters)
+        self._burst = Burst(self.table, self.mailboxes, self.limits, self.counters)
         self._frontends: dict[bytes, Peer] = {}  # who ever held an id or sent a report
         self._answers: list[tuple[bytes, bytes]] = []
         self._pulse = encode(wire.Pulse(epoch))
         self._last_tick: float | None = None
         self._next_pulse = 0.0
+        self._resumes: deque[tuple[Peer, wire.Resume]] = deque()  # in the order in which they came
         self._handlers: dict[type, Callable[[Peer, Any], None]] = {
             wire.Login: self._login,
             wire.Logout: self._logout,
@@ -62,12 +66,17 @@ class Router:
             wire.Who: self._who,
             wire.Stats: self._stats,
             wire.Kick: self._kick,
+            wire.Resume: self._resume,
         }
 
     @property
     def known(self) -> Container[bytes]:
         """The addresses of all peers that said Hello."""
         return self.peers.by_address
+
+    def has_work(self) -> bool:
+        """Whether something is to be done although nothing came: call `replies` again soon."""
+        return bool(self._resumes)
 
     # ---- in ----------------------------------------------------------------------------------------
 
@@ -88,7 +97,7 @@ class Router:
             peer.heard = now
             try:
                 if type(message) is wire.Send:
-                    send(peer, len(frame), message)
+                    send(peer, frame, message)
                 elif type(message) is wire.Hello:
                     self._greet(address, message, now)
                 elif len(frame) > self.limits.max_frame:
@@ -111,6 +120,8 @@ class Router:
         if now >= self._next_pulse:
             self._next_pulse = now + min(self.limits.lease_s / 3, _PULSE_S)
             self._answers.extend((peer.address, self._pulse) for peer in self.peers)
+        self.table.tick(now)
+        self.mailboxes.tick(now)
         self._rates.take(self.counters, now)
         return [(peer.name, now - peer.heard) for peer in lapsed]
 
@@ -135,6 +146,7 @@ class Router:
         """`(address, frame)` for all that is to be answered; the burst ends here."""
         out = self._burst.receipts()
         self._burst.end()
+        self._answer_resumes()
         if self._answers:
             out += self._answers
             self._answers = []
@@ -153,6 +165,10 @@ class Router:
             "ids": len(self.table),
             "connections": self.table.connections,
             "peers": len(self.peers),
+            "mailbox_ids": self.table.lingering,
+            "mailbox_messages": self.mailboxes.messages,
+            "mailbox_bytes": self.mailboxes.bytes,
+            "mailbox_evicted": self.mailboxes.evicted,
             "frontends": [
                 {
                     **peer.report,
@@ -261,6 +277,37 @@ class Router:
             self._answers.append((holder.address, encode(wire.Evict(ids))))
         self.counters.kicks += ended
         self._done(peer, kick.request, ended)
+
+    def _resume(self, peer: Peer, resume: wire.Resume) -> None:
+        if len(self._resumes) >= MAX_RESUMES:
+            raise WireError(wire.FULL, f"{len(self._resumes)} clients that come back have to wait already")
+        wire.check_ids(resume.ids)
+        self._resumes.append((peer, resume))
+
+    def _answer_resumes(self) -> None:
+        """Answer those who come back, as many as a burst's time allows."""
+        budget = RESUME_MESSAGES
+        while self._resumes and budget > 0:
+            peer, resume = self._resumes[0]
+            missed = Missed(True, [])
+            if resume.epoch == self.epoch:
+                looked = self.mailboxes.look_into(resume.position, budget)
+                if looked >= budget:
+                    return  # goes on where it stopped, after the next burst
+                budget -= looked
+                missed = self.mailboxes.missed(resume.ids, resume.position)
+            self._resumes.popleft()
+            budget -= RESUME_COST + len(resume.ids)
+            if self.peers.find(peer.address) is not peer:
+                continue
+            gap = "" if missed.is_all else wire.EVICTED
+            if resume.epoch not in (0, self.epoch):
+                gap = wire.RESTARTED
+            self.counters.resumed += 1
+            self.counters.gaps += gap != ""
+            self.counters.replayed += len(missed.messages)
+            answer = wire.Resumed(resume.request, self.mailboxes.position, gap, missed.messages)
+            self._answers.append((peer.address, encode(answer)))
 
     # ---- what they share ----------------------------------------------------------------------------
 

@@ -94,7 +94,7 @@ class RouterService:
         recv, known = self._socket.recv, self._router.known
         arrivals: list[tuple[bytes, bytes]] = []
         room = BURST_BYTES
-        wait = 0  # for the first frame
+        wait = _NOBLOCK if self._router.has_work() else 0  # for the first frame
         try:
             while room > 0 and len(arrivals) < BURST_FRAMES:
                 address = recv(wait)

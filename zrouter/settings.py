@@ -53,6 +53,22 @@ class RouterSettings:
     max_peers: int = setting(
         10_000, "Peers on the link at once; further ones are refused.", type=click.IntRange(1)
     )
+    mailbox_messages: int = setting(
+        50, "Messages that a client that comes back gets for each id, at the most.", type=click.IntRange(1)
+    )
+    mailbox_bytes: int = setting(64 * 1024, "Bytes of these, for each id.", type=BYTES)
+    mailbox_seconds: float = setting(
+        120.0, "How long messages are kept for clients that come back; 0 = not at all.",
+        type=click.FloatRange(0), unit="s",
+    )
+    mailbox_total: int = setting(
+        128 * 1024 * 1024, "What is kept for all ids together; beyond it the oldest go.", type=BYTES
+    )
+    mailbox_ids: int = setting(
+        1_000_000,
+        "Ids without a connection that messages are kept for; beyond it, those that left first are forgotten.",
+        type=click.IntRange(0),
+    )
     log_level: str = setting("info", "How much to log.", type=click.Choice(LEVELS))
 
     def __post_init__(self) -> None:
@@ -80,4 +96,9 @@ class RouterSettings:
             max_lease_s=self.max_lease,
             max_ids=self.max_ids,
             max_peers=self.max_peers,
+            mailbox_messages=self.mailbox_messages,
+            mailbox_bytes=self.mailbox_bytes,
+            mailbox_s=self.mailbox_seconds,
+            mailbox_total=self.mailbox_total,
+            mailbox_ids=self.mailbox_ids,
         )

@@ -1,20 +1,22 @@
 """The routing table: which holders (frontends) hold an id, and back.
 
-Owns: id -> route and holder -> ids, and that the two agree. Must not know: the link, leases, messages.
+Owns: id -> route and holder -> ids, and that the two agree; which ids left a short while ago. Must not know:
+the link, leases, messages, the time (`now` is an argument, in seconds).
 
-A route is what the hot loop needs for one id, in one look-up: a callable that takes the `(id, message)` pair
-into the inbox of each holder, the number of connections, and the holders. All ids that one holder holds on
-the same number of connections share one route, so an id costs two dict slots and its bytes: about 150 B.
+A route is what the hot loop needs for one id, in one look-up: a callable that takes the message into the inbox
+of each holder, the number of connections, and the holders. All ids that one holder holds on the same number of
+connections share one route, so an id costs two dict slots and its bytes: about 150 B.
 """
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from typing import TypeAlias
 
-from zrouter.wire import Pair
+from zrouter.wire import KEPT, Delivery
 
-Hand: TypeAlias = Callable[[Pair], object]
+Hand: TypeAlias = Callable[[Delivery], object]
 Route: TypeAlias = "tuple[Hand, int, tuple[Holder, ...]]"
 
 # Counts of connections above this get a route of their own each: they are few, and the cache stays small.
@@ -31,7 +33,7 @@ class Holder:
         self.name = name
         self.held: dict[bytes, int] = {}  # id -> connections, never 0
         self.connections = 0  # sum of held's values
-        self.inbox: list[Pair] = []  # one list for life: routes hold its bound append
+        self.inbox: list[Delivery] = []  # one list for life: routes hold its bound append
         self._routes: dict[int, Route] = {}
 
     def route(self, connections: int) -> Route:
@@ -49,14 +51,35 @@ class Holder:
 
 
 class RoutingTable:
-    """id -> route, for every id that anybody holds."""
+    """id -> route, for every id that anybody holds, or held until a short while ago.
 
-    def __init__(self) -> None:
+    `linger_s` is that while, for `max_lingering` ids at the most; those that left first are forgotten.
+    """
+
+    def __init__(self, linger_s: float = 0.0, max_lingering: int = 0) -> None:
         self._routes: dict[bytes, Route] = {}
         self.connections = 0  # of all ids together
+        self.kept: list[Delivery] = []  # the inbox of the ids that linger
+        self._kept: Route = (self.kept.append, KEPT, ())
+        self._linger_s = linger_s
+        self._max_lingering = max_lingering if linger_s else 0
+        self._lingering: OrderedDict[bytes, float] = OrderedDict()  # id -> when it left, in that order
+        self._now = 0.0
 
     def __len__(self) -> int:
-        return len(self._routes)
+        return len(self._routes) - len(self._lingering)
+
+    @property
+    def lingering(self) -> int:
+        """How many ids left a short while ago."""
+        return len(self._lingering)
+
+    def tick(self, now: float) -> None:
+        """What leaves from now on leaves at that time; forget the ids that have lingered long enough."""
+        self._now = now
+        lingering = self._lingering
+        while lingering and now - next(iter(lingering.values())) > self._linger_s:
+            self._end_linger()
 
     @property
     def routes(self) -> Mapping[bytes, Route]:
@@ -75,9 +98,13 @@ class RoutingTable:
         holder.connections += connections - before
         self.connections += connections - before
         route = self._routes.get(an_id)
-        if route is None or route[2] == (holder,):
+        if route is None or route is self._kept or route[2] == (holder,):
             if connections:
                 self._routes[an_id] = holder.route(connections)
+                if route is self._kept:
+                    del self._lingering[an_id]
+            elif self._max_lingering:
+                self._linger(an_id)
             else:
                 del self._routes[an_id]
             return
@@ -99,14 +126,25 @@ class RoutingTable:
         route = self._routes.get(an_id)
         return [] if route is None else [(holder, holder.held[an_id]) for holder in route[2]]
 
+    def _linger(self, an_id: bytes) -> None:
+        self._routes[an_id] = self._kept
+        self._lingering[an_id] = self._now
+        if len(self._lingering) > self._max_lingering:
+            self._end_linger()
+
+    def _end_linger(self) -> None:
+        """Forget the id that left first."""
+        an_id, _ = self._lingering.popitem(last=False)
+        del self._routes[an_id]
+
     @staticmethod
     def _route_to(an_id: bytes, holders: list[Holder]) -> Route:
         if len(holders) == 1:
             return holders[0].route(holders[0].held[an_id])
         appends = tuple(holder.inbox.append for holder in holders)
 
-        def hand(pair: Pair) -> None:
+        def hand(delivery: Delivery) -> None:
             for append in appends:
-                append(pair)
+                append(delivery)
 
         return (hand, sum(holder.held[an_id] for holder in holders), tuple(holders))

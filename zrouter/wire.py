@@ -33,7 +33,11 @@ Ids = Annotated[list[Id], Meta(max_length=MAX_IDS_PER_FRAME)]
 # 0 asks for no answer; any other number comes back in the answer.
 Request = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+Handed = Annotated[int, Meta(ge=-1, le=2**63 - 1)]
+KEPT: Final = -1
 Pair: TypeAlias = tuple[Id, bytes]
+# A message on its way to a frontend: id, message, and its position among all that the router took.
+Delivery: TypeAlias = tuple[Id, bytes, Count]
 Report: TypeAlias = dict[str, int | float | str]
 
 
@@ -110,6 +114,18 @@ class Kick(Message, tag=9):
     ids: Ids
 
 
+class Resume(Message, tag=10):
+    """What came for `ids` after `position`, in the life of the router that is called `epoch`?
+
+    Answered by Resumed. Epoch 0 asks for nothing but where the messages of these ids are now.
+    """
+
+    request: Request
+    ids: Ids
+    epoch: Count
+    position: Count
+
+
 # ---- from the router to a peer --------------------------------------------------------------------
 
 
@@ -129,13 +145,16 @@ class Deliver(Message, tag=65):
     """Messages for ids of this peer. `seq` = messages addressed to this peer before these, lost ones too."""
 
     seq: Count
-    pairs: list[Pair]
+    messages: list[Delivery]
 
 
 class Receipts(Message, tag=66):
-    """`(request, handed)` for each Send: `handed[i]` = connections that its pair i went to; 0 = nobody."""
+    """`(request, handed)` for each Send: `handed[i]` = connections that its pair i went to; 0 = nobody.
 
-    receipts: list[tuple[Request, list[Count]]]
+    KEPT = no connection, but it is in the mailbox of an id that left a short while ago.
+    """
+
+    receipts: list[tuple[Request, list[Handed]]]
 
 
 class Pulse(Message, tag=67):
@@ -171,6 +190,19 @@ class Evict(Message, tag=71):
     ids: list[Id]
 
 
+class Resumed(Message, tag=73):
+    """What a client of these ids has missed, and where it is now: it has all up to `position`.
+
+    What is delivered later has a higher position, what was delivered before this a lower or the same.
+    `gap` = why some of it is missing, one of GAPS; empty if nothing is.
+    """
+
+    request: Request
+    position: Count
+    gap: str
+    messages: list[Delivery]
+
+
 class Error(Message, tag=72):
     """Something from you was refused. `request` = its number, if it could be read, else 0.
 
@@ -200,8 +232,19 @@ ERROR_CODES: Final[dict[str, str]] = {
     FULL: "a table has reached its limit",
 }
 
-ToRouter: TypeAlias = Hello | Login | Logout | Send | Heartbeat | Goodbye | Who | Stats | Kick
-FromRouter: TypeAlias = Welcome | Deliver | Receipts | Pulse | Done | Holders | Figures | Evict | Error
+# Why a client can't have all that it missed.
+EVICTED: Final = "evicted"
+RESTARTED: Final = "restarted"
+
+GAPS: Final[dict[str, str]] = {
+    EVICTED: "some of it is too old, or was too much to be kept",
+    RESTARTED: "the router was started again since, and what it had kept is gone",
+}
+
+ToRouter: TypeAlias = Hello | Login | Logout | Send | Heartbeat | Goodbye | Who | Stats | Kick | Resume
+FromRouter: TypeAlias = (
+    Welcome | Deliver | Receipts | Pulse | Done | Holders | Figures | Evict | Error | Resumed
+)
 
 
 class WireError(ValueError):
@@ -223,7 +266,7 @@ decode_to_router: Final[Callable[[bytes], ToRouter]] = msgspec.msgpack.Decoder(T
 UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _decode_from_router = msgspec.msgpack.Decoder(FromRouter).decode
 # Kinds whose first field is a request number.
-_ASKING: Final = (2, 3, 4, 6, 7, 8, 9)
+_ASKING: Final = (2, 3, 4, 6, 7, 8, 9, 10)
 _decode_any = msgspec.msgpack.Decoder().decode
 
 

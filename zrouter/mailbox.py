@@ -1,0 +1,195 @@
+"""The mailboxes: what was sent a short while ago, so that a client that comes back gets what it missed.
+
+Owns: the position of each message, the journal of the last frames, what a client of some ids has missed. Must
+not know: sockets, the time (`now` is an argument, in seconds), who is logged in.
+
+Each message that the router takes gets the next position; one number so says how far a client of any ids has
+come. Frames are kept as they came, in segments. Nobody looks into a segment until somebody comes back who may
+have missed some of it: then it is indexed by id, once. So keeping a message costs little more than its bytes.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import deque
+from collections.abc import Iterable
+from operator import itemgetter
+from typing import Final, NamedTuple
+
+from zrouter import wire
+from zrouter.limits import Limits
+from zrouter.wire import Delivery
+
+# A segment is sealed at this part of the bytes or seconds that are kept: it is forgotten as a whole.
+_PARTS: Final = 64
+# What an indexed message takes beside its bytes: two slots, a number, a share of its id's row.
+_ROW_BYTES: Final = 120
+# What a frame takes beside its bytes.
+_FRAME_BYTES: Final = 50
+
+
+class Missed(NamedTuple):
+    """What a client gets that comes back: `messages` in order, and whether that is all that it missed."""
+
+    is_all: bool
+    messages: list[Delivery]
+
+
+class _Segment:
+    """Some of the journal."""
+
+    __slots__ = ("befores", "bytes", "frames", "index", "messages", "sealed_at", "since", "started_at")
+
+    def __init__(self, since: int, now: float) -> None:
+        self.since = since  # the position before its first message
+        self.started_at = now
+        self.sealed_at: float | None = None
+        self.bytes = 0
+        self.messages = 0
+        self.frames: list[bytes] = []  # those that are not indexed yet
+        self.befores = array("Q")  # for each of these, the position before its first message
+        self.index: dict[bytes, list[int | bytes]] = {}  # id -> [position, message, position, message ...]
+
+
+class Mailboxes:
+    """The journal of one router's life."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.position = 0  # of the last message that was taken
+        self.evicted = 0  # messages that had to go before their time
+        self.bytes = 0
+        self._limits = limits
+        self._now = 0.0
+        self._segment_bytes = limits.mailbox_total // _PARTS
+        self._segments: deque[_Segment] = deque()
+        self._floor = 0  # of what came after this position, nothing has been forgotten
+
+    @property
+    def is_on(self) -> bool:
+        """Whether anything is kept."""
+        return self._limits.mailbox_s > 0
+
+    @property
+    def messages(self) -> int:
+        """How many messages are kept."""
+        return sum(segment.messages for segment in self._segments)
+
+    def keep(self, frame: bytes, count: int) -> None:
+        """Keep a Send frame of so many messages; their positions are those that follow."""
+        before = self.position
+        self.position += count
+        if not self.is_on:
+            return
+        if not self._segments or self._segments[-1].sealed_at is not None:
+            self._segments.append(_Segment(before, self._now))
+        segment = self._segments[-1]
+        segment.befores.append(before)
+        segment.frames.append(frame)
+        segment.messages += count
+        size = len(frame) + _FRAME_BYTES
+        segment.bytes += size
+        self.bytes += size
+        if segment.bytes > self._segment_bytes:
+            segment.sealed_at = self._now
+            self._make_room()
+
+    def skip(self, count: int) -> None:
+        """So many messages were for nobody who is or just was here: they have positions and are not kept."""
+        self.position += count
+
+    def tick(self, now: float) -> None:
+        """Seal what is old enough, and forget what is too old."""
+        self._now = now
+        kept_s = self._limits.mailbox_s
+        segments = self._segments
+        if not segments:
+            return
+        newest = segments[-1]
+        if newest.sealed_at is None and now - newest.started_at > kept_s / _PARTS:
+            newest.sealed_at = now
+        while segments and (sealed_at := segments[0].sealed_at) is not None and now - sealed_at > kept_s:
+            self._forget_oldest()
+
+    def look_into(self, position: int, budget: int) -> int:
+        """Index what came after that position, at most `budget` messages and what the last frame has more.
+
+        Returns how many messages that were. When it is less than `budget`, `missed` can answer.
+        """
+        done = 0
+        for segment in reversed(self._segments):
+            while segment.frames and done < budget:
+                done += self._index(segment, budget - done)
+            if segment.since <= position or done >= budget:
+                break
+        self._make_room()
+        return done
+
+    def missed(self, ids: Iterable[bytes], position: int) -> Missed:
+        """The messages for these ids after that position, of those that were looked into."""
+        is_all = self.is_on and self._floor <= position <= self.position
+        messages: list[Delivery] = []
+        for an_id in ids:
+            found, is_whole = self._newest(an_id, position)
+            messages += found
+            is_all = is_all and is_whole
+        messages.sort(key=itemgetter(2))
+        size = 0
+        for index in range(len(messages) - 1, -1, -1):
+            size += len(messages[index][1]) + wire.PAIR_BYTES + len(messages[index][0])
+            if size > self._limits.max_frame:
+                return Missed(False, messages[index + 1 :])
+        return Missed(is_all, messages)
+
+    def _newest(self, an_id: bytes, position: int) -> tuple[list[Delivery], bool]:
+        """The messages of one id after a position, newest first, and whether they are all within the limits."""
+        found: list[Delivery] = []
+        size = 0
+        for segment in reversed(self._segments):
+            row = segment.index.get(an_id, [])
+            for index in range(len(row) - 2, -1, -2):
+                at, message = row[index], row[index + 1]
+                assert isinstance(at, int) and isinstance(message, bytes)
+                if at <= position:
+                    return found, True
+                size += len(message)
+                if len(found) == self._limits.mailbox_messages or size > self._limits.mailbox_bytes:
+                    return found, False
+                found.append((an_id, message, at))
+            if segment.since <= position:
+                break
+        return found, True
+
+    def _index(self, segment: _Segment, budget: int) -> int:
+        """Index frames of this segment, in order, until they had so many messages."""
+        done = taken = 0
+        index = segment.index
+        for position, frame in zip(segment.befores, segment.frames, strict=True):
+            send = wire.decode_to_router(frame)
+            assert isinstance(send, wire.Send)
+            for an_id, message in send.pairs:
+                position += 1
+                row = index.get(an_id)
+                if row is None:
+                    index[an_id] = [position, message]
+                else:
+                    row += (position, message)
+            done += len(send.pairs)
+            taken += 1
+            if done >= budget:
+                break
+        del segment.befores[:taken]
+        del segment.frames[:taken]
+        segment.bytes += done * _ROW_BYTES
+        self.bytes += done * _ROW_BYTES
+        return done
+
+    def _make_room(self) -> None:
+        """Forget the oldest segments while there is too much."""
+        while self.bytes > self._limits.mailbox_total and self._segments[0].sealed_at is not None:
+            self.evicted += self._segments[0].messages
+            self._forget_oldest()
+
+    def _forget_oldest(self) -> None:
+        oldest = self._segments.popleft()
+        self.bytes -= oldest.bytes
+        self._floor = self._segments[0].since if self._segments else self.position
