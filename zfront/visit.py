@@ -25,7 +25,7 @@ class Visit(NamedTuple):
 
     ids: tuple[bytes, ...]
     welcome: bool
-    tick_s: float  # 0 = none
+    tick_s: float  # whole tenths of a second; 0 = none
 
 
 def read_visit(path: str, query: str) -> Visit:
@@ -63,4 +63,4 @@ def _tick(text: str) -> float:
         raise BadVisitError("tick is a number of seconds") from None
     if tick_s != 0 and not MIN_TICK_S <= tick_s <= MAX_TICK_S:
         raise BadVisitError(f"tick is {MIN_TICK_S} to {MAX_TICK_S:.0f} seconds")
-    return tick_s
+    return round(tick_s, 1)

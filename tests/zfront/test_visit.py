@@ -27,6 +27,12 @@ def test_all_of_it_comes_out_of_the_query(ids: list[str], welcome: bool, tick_s:
     assert visit == Visit(tuple(dict.fromkeys(an_id.encode() for an_id in ids)), welcome, tick_s)
 
 
+def test_a_tick_is_rounded_to_tenths() -> None:
+    asked = ("0.1", "0.14999", "0.25001", "3600", "0")
+    ticks = [read_visit(CHUNKED_PATH + "a", f"tick={tick}").tick_s for tick in asked]
+    assert ticks == [0.1, 0.1, 0.3, 3600.0, 0.0]
+
+
 @pytest.mark.parametrize(
     ("path", "query", "why"),
     [
