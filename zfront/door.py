@@ -23,7 +23,6 @@ from tornado.iostream import IOStream
 from zfront.lot import Lot
 from zfront.room import RETRY_AFTER_S, Room
 from zfront.visit import CHUNKED_PATH, BadVisitError, Visit, read_visit
-from zrouter.daemon.logs import RateLimited
 
 log = logging.getLogger("zfront")
 
@@ -53,7 +52,6 @@ class Door:
         self._tornado = tornado
         self._keepalive_s = keepalive_s
         self._loop = IOLoop.current()
-        self._limited = RateLimited(log)
         self._parks = isinstance(room.lot, Lot)
         self._is_open = False
         self._is_watching = False
@@ -93,7 +91,7 @@ class Door:
 
     def _pause(self) -> None:
         self.paused += 1
-        self._limited.warning("out of descriptors: not accepting for %s s", _PAUSE_S)
+        log.warning("out of descriptors: not accepting for %s s", _PAUSE_S)
         self._unwatch()
         self._loop.call_later(_PAUSE_S, self._watch)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -18,11 +19,16 @@ from zrouter.client import RouterClient
 from zrouter.session import RouterUnavailableError
 
 
-def test_a_killed_frontend_is_logged_out_within_three_seconds(front: Program, api: RouterClient) -> None:
+def test_a_killed_frontend_is_logged_out_within_three_seconds(
+    router: Program, front: Program, api: RouterClient
+) -> None:
     clients = [Client(front.address, "/test/1") for _ in range(2)]
     wait_for(api, "1", 2)
     front.stop(signal.SIGKILL)
     eventually(lambda: api.who("1")["1"] == [], within_s=3.0)
+    port = front.address.rpartition(":")[2]
+    line = rf"logged out 'zfront@.*:{port}', which held 1 ids: unreachable, its connection has gone\n"
+    eventually(lambda: re.search(line, router.log()))
     for client in clients:
         client.read_to_end()
 
