@@ -95,7 +95,11 @@ class Link:
         self._arrived(0, 0)
 
     def _note(self) -> None:
-        """Log whether the router knows us, if that has changed."""
+        """Log what the router refused, and whether it knows us, if that has changed."""
+        for refused in (self.session.fatal, self.session.refused_login):
+            if refused is not None:
+                log.error("the router %s refuses us: %s", self._dealer.router, refused)
+        self.session.fatal = self.session.refused_login = None
         if self._is_known == (self.session.welcome is not None):
             return
         self._is_known = not self._is_known

@@ -120,6 +120,17 @@ def test_a_frontend_without_descriptors_pauses_and_goes_on(
         client.read_until(b"'all'")
 
 
+def test_a_frontend_says_what_the_router_refused_it(start: Callable[..., Program]) -> None:
+    router = start("zrouter", "serve", "--bind", "tcp://127.0.0.1:0", "--max-ids", "1")
+    front = start("zfront", "serve", "--listen", "127.0.0.1:0", "--router", router.address)
+    clients = [Client(front.address, f"/test/{number}") for number in range(2)]
+    line = f"the router {router.address} refuses us: the router holds 1 ids, its limit\n"
+    eventually(lambda: line in front.log() or line.replace("holds 1", "holds 0") in front.log())
+    assert front.log().count("refuses us") == 1
+    for client in clients:
+        client.socket.close()
+
+
 def test_two_signals_to_stop_are_one(front: Program) -> None:
     client = Client(front.address, "/test/1")
     front.tell(signal.SIGTERM)

@@ -141,6 +141,19 @@ def test_a_send_that_waits_while_the_router_is_away_goes_out_when_it_is_back(
     assert client.send("a", "x", timeout_s=None) == 0
 
 
+def test_a_client_is_told_when_the_router_is_away_and_when_it_is_back(
+    start: Callable[..., Program], router: Program, connect: Connect
+) -> None:
+    told: list[bool] = []
+    client = connect(router.address, on_link=told.append)
+    client.stats()
+    assert told == []
+    router.stop(signal.SIGKILL)
+    eventually(lambda: _fails(client) and told == [False])
+    start("zrouter", "serve", "--bind", router.address)
+    eventually(lambda: not _fails(client) and told == [False, True])
+
+
 def _fails(client: Any) -> bool:
     try:
         client.stats(timeout_s=0.1)
