@@ -21,6 +21,7 @@ PURE = [
     "zrouter/session.py",
     "zfront/audience.py",
     "zfront/visit.py",
+    "zfront/ticks.py",
     "zfront/transports/chunked.py",
     "zflood/swarm/tally.py",
     "zflood/swarm/roster.py",

@@ -23,7 +23,7 @@ PROGRAMS: dict[str, tuple[type, click.Group]] = {
     "zfront": (FrontSettings, zfront.cli.commands),
 }
 # A value for each setting that is not its default; the others get one by their type.
-OTHERS = {"log_level": "debug", "workers": 2}
+OTHERS = {"log_level": "debug", "workers": 2, "bind": "tcp://127.0.0.1:1", "router": "ipc:///run/router"}
 
 
 def every_setting() -> list[Any]:

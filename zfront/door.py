@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import logging
+import re
 import socket
 from random import randint
 from typing import Any, Final
@@ -18,28 +19,24 @@ from typing import Any, Final
 import httptools
 from tornado.httpserver import HTTPServer
 from tornado.ioloop import IOLoop
-from tornado.iostream import IOStream
 
+from zfront.linger import Linger
 from zfront.lot import Lot
 from zfront.room import RETRY_AFTER_S, Room
+from zfront.stream import DoorStream
 from zfront.visit import CHUNKED_PATH, BadVisitError, Visit, read_visit
-from zrouter.daemon.logs import RateLimited
 
 log = logging.getLogger("zfront")
 
 HEAD_BYTES: Final = 8192
 _PLAINLY_OURS: Final = b"GET " + CHUNKED_PATH.encode()
+# HTTP/1.1 wants one host that can be one (RFC 9112, section 3.2); Tornado knows the rarer forms.
+_PLAIN_HOST: Final = re.compile(rb"[A-Za-z0-9.-]+(:[0-9]+)?").fullmatch
 _ACCEPTS: Final = 64  # connections taken in one go
-_READ_AWAY: Final = 4
 _PAUSE_S: Final = 0.5  # without descriptors, before the next try
 FULL: Final = (
     b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: %d\r\n"
     b"Connection: close\r\nContent-Length: 5\r\n\r\nfull\n" % RETRY_AFTER_S
-)
-
-TOO_LONG: Final = (  # RFC 6585, section 5
-    b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
-    b"Connection: close\r\nContent-Length: 18\r\n\r\nhead is too large\n"
 )
 
 
@@ -53,7 +50,7 @@ class Door:
         self._tornado = tornado
         self._keepalive_s = keepalive_s
         self._loop = IOLoop.current()
-        self._limited = RateLimited(log)
+        self._linger = Linger()
         self._parks = isinstance(room.lot, Lot)
         self._is_open = False
         self._is_watching = False
@@ -93,7 +90,7 @@ class Door:
 
     def _pause(self) -> None:
         self.paused += 1
-        self._limited.warning("out of descriptors: not accepting for %s s", _PAUSE_S)
+        log.warning("out of descriptors: not accepting for %s s", _PAUSE_S)
         self._unwatch()
         self._loop.call_later(_PAUSE_S, self._watch)
 
@@ -115,52 +112,25 @@ class Door:
             return
         if self._room.is_full():
             self._room.turned_away += 1
-            _answer(connection, FULL)
-            return
-        if data is not None and len(data) == HEAD_BYTES and b"\r\n\r\n" not in data:
-            _answer(connection, TOO_LONG)  # Tornado would only hang up
+            with contextlib.suppress(OSError):  # it has left already
+                connection.send(FULL)
+            self._linger.end(connection)
             return
         visit = _plain_visit(data) if data and self._parks else None
         if visit is not None:
             self._room.enter(connection.detach(), visit)
         else:
-            self._tornado.handle_stream(ReadAheadStream(connection, data or b""), address)
-
-
-def _answer(connection: socket.socket, answer: bytes) -> None:
-    """Say that and hang up."""
-    with connection, contextlib.suppress(OSError):  # it has left already
-        connection.send(answer)
-        # Bytes that were never read would turn the end into a reset, and the answer be lost.
-        connection.shutdown(socket.SHUT_WR)
-        for _ in range(_READ_AWAY):
-            connection.recv(65536)
-
-
-class ReadAheadStream(IOStream):
-    """A stream of a socket from which some bytes were read already."""
-
-    def __init__(self, connection: socket.socket, ahead: bytes) -> None:
-        super().__init__(connection)
-        self._ahead = ahead
-
-    def read_from_fd(self, buf: bytearray | memoryview) -> int | None:
-        """The bytes read ahead, then what the socket has."""
-        if not self._ahead:
-            return super().read_from_fd(buf)
-        size = min(len(buf), len(self._ahead))
-        buf[:size] = self._ahead[:size]
-        self._ahead = self._ahead[size:]
-        return size
+            self._tornado.handle_stream(DoorStream(connection, data or b"", self._linger), address)
 
 
 class _Head:
     """What httptools says of a request."""
 
-    __slots__ = ("has_body", "is_complete", "requests", "url")
+    __slots__ = ("has_body", "hosts", "is_complete", "requests", "url")
 
     def __init__(self) -> None:
         self.url = b""
+        self.hosts: list[bytes] = []
         self.requests = 0
         self.is_complete = self.has_body = False
 
@@ -171,7 +141,10 @@ class _Head:
         self.url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if name.lower() in (b"content-length", b"transfer-encoding", b"upgrade", b"expect"):
+        name = name.lower()
+        if name == b"host":
+            self.hosts.append(value)
+        elif name in (b"content-length", b"transfer-encoding", b"upgrade", b"expect"):
             self.has_body = True
 
     def on_message_complete(self) -> None:
@@ -182,18 +155,22 @@ def _plain_visit(data: bytes) -> Visit | None:
     """The visit, if these bytes are one whole, ordinary request for it."""
     if not data.startswith(_PLAINLY_OURS) or not data.endswith(b"\r\n\r\n"):
         return None
-    if b"\r\nhost:" not in data.lower():
-        return None  # HTTP/1.1 wants one (RFC 9112, section 3.2)
     head = _Head()
     parser = httptools.HttpRequestParser(head)
     try:
         parser.feed_data(data)
         if not head.is_complete or head.has_body or head.requests > 1 or parser.get_http_version() != "1.1":
             return None
+        if len(head.hosts) != 1 or not _PLAIN_HOST(head.hosts[0]):
+            return None
         path, _, query = head.url.decode("ascii").partition("?")
         return read_visit(path, query)
     except (httptools.HttpParserError, httptools.HttpParserUpgrade, UnicodeDecodeError, BadVisitError):
         return None  # Tornado finds the right words
+
+
+def _socket_for(host: str) -> socket.socket:
+    return socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
 
 
 def check_free(host: str, port: int) -> None:
@@ -202,8 +179,7 @@ def check_free(host: str, port: int) -> None:
     Raises:
         OSError: it is in use.
     """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
+    with _socket_for(host) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind((host, port))
 
@@ -214,8 +190,7 @@ def listen(host: str, port: int, keepalive_s: int) -> socket.socket:
     A client that is silent for `keepalive_s` is probed, or earlier (see Door); one that has vanished is gone
     half as long after.
     """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener = _socket_for(host)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     # Connections inherit these from the listener.

@@ -6,7 +6,6 @@ do, and there to measure what parking saves: `zfront serve --no-park`.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
 
 from tornado.iostream import IOStream, StreamBufferFullError, StreamClosedError
@@ -21,7 +20,6 @@ class HeldLot:
         self._outbox_bytes = outbox_bytes
         self._on_close = on_close
         self._streams: dict[int, IOStream] = {}
-        self._ends: dict[int, asyncio.Future[None]] = {}
 
     def __len__(self) -> int:
         return len(self._streams)
@@ -31,7 +29,6 @@ class HeldLot:
         descriptor = stream.socket.fileno()
         stream.max_write_buffer_size = self._outbox_bytes
         self._streams[descriptor] = stream
-        end = self._ends[descriptor] = asyncio.get_running_loop().create_future()
         enter(descriptor)
         said = 0
         try:
@@ -39,7 +36,7 @@ class HeldLot:
                 said += len(await stream.read_bytes(4096, partial=True))
         except StreamClosedError:
             pass
-        if not end.done():
+        if self._streams.get(descriptor) is stream:
             self.close(descriptor, "gone" if said <= CLIENT_BYTES else "chatty")
 
     def park(self, descriptor: int) -> None:
@@ -71,7 +68,6 @@ class HeldLot:
         if stream is None:
             return
         self._on_close(descriptor, why)
-        self._ends.pop(descriptor).set_result(None)
         stream.close()
 
     def parked(self) -> list[int]:

@@ -15,7 +15,6 @@ import zmq
 from tornado.ioloop import IOLoop
 
 from zfront.every import Every
-from zrouter.daemon.logs import RateLimited
 from zrouter.dealer import Dealer
 from zrouter.session import Session
 from zrouter.wire import Goodbye, Pair, Report
@@ -47,7 +46,6 @@ class Link:
         self._flush_is_due = False
         self._burst_is_due = False
         self._timer: Every | None = None
-        self._limited = RateLimited(log)
         self._is_known = False
         self._is_closed = False
 
@@ -97,14 +95,18 @@ class Link:
         self._arrived(0, 0)
 
     def _note(self) -> None:
-        """Log whether the router knows us, if that has changed."""
+        """Log what the router refused, and whether it knows us, if that has changed."""
+        for refused in (self.session.fatal, self.session.refused_login):
+            if refused is not None:
+                log.error("the router %s refuses us: %s", self._dealer.router, refused)
+        self.session.fatal = self.session.refused_login = None
         if self._is_known == (self.session.welcome is not None):
             return
         self._is_known = not self._is_known
         if self._is_known:
             log.info("the router %s knows us", self._dealer.router)
         else:
-            self._limited.warning(
+            log.warning(
                 "the router %s has gone; clients stay, and are logged in when it is back", self._dealer.router
             )
 

@@ -6,6 +6,7 @@ ZeroMQ. The hot path is `deliver`.
 
 from __future__ import annotations
 
+import time
 from array import array
 from collections.abc import Callable, Iterable
 from typing import Final
@@ -13,6 +14,7 @@ from typing import Final
 from zfront.audience import Audience
 from zfront.held import HeldLot
 from zfront.lot import Lot
+from zfront.ticks import Ticks
 from zfront.transports import chunked
 from zfront.visit import Visit
 from zrouter.wire import Pair
@@ -43,7 +45,7 @@ class Room:
         self.closed: dict[str, int] = {}  # connections ended, by why
         self._changed = changed
         self._numbers = array("Q")  # messages written so far, by descriptor
-        self._ticking: dict[float, dict[int, int]] = {}  # seconds -> connection -> ticks so far
+        self._ticks = Ticks()
 
     def is_full(self) -> bool:
         """Whether one more client would be too many."""
@@ -60,7 +62,7 @@ class Room:
         self._numbers[descriptor] = 0
         self.lot.park(descriptor)
         if visit.tick_s:
-            self._ticking.setdefault(visit.tick_s, {})[descriptor] = 0
+            self._ticks.add(descriptor, visit.tick_s, time.monotonic())
         for an_id in self.audience.add(descriptor, visit.ids):
             self._changed(an_id)
         self.lot.write(descriptor, head)
@@ -106,18 +108,15 @@ class Room:
         self.delivered += delivered
         self.lot.write_all(writes)
 
-    def tick_periods(self) -> list[float]:
-        """The periods that somebody ticks at."""
-        return list(self._ticking)
+    def is_ticking(self) -> bool:
+        """Whether somebody waits for ticks."""
+        return bool(self._ticks)
 
-    def tick(self, period_s: float) -> None:
-        """Write the next tick to every connection that asked for this period."""
-        for connection, number in list(self._ticking.get(period_s, {}).items()):
-            self._ticking[period_s][connection] = number + 1
+    def tick(self) -> None:
+        """Write a tick to every connection that is due."""
+        for connection, number in self._ticks.due(time.monotonic()):
             an_id = self.audience.ids_of(connection)[0]
-            self.lot.write(connection, chunked.tick_chunk(number + 1, an_id))
-        if not self._ticking.get(period_s):
-            self._ticking.pop(period_s, None)
+            self.lot.write(connection, chunked.tick_chunk(number, an_id))
 
     def evict(self, ids: Iterable[bytes]) -> None:
         """End every connection of these ids."""
@@ -149,8 +148,7 @@ class Room:
 
     def _left(self, descriptor: int, why: str) -> None:
         self.closed[why] = self.closed.get(why, 0) + 1
-        for period in self._ticking.values():
-            period.pop(descriptor, None)
+        self._ticks.remove(descriptor)
         for an_id in self.audience.remove(descriptor):
             self._changed(an_id)
 

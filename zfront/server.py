@@ -24,6 +24,7 @@ from zfront.link import Link
 from zfront.lot import Lot
 from zfront.room import Room
 from zfront.settings import FrontSettings
+from zfront.ticks import TENTH_S
 from zrouter.daemon import notify, process
 from zrouter.wire import Report
 
@@ -62,7 +63,7 @@ class Worker:
             max_body_size=HEAD_BYTES,
         )
         self._door = Door(listener, self._room, server, settings.keepalive)
-        self._ticking: set[float] = set()
+        self._ticker: Every | None = None  # while somebody waits for ticks
         self._stopping = False
 
     def run(self, ready: Callable[[], None]) -> None:
@@ -85,17 +86,14 @@ class Worker:
 
     def _changed(self, an_id: bytes) -> None:
         self._link.changed(an_id)
-        for period in self._room.tick_periods():
-            if period not in self._ticking:
-                self._ticking.add(period)
-                self._loop.call_later(period, self._tick, period)
+        if self._ticker is None and self._room.is_ticking():
+            self._ticker = Every(TENTH_S, self._tick)
 
-    def _tick(self, period: float) -> None:
-        self._room.tick(period)
-        if period in self._room.tick_periods():
-            self._loop.call_later(period, self._tick, period)
-        else:
-            self._ticking.discard(period)
+    def _tick(self) -> None:
+        self._room.tick()
+        if self._ticker is not None and not self._room.is_ticking():
+            self._ticker.stop()
+            self._ticker = None
 
     def _report(self) -> Report:
         return {

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import click
 
+from zrouter.daemon.arguments import ENDPOINT
 from zrouter.daemon.logs import LEVELS
 from zrouter.daemon.options import BYTES, setting
 from zrouter.wire import DEFAULT_ROUTER
@@ -20,7 +21,7 @@ class FrontSettings:
     """Where a frontend listens, which router it talks to, and its bounds."""
 
     listen: str = setting("127.0.0.1:8000", "HOST:PORT to listen on; port 0 picks a free one.")
-    router: str = setting(DEFAULT_ROUTER, "The router's ZeroMQ endpoint.")
+    router: str = setting(DEFAULT_ROUTER, "The router's ZeroMQ endpoint.", type=ENDPOINT)
     name: str = setting("", "The frontend's name in `zrouter who`; default: zfront@HOST:PORT.")
     workers: int = setting(
         1, "Worker processes; each holds connections of its own.", type=click.IntRange(1, 512)

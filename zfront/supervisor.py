@@ -169,7 +169,7 @@ class Supervisor:
                     other.listener.close()
             self._work(worker.number, worker.listener, theirs)
             status = 0
-        except Exception:
+        except Exception:  # whatever it was: it is logged here or nowhere, os._exit prints nothing
             log.exception("worker %d failed", worker.number)
         finally:
             os._exit(status)

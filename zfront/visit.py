@@ -25,19 +25,23 @@ class Visit(NamedTuple):
 
     ids: tuple[bytes, ...]
     welcome: bool
-    tick_s: float  # 0 = none
+    tick_s: float  # whole tenths of a second; 0 = none
 
 
 def read_visit(path: str, query: str) -> Visit:
     """Read `/test/<id>?id=...&welcome=1&tick=S`; `path` is percent-encoded and starts with CHUNKED_PATH.
 
+    Both are the bytes of the request read as Latin-1, as parsers of HTTP do; bytes of UTF-8 that were not
+    percent-encoded count as they are.
+
     Raises:
         BadVisitError: a bad id, too many of them, or a bad tick.
     """
-    first = unquote_to_bytes(path[len(CHUNKED_PATH) :])
+    first = unquote_to_bytes(path[len(CHUNKED_PATH) :].encode("latin-1"))
     if not query:
         return Visit(_checked((first,)), False, 0.0)
     try:
+        query = query.encode("latin-1").decode(errors="surrogateescape")
         values = parse_qs(query, max_num_fields=MAX_IDS + 2, errors="surrogateescape")
     except ValueError:
         raise BadVisitError(f"more than {MAX_IDS} ids") from None
@@ -63,4 +67,4 @@ def _tick(text: str) -> float:
         raise BadVisitError("tick is a number of seconds") from None
     if tick_s != 0 and not MIN_TICK_S <= tick_s <= MAX_TICK_S:
         raise BadVisitError(f"tick is {MIN_TICK_S} to {MAX_TICK_S:.0f} seconds")
-    return tick_s
+    return round(tick_s, 1)

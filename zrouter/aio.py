@@ -53,11 +53,12 @@ class AsyncRouterClient:
         timeout_s: float | None = core.DEFAULT_TIMEOUT_S,
         retry: bool = False,
         max_received: int = core.DEFAULT_MAX_RECEIVED,
+        on_link: Callable[[bool], None] | None = None,
     ) -> None:
         self._timeout_s = timeout_s
         self._retry = retry
         self._loop = asyncio.get_running_loop()
-        self._core = core.Core(router, name, max_received)
+        self._core = core.Core(router, name, max_received, on_link)
         self._session = self._core.session
         self._dealer = self._core.dealer
         self._news = asyncio.Event()  # set and replaced each time that something came or went

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -12,6 +13,7 @@ import click
 from zrouter.client import RouterClient, default_name
 from zrouter.core import DEFAULT_TIMEOUT_S
 from zrouter.daemon import logs, program
+from zrouter.daemon.arguments import ENDPOINT, ID
 from zrouter.daemon.exposure import check_zmq
 from zrouter.daemon.options import options
 from zrouter.settings import RouterSettings
@@ -50,6 +52,7 @@ def _client_options(command: Callable[..., Any]) -> Callable[..., Any]:
     )
     router = click.option(
         "--router",
+        type=ENDPOINT,
         default=DEFAULT_ROUTER,
         envvar="ZROUTER_ROUTER",
         show_default=True,
@@ -62,8 +65,10 @@ def _client_options(command: Callable[..., Any]) -> Callable[..., Any]:
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
-def _connect(router: str, timeout: float, kind: str) -> RouterClient:
-    return RouterClient(router, name=default_name(kind), timeout_s=timeout)
+def _connect(
+    router: str, timeout: float, kind: str, on_link: Callable[[bool], None] | None = None
+) -> RouterClient:
+    return RouterClient(router, name=default_name(kind), timeout_s=timeout, on_link=on_link)
 
 
 @commands.command()
@@ -84,7 +89,7 @@ def serve(settings: RouterSettings) -> None:
 
 
 @commands.command()
-@click.argument("id")
+@click.argument("id", type=ID)
 @click.argument("message")
 @_client_options
 @_json
@@ -96,7 +101,7 @@ def send(id: str, message: str, router: str, timeout: float, as_json: bool) -> N
       zrouter send user:123 'hello'
       date | zrouter send user:123 - --json
     """
-    body = sys.stdin.buffer.read() if message == "-" else message.encode()
+    body = sys.stdin.buffer.read() if message == "-" else os.fsencode(message)
     with _connect(router, timeout, "send") as client:
         connections = client.send(id, body)
     if as_json:
@@ -108,7 +113,7 @@ def send(id: str, message: str, router: str, timeout: float, as_json: bool) -> N
 
 
 @commands.command()
-@click.argument("ids", metavar="ID...", nargs=-1, required=True)
+@click.argument("ids", metavar="ID...", nargs=-1, required=True, type=ID)
 @click.option("--count", type=click.IntRange(min=1), help="Leave after so many messages.")
 @_client_options
 @_json
@@ -120,9 +125,16 @@ def login(ids: tuple[str, ...], count: int | None, router: str, timeout: float, 
       zrouter login user:123
       zrouter login user:123 news --count 10 --json
     """
-    with _connect(router, timeout, "login") as client:
+
+    def say(text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+    def tell(is_up: bool) -> None:
+        say(f"the router at {router} is there" if is_up else f"waiting for the router at {router}")
+
+    with _connect(router, timeout, "login", tell) as client:
         messages = client.login(*ids)
-        print(f"logged in as {', '.join(ids)}", file=sys.stderr, flush=True)
+        say(f"logged in as {', '.join(ids)}")
         for number, (an_id, body) in enumerate(messages, 1):
             text = body.decode(errors="backslashreplace")
             print(json.dumps({"id": an_id, "message": text}) if as_json else f"{an_id}: {text}", flush=True)
@@ -132,7 +144,7 @@ def login(ids: tuple[str, ...], count: int | None, router: str, timeout: float, 
 
 
 @commands.command()
-@click.argument("id")
+@click.argument("id", type=ID)
 @_client_options
 @_json
 def logout(id: str, router: str, timeout: float, as_json: bool) -> None:
@@ -153,7 +165,7 @@ def logout(id: str, router: str, timeout: float, as_json: bool) -> None:
 
 
 @commands.command()
-@click.argument("id", required=False)
+@click.argument("id", required=False, type=ID)
 @_client_options
 @_json
 def who(id: str | None, router: str, timeout: float, as_json: bool) -> None:

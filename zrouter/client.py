@@ -7,7 +7,7 @@ Owns: waiting, with deadlines. Must not know: what requests and answers mean (co
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
 from typing import Any
 
@@ -33,6 +33,9 @@ class RouterClient:
     after the request was sent, so nobody knows whether it was carried out; with `retry` it is sent again, and
     may then arrive twice.
 
+    `on_link` is called with False when the router has been away for a second, at the start too, and with True
+    when it is there after that.
+
     It works on the link only while a call waits. A client that is logged in and makes no call for 30 seconds
     is forgotten; its next call greets the router anew, and what was sent to its ids meanwhile is lost to it.
     """
@@ -45,10 +48,11 @@ class RouterClient:
         timeout_s: float | None = core.DEFAULT_TIMEOUT_S,
         retry: bool = False,
         max_received: int = core.DEFAULT_MAX_RECEIVED,
+        on_link: Callable[[bool], None] | None = None,
     ) -> None:
         self._timeout_s = timeout_s
         self._retry = retry
-        self._core = core.Core(router, name, max_received)
+        self._core = core.Core(router, name, max_received, on_link)
         self._session = self._core.session
         self._dealer = self._core.dealer
 
@@ -120,6 +124,7 @@ class RouterClient:
         self._core.check_open()
         self._core.hold(ids)
         deadline = self._deadline(timeout_s)
+        self._be_up(deadline)
         while not self._session.is_settled():
             self._pump(deadline, "the router did not take the login")
         self._core.check_login()

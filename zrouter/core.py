@@ -112,7 +112,9 @@ def goodbye_call() -> Call[int]:
 class Core:
     """One client's link, its ids and its messages."""
 
-    def __init__(self, router: str, name: str | None, max_received: int) -> None:
+    def __init__(
+        self, router: str, name: str | None, max_received: int, on_link: Callable[[bool], None] | None
+    ) -> None:
         self.held: dict[bytes, int] = {}
         self.received: deque[Received] = deque()
         self.dropped_messages = 0  # came, and were the oldest when the queue was full
@@ -123,6 +125,7 @@ class Core:
             LEASE_S,
             holdings=lambda: self.held,
             connections=lambda an_id: self.held.get(an_id, 0),
+            on_link=on_link,
         )
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self.dealer = Dealer(self.context, router, self.session)

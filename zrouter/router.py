@@ -10,13 +10,14 @@ what it says:
     undeliverable(address, gone)    for each of those that could not be sent
     replies()                       receipts and answers; ends the burst
     unanswered(address, gone)       for each of those that could not be sent
+    losses()                        who was forgotten meanwhile
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Container, Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -32,6 +33,14 @@ from zrouter.wire import WireError, encode
 # How much longer than a tick's usual distance the router may have been away before it excuses its peers.
 _AWAY_S = 1.0
 _PULSE_S = 1.0
+
+
+class Loss(NamedTuple):
+    """A peer that was forgotten though it had not said Goodbye, how many ids it held, and why."""
+
+    name: str
+    ids: int
+    why: str
 
 
 class Router:
@@ -54,6 +63,7 @@ class Router:
         self._burst = Burst(self.table, self.mailboxes, self.limits, self.counters)
         self._frontends: dict[bytes, Peer] = {}  # who ever held an id or sent a report
         self._answers: list[tuple[bytes, bytes]] = []
+        self._losses: list[Loss] = []
         self._pulse = encode(wire.Pulse(epoch))
         self._last_tick: float | None = None
         self._next_pulse = 0.0
@@ -102,20 +112,22 @@ class Router:
                     self._greet(address, message, now)
                 elif len(frame) > self.limits.max_frame:
                     raise too_large("a frame", len(frame), self.limits.max_frame)
+                elif type(message) is wire.Heartbeat and len(frame) > wire.MAX_HEARTBEAT_BYTES:
+                    raise too_large("a heartbeat", len(frame), wire.MAX_HEARTBEAT_BYTES)
                 else:
                     self._handlers[type(message)](peer, message)
             except WireError as error:
                 self._refuse(address, getattr(message, "request", 0), error, _messages(message))
 
-    def tick(self, now: float) -> list[tuple[str, float]]:
-        """Forget the silent, pulse to everybody, take the rates; who was silent, and for how long [s]."""
+    def tick(self, now: float) -> None:
+        """Forget the silent, pulse to everybody, take the rates."""
         away = self._last_tick is not None and now - self._last_tick > _AWAY_S
         self._last_tick = now
         if away:
             self.peers.excuse_all(now)
-        lapsed = self.peers.lapsed(now)
-        for peer in lapsed:
+        for peer in self.peers.lapsed(now):
             self.counters.lapsed += 1
+            self._losses.append(Loss(peer.name, len(peer.held), f"silent for {now - peer.heard:.1f} s"))
             self._forget(peer)
         if now >= self._next_pulse:
             self._next_pulse = now + min(self.limits.lease_s / 3, _PULSE_S)
@@ -123,7 +135,6 @@ class Router:
         self.table.tick(now)
         self.mailboxes.tick(now)
         self._rates.take(self.counters, now)
-        return [(peer.name, now - peer.heard) for peer in lapsed]
 
     # ---- out ---------------------------------------------------------------------------------------
 
@@ -158,6 +169,11 @@ class Router:
         peer = self.peers.find(address)
         if gone and peer is not None:
             self._lose(peer)
+
+    def losses(self) -> list[Loss]:
+        """Those since the last call."""
+        losses, self._losses = self._losses, []
+        return losses
 
     def figures(self) -> dict[str, Any]:
         """What `stats` shows: totals, rates, and a row for each frontend."""
@@ -323,6 +339,7 @@ class Router:
     def _lose(self, peer: Peer) -> None:
         """Its connection has gone."""
         self.counters.unreachable += 1
+        self._losses.append(Loss(peer.name, len(peer.held), "unreachable, its connection has gone"))
         self._forget(peer)
 
     def _forget(self, peer: Peer) -> None:

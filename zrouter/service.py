@@ -16,7 +16,6 @@ import zmq
 import zmq.backend
 
 from zrouter.daemon import notify, process
-from zrouter.daemon.logs import RateLimited
 from zrouter.limits import BURST_BYTES, BURST_FRAMES
 from zrouter.router import Router
 from zrouter.settings import RouterSettings
@@ -41,7 +40,6 @@ class RouterService:
     def __init__(self, settings: RouterSettings) -> None:
         self._router = Router(time.time_ns(), settings.limits(), process.figures)
         self._running = True
-        self._limited = RateLimited(log)
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.ROUTER)
         self._socket.set(zmq.ROUTER_MANDATORY, 1)
@@ -71,9 +69,11 @@ class RouterService:
             now = self._drain()
             if now >= next_tick:
                 next_tick = now + TICK_MS / 1000
-                for name, silent_s in self._router.tick(now):
-                    self._limited.warning("logged out %s, which was silent for %.1f s", name, silent_s)
+                self._router.tick(now)
             self._flush()
+            for loss in self._router.losses():
+                # The name is the peer's own choice: %r keeps line ends and escapes out of the log.
+                log.warning("logged out %r, which held %d ids: %s", loss.name, loss.ids, loss.why)
             if watchdog_s is not None and now >= next_alive:
                 next_alive = now + watchdog_s
                 notify.alive()
@@ -119,10 +119,10 @@ class RouterService:
         receiving them, so of known peers it isn't asked: a surplus part is then read as the next address,
         which is nobody's, so it ends here and is refused.
         """
-        parts: list[bytes] = []
+        frame, parts = b"", 0
         while _get(self._socket, _RCVMORE):
-            parts.append(self._socket.recv())
-        return parts[0] if len(parts) == 1 else b""
+            frame, parts = self._socket.recv(), parts + 1
+        return frame if parts == 1 else b""
 
     def _flush(self) -> None:
         """Send what the burst has made, and tell the router what could not be sent."""
@@ -131,7 +131,7 @@ class RouterService:
         for address, frame, gone in self._send_all(router.deliveries()):
             router.undeliverable(address, frame, gone)
         if router.counters.dropped_backlog > dropped:
-            self._limited.warning("dropped messages for a frontend that does not keep up")
+            log.warning("dropped messages for a frontend that does not keep up")
         for address, _, gone in self._send_all(router.replies()):
             router.unanswered(address, gone)
 

@@ -21,6 +21,8 @@ LOGIN_IDS: Final = 2000
 LOGINS_UNDER_WAY: Final = 4
 # A Hello that is not answered within that time means a dead connection.
 _GREETING_S: Final = 3.0
+# Shorter breaks of the link are not told to the owner.
+_AWAY_S: Final = 1.0
 # Messages in one Send frame: beyond this a frame gains little.
 SEND_MESSAGES: Final = 512
 
@@ -60,7 +62,8 @@ class Session:
 
     `holdings` lists every id that this peer holds, `connections` says on how many connections one is (0 = it
     has gone); the session asks them when the router has to be told, so there is no second copy of them.
-    `report` gives the figures that go along with each heartbeat.
+    `report` gives the figures that go along with each heartbeat. `on_link` is told when the router has been
+    away for a while (False), and when it is there after that (True).
     """
 
     def __init__(
@@ -71,6 +74,7 @@ class Session:
         holdings: Callable[[], Iterable[bytes]] = tuple,
         connections: Callable[[bytes], int] = lambda _: 0,
         report: Callable[[], wire.Report] | None = None,
+        on_link: Callable[[bool], None] | None = None,
     ) -> None:
         self.name = name
         self.welcome: wire.Welcome | None = None  # the router's terms, while it knows us
@@ -98,6 +102,9 @@ class Session:
         self._waiting: dict[int, tuple[bytes, OnAnswer]] = {}
         self._to_repeat: list[int] = []  # requests refused for want of a Hello, so never acted on
         self._out: list[bytes] = []
+        self._on_link = on_link
+        self._away_since: float | None = None
+        self._is_away_told = False
 
     # ---- what the shell tells ------------------------------------------------------------------------
 
@@ -139,6 +146,8 @@ class Session:
 
     def tick(self, now: float) -> bool:
         """Heartbeat when due. False if the connection is dead: the shell closes it and makes another."""
+        if self._on_link is not None:
+            self._tell_link(self._on_link, now)
         if not self._connected:
             return True
         if self.welcome is None:
@@ -200,6 +209,18 @@ class Session:
         self._out.append(encode(wire.Send(0, pairs)))
 
     # ---- inside ---------------------------------------------------------------------------------------
+
+    def _tell_link(self, on_link: Callable[[bool], None], now: float) -> None:
+        if self.welcome is not None:
+            self._away_since = None
+            if self._is_away_told:
+                self._is_away_told = False
+                on_link(True)
+        elif self._away_since is None:
+            self._away_since = now
+        elif not self._is_away_told and now - self._away_since >= _AWAY_S:
+            self._is_away_told = True
+            on_link(False)
 
     def _greet(self, now: float) -> None:
         self._greeting_since = now

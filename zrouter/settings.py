@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import click
 
 from zrouter import wire
+from zrouter.daemon.arguments import ENDPOINT
 from zrouter.daemon.logs import LEVELS
 from zrouter.daemon.options import BYTES, setting
 from zrouter.limits import BURST_BYTES, Limits
@@ -17,7 +18,9 @@ from zrouter.wire import DEFAULT_ROUTER
 class RouterSettings:
     """Where the router listens, and its bounds."""
 
-    bind: str = setting(DEFAULT_ROUTER, "ZeroMQ endpoint to listen on; port 0 picks a free one.")
+    bind: str = setting(
+        DEFAULT_ROUTER, "ZeroMQ endpoint to listen on; port 0 picks a free one.", type=ENDPOINT
+    )
     insecure: bool = setting(False, "Allow listening beyond loopback without authentication and encryption.")
     max_message: int = setting(
         wire.DEFAULT_MAX_MESSAGE_BYTES, "Longest message; a longer one is refused.", type=BYTES

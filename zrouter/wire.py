@@ -28,6 +28,9 @@ LONE_MESSAGE_BYTES: Final = SEND_BYTES + PAIR_BYTES + MAX_ID_BYTES
 # Ids in one login, logout, who or kick frame: 2,000 ids of 10 bytes are a frame of about 25 KB.
 MAX_IDS_PER_FRAME: Final = 10_000
 
+# A report is some dozens of figures; the router keeps the last one of each peer.
+MAX_HEARTBEAT_BYTES: Final = 4096
+
 Id = Annotated[bytes, Meta(min_length=1, max_length=MAX_ID_BYTES)]
 Ids = Annotated[list[Id], Meta(max_length=MAX_IDS_PER_FRAME)]
 # 0 asks for no answer; any other number comes back in the answer.
@@ -227,7 +230,7 @@ ERROR_CODES: Final[dict[str, str]] = {
     NOT_UNDERSTOOD: "the frame is not a message of this protocol",
     WRONG_VERSION: "the peer speaks a version that the router does not",
     SAY_HELLO: "the router does not know this connection: it wants a Hello first",
-    TOO_LARGE: "a message is longer than max_message, or a frame than max_frame",
+    TOO_LARGE: "a message is longer than max_message, a frame than max_frame, a heartbeat than 4,096 bytes",
     BAD_ID: "an id is not 1 to 255 bytes of UTF-8, or the numbers of ids and connections differ",
     FULL: "a table has reached its limit",
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -18,11 +19,16 @@ from zrouter.client import RouterClient
 from zrouter.session import RouterUnavailableError
 
 
-def test_a_killed_frontend_is_logged_out_within_three_seconds(front: Program, api: RouterClient) -> None:
+def test_a_killed_frontend_is_logged_out_within_three_seconds(
+    router: Program, front: Program, api: RouterClient
+) -> None:
     clients = [Client(front.address, "/test/1") for _ in range(2)]
     wait_for(api, "1", 2)
     front.stop(signal.SIGKILL)
     eventually(lambda: api.who("1")["1"] == [], within_s=3.0)
+    port = front.address.rpartition(":")[2]
+    line = rf"logged out 'zfront@.*:{port}', which held 1 ids: unreachable, its connection has gone\n"
+    eventually(lambda: re.search(line, router.log()))
     for client in clients:
         client.read_to_end()
 
@@ -112,6 +118,17 @@ def test_a_frontend_without_descriptors_pauses_and_goes_on(
     assert api.send("1", "all") == 20
     for client in clients:
         client.read_until(b"'all'")
+
+
+def test_a_frontend_says_what_the_router_refused_it(start: Callable[..., Program]) -> None:
+    router = start("zrouter", "serve", "--bind", "tcp://127.0.0.1:0", "--max-ids", "1")
+    front = start("zfront", "serve", "--listen", "127.0.0.1:0", "--router", router.address)
+    clients = [Client(front.address, f"/test/{number}") for number in range(2)]
+    line = f"the router {router.address} refuses us: the router holds 1 ids, its limit\n"
+    eventually(lambda: line in front.log() or line.replace("holds 1", "holds 0") in front.log())
+    assert front.log().count("refuses us") == 1
+    for client in clients:
+        client.socket.close()
 
 
 def test_two_signals_to_stop_are_one(front: Program) -> None:

@@ -224,6 +224,13 @@ def test_any_bytes_on_the_http_port(front: Program, api: RouterClient) -> None:
         (b"GET /test/1 HTTP/1.0\r\nHost: x\r\n\r\n", b"505"),
         (b"BREW /pot HTTP/1.1\r\nHost: x\r\n\r\n", b"501"),
         (b"GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n", b"404"),
+        (b"GET /test/1 HTTP/1.1\r\nHost: x\r\nHost: x\r\n\r\n", b"400"),
+        (b"GET /test/1 HTTP/1.1\r\nHost: x/y\r\n\r\n", b"400"),
+        (b"GET /test/1 HTTP/1.1\r\nHost: [::1]:80\r\n\r\n", b"200"),
+        (b"GET http://x:8000/test/1?id=2 HTTP/1.1\r\nHost: y\r\n\r\n", b"200"),
+        (b"GET HTTP://x/test/%ff HTTP/1.1\r\nHost: x\r\n\r\n", b"400"),
+        (b"GET http://x HTTP/1.1\r\nHost: x\r\n\r\n", b"404"),
+        (b"GET http:///test/1 HTTP/1.1\r\nHost: x\r\n\r\n", b"404"),
     ],
 )
 def test_a_request_that_can_be_read_gets_its_status(
@@ -232,6 +239,38 @@ def test_a_request_that_can_be_read_gets_its_status(
     client = Client(front.address, "")
     client.socket.sendall(request_bytes)
     assert client.read_until(b"\r\n")[9:12] == status
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3000000\r\n\r\n", b"400"),
+        (b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n", b"400"),
+        (b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nf0000\r\n", b"400"),
+        (b"GET /test/1 HTTP/1.1\r\nHost: x\r\nX: ", b"431"),
+        (b"", b"431"),
+    ],
+)
+def test_who_is_still_talking_when_it_is_refused_gets_to_read_why(
+    front: Program, head: bytes, status: bytes
+) -> None:
+    client = Client(front.address, "")
+    client.socket.sendall(head)
+    for _ in range(30):
+        client.socket.sendall(b"x" * 100_000)
+    # As one that reads only when it has said all: a reset in between would have taken the answer away.
+    while data := client.socket.recv(65536):
+        client.seen += data
+    assert client.seen[9:12] == status
+
+
+def test_a_flood_of_bad_requests_is_not_a_flood_of_log_lines(front: Program) -> None:
+    for request in (b"nonsense\r\n\r\n", b"GET /test/%ff HTTP/1.1\r\nHost: x\r\n\r\n"):
+        for _ in range(100):
+            client = Client(front.address, "")
+            client.socket.sendall(request)
+            assert client.read_until(b"\r\n")[9:12] == b"400"
+    assert len(front.log().splitlines()) < 50
 
 
 def test_what_a_client_says_behind_its_request_is_read_away_up_to_a_bound(

@@ -167,7 +167,7 @@ def test_a_frontend_that_cannot_start_its_workers_says_so_and_exits_1() -> None:
     done = subprocess.run(
         [
             sys.executable, "-c", "from zfront.cli import main; main()", "serve", "--listen", "127.0.0.1:0",
-            "--workers", "2", "--router", "tcp://no such host",
+            "--workers", "2", "--router", "ipc:///" + "x" * 200,
         ],
         capture_output=True, text=True, timeout=30,
     )  # fmt: skip

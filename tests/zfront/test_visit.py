@@ -27,12 +27,27 @@ def test_all_of_it_comes_out_of_the_query(ids: list[str], welcome: bool, tick_s:
     assert visit == Visit(tuple(dict.fromkeys(an_id.encode() for an_id in ids)), welcome, tick_s)
 
 
+@given(IDS.filter(lambda text: not set(text) & set("%?&=+;#")))
+def test_bytes_that_are_not_percent_encoded_are_the_ids_own(an_id: str) -> None:
+    raw = an_id.encode().decode("latin-1")
+    assert read_visit(CHUNKED_PATH + raw, f"id=0&id={raw}").ids[0] == an_id.encode()
+    assert read_visit(CHUNKED_PATH + "0", f"id={raw}").ids == tuple(dict.fromkeys((b"0", an_id.encode())))
+
+
+def test_a_tick_is_rounded_to_tenths() -> None:
+    asked = ("0.1", "0.14999", "0.25001", "3600", "0")
+    ticks = [read_visit(CHUNKED_PATH + "a", f"tick={tick}").tick_s for tick in asked]
+    assert ticks == [0.1, 0.1, 0.3, 3600.0, 0.0]
+
+
 @pytest.mark.parametrize(
     ("path", "query", "why"),
     [
         ("", "", "1 to 255 bytes, not 0"),
         ("x" * 256, "", "1 to 255 bytes, not 256"),
         ("%ff", "", "not UTF-8"),
+        ("\xff", "", "not UTF-8"),
+        ("a", "id=\xff", "not UTF-8"),
         ("a", "id=%ff", "not UTF-8"),
         ("a", "&".join(f"id={number}" for number in range(MAX_IDS)), f"more than {MAX_IDS} ids"),
         ("a", "&".join(f"id={number}" for number in range(MAX_IDS + 5)), f"more than {MAX_IDS} ids"),

@@ -101,6 +101,26 @@ def test_a_message_too_long_is_refused_with_its_size() -> None:
     assert "11" in error.text
 
 
+def test_a_report_that_is_too_long_is_refused_and_the_peer_is_alive_all_the_same() -> None:
+    router = two_frontends()
+    router.receive([(F1, encode(wire.Heartbeat(0, {"kept": 1})))], 0.0)
+    router.receive([(F1, encode(wire.Heartbeat(0, {"x" * wire.MAX_HEARTBEAT_BYTES: 1})))], 2.0)
+    [(_, error)] = end_burst(router)
+    assert isinstance(error, wire.Error)
+    assert error.code == wire.TOO_LARGE
+    assert [row.get("kept") for row in router.figures()["frontends"]] == [1, None]
+    router.tick(4.0)
+    assert [loss.name for loss in router.losses()] == ["f2", "s"]
+
+
+def test_who_was_lost_is_told_once_with_what_it_held() -> None:
+    router = two_frontends()
+    router.unanswered(F2, gone=True)
+    router.receive([(F1, encode(wire.Goodbye(0)))], 0.0)
+    assert [(loss.name, loss.ids) for loss in router.losses()] == [("f2", 1)]
+    assert router.losses() == []
+
+
 @given(st.binary(max_size=200))
 def test_any_bytes_are_answered_and_change_nothing(frame: bytes) -> None:
     router = two_frontends()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Awaitable
 
 from tornado.web import HTTPError, RequestHandler
@@ -10,6 +9,7 @@ from tornado.web import HTTPError, RequestHandler
 from zfront.handlers.methods import KNOWN, EveryMethod
 from zfront.held import HeldLot
 from zfront.room import RETRY_AFTER_S, Room
+from zfront.stream import take_over
 from zfront.visit import BadVisitError, Visit, read_visit
 
 
@@ -26,7 +26,6 @@ class ChunkedHandler(RequestHandler):
     def initialize(self, room: Room) -> None:
         """Tornado's way of giving a handler what it needs."""
         self.room = room
-        self._held = -1
 
     def get(self) -> Awaitable[None] | None:
         """Park the connection, or hold it if nothing is to be parked."""
@@ -38,10 +37,7 @@ class ChunkedHandler(RequestHandler):
             raise HTTPError(505, reason="chunked needs HTTP/1.1")
         if isinstance(self.room.lot, HeldLot):
             return self._hold(self.room.lot, visit)
-        stream = self.detach()
-        # A descriptor of our own: closing the stream then frees all that Tornado has, and not the connection.
-        descriptor = os.dup(stream.socket.fileno())
-        stream.close()
+        descriptor = take_over(self.detach())
         # Handler and `ui` refer to each other. finish() would break that, but it is never called here.
         self.ui = None  # type: ignore[assignment]
         self.room.enter(descriptor, visit)
@@ -51,12 +47,7 @@ class ChunkedHandler(RequestHandler):
         """Stay, with everything, until the client has gone."""
         self._auto_finish = False
         stream = self.request.connection.stream  # type: ignore[union-attr]
-        self._held = stream.socket.fileno()
         await lot.hold(stream, lambda descriptor: self.room.enter(descriptor, visit))
-
-    def on_connection_close(self) -> None:
-        """The client of a held connection has gone."""
-        self.room.lot.close(self._held, "gone")
 
     def head(self) -> None:
         """The head that GET would answer with."""

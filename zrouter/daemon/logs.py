@@ -1,10 +1,9 @@
-"""Log lines on standard error, and lines that repeat held back."""
+"""Log lines on standard error, and lines that repeat are held back."""
 
 from __future__ import annotations
 
 import logging
 import sys
-import time
 
 LEVELS = ("debug", "info", "warning", "error")
 
@@ -17,24 +16,43 @@ def set_up(level: str) -> None:
         format="%(asctime)s %(levelname).1s %(name)s: %(message)s",
         force=True,
     )
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(RateLimit())
 
 
-class RateLimited:
-    """Logs a kind of line at most once in `every_s` seconds, and then says how many were held back."""
+class RateLimit(logging.Filter):
+    """Lets each place in the code log so many lines in a while, and then says how many were held back.
 
-    def __init__(self, logger: logging.Logger, every_s: float = 5.0) -> None:
-        self._logger = logger
+    For every logger, those of libraries too: a flood of bad requests must not become a flood of lines. By
+    place and not by text, so that there are as many kinds of lines as the code has.
+    """
+
+    def __init__(self, lines: int = 10, every_s: float = 5.0) -> None:
+        super().__init__()
+        self._lines = lines
         self._every_s = every_s
-        self._next: dict[str, float] = {}
-        self._held_back: dict[str, int] = {}
+        self._spans: dict[tuple[str, int], _Span] = {}
 
-    def warning(self, template: str, *values: object) -> None:
-        """Log a warning; lines of the same template count as the same kind."""
-        now = time.monotonic()
-        if now < self._next.get(template, 0.0):
-            self._held_back[template] = self._held_back.get(template, 0) + 1
-            return
-        self._next[template] = now + self._every_s
-        more = self._held_back.pop(template, 0)
-        text = f"{template} (and {more} more such)" if more else template
-        self._logger.warning(text, *values)
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the line may be logged."""
+        place = (record.pathname, record.lineno)
+        span = self._spans.get(place)
+        held_back = 0
+        if span is None or record.created - span.began >= self._every_s or record.created < span.began:
+            held_back = 0 if span is None else span.lines - self._lines
+            span = self._spans[place] = _Span(record.created)
+        span.lines += 1
+        if held_back > 0:
+            record.msg = f"{record.getMessage()} (and {held_back} more such)"
+            record.args = ()
+        return span.lines <= self._lines
+
+
+class _Span:
+    """When the first of some lines came, and how many they are."""
+
+    __slots__ = ("began", "lines")
+
+    def __init__(self, began: float) -> None:
+        self.began = began
+        self.lines = 0

@@ -65,6 +65,7 @@ def options(settings: type[S], prefix: str) -> Callable[[Callable[..., Any]], Ca
             "--config",
             type=click.Path(exists=True, dir_okay=False),
             envvar=f"{prefix}_CONFIG",
+            show_envvar=True,
             is_eager=True,
             expose_value=False,
             callback=_read_config,

@@ -23,9 +23,15 @@ EXIT_INTERRUPTED = 130
 def run(command: click.Command, name: str) -> NoReturn:
     """Run a click command as the program `name`."""
     try:
-        status = command.main(prog_name=name, standalone_mode=False)
+        if f"_{name.upper()}_COMPLETE" in os.environ:
+            command.main(prog_name=name)  # a shell asks how the line might go on
+        # Not main(): it prints an empty line when it is interrupted.
+        with command.make_context(name, sys.argv[1:]) as context:
+            status = command.invoke(context)
         sys.stdout.flush()
         sys.exit(status if isinstance(status, int) else 0)
+    except click.exceptions.Exit as end:
+        sys.exit(end.exit_code)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

@@ -1,0 +1,140 @@
+"""What a command says and exits with when it is used wrongly, interrupted, or the router is away."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Program, eventually, wait_for
+from zrouter.client import RouterClient
+
+CLIENTS = [("send", "1", "x"), ("login", "1"), ("logout", "1"), ("who",), ("stats",)]
+
+
+def run(program: str, *words: str | bytes) -> subprocess.CompletedProcess[str]:
+    code = f"from {program}.cli import main; main()"
+    return subprocess.run(
+        [sys.executable, "-c", code, *words], capture_output=True, text=True, timeout=30, check=False
+    )
+
+
+@pytest.mark.parametrize(
+    ("program", "words", "option"),
+    [
+        *(("zrouter", words, "--router") for words in CLIENTS),
+        ("zfront", ("serve",), "--router"),
+        ("zrouter", ("serve",), "--bind"),
+    ],
+)
+@pytest.mark.parametrize("address", ["foo", "tcp://host", "tcp://127.0.0.1:99999"])
+def test_a_bad_address_is_a_usage_error_that_names_the_option(
+    program: str, words: tuple[str, ...], option: str, address: str
+) -> None:
+    done = run(program, *words, option, address)
+    assert done.returncode == 2
+    last = done.stderr.splitlines()[-1]
+    assert option in last
+    assert address in last
+
+
+@pytest.mark.parametrize("bad", ["", "x" * 256, b"\xff"])
+@pytest.mark.parametrize("command", ["send", "login", "logout", "who"])
+def test_what_is_no_id_is_a_usage_error(command: str, bad: str | bytes) -> None:
+    done = run("zrouter", command, bad, *(["x"] if command == "send" else []))
+    assert done.returncode == 2
+    assert "ID" in done.stderr.splitlines()[-1].upper()
+    assert "Traceback" not in done.stderr
+
+
+def test_a_message_of_any_bytes_is_sent_as_it_is(router: Program, api: RouterClient) -> None:
+    messages = api.login("1")
+    assert run("zrouter", "send", "1", b"\xff", "--router", router.address).returncode == 0
+    assert next(messages).message == b"\xff"
+
+
+class Beside:
+    """A command that runs beside the test; all that it says is in one file."""
+
+    def __init__(self, folder: Path, *words: str) -> None:
+        self._said = folder / "said"
+        with self._said.open("wb") as file:
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", f"from {words[0]}.cli import main; main()", *words[1:]],
+                stdout=file,
+                stderr=file,
+            )
+
+    def said(self) -> str:
+        return self._said.read_text()
+
+
+@pytest.fixture
+def beside(tmp_path: Path) -> Iterator[Callable[..., Beside]]:
+    running: list[Beside] = []
+
+    def start(*words: str) -> Beside:
+        running.append(Beside(tmp_path, *words))
+        return running[-1]
+
+    yield start
+    for one in running:
+        one.process.kill()
+        one.process.wait()
+
+
+def test_a_login_says_when_the_router_is_away_and_when_it_is_back(
+    start: Callable[..., Program], router: Program, api: RouterClient, beside: Callable[..., Beside]
+) -> None:
+    address = router.address
+    login = beside("zrouter", "login", "1", "--router", address)
+    wait_for(api, "1", 1)
+    router.stop(signal.SIGKILL)
+    eventually(lambda: f"waiting for the router at {address}\n" in login.said())
+    start("zrouter", "serve", "--bind", address)
+    eventually(lambda: f"the router at {address} is there\n" in login.said())
+    with RouterClient(address) as again:
+        wait_for(again, "1", 1)
+    login.process.send_signal(signal.SIGINT)
+    assert login.process.wait(10) == 130
+    assert [re.sub(r"tcp://\S+", "R", line) for line in login.said().splitlines()] == [
+        "logged in as 1", "waiting for the router at R", "the router at R is there"
+    ]  # fmt: skip
+
+
+def test_a_login_without_a_router_says_that_it_waits_and_then_gives_up(router: Program) -> None:
+    router.stop()
+    done = run("zrouter", "login", "1", "--router", router.address, "--timeout", "2")
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        f"waiting for the router at {router.address}",
+        f"zrouter: no router answers at {router.address}",
+    ]
+
+
+@pytest.mark.parametrize("words", CLIENTS)
+def test_an_interrupted_command_says_nothing(
+    router: Program, beside: Callable[..., Beside], words: tuple[str, ...]
+) -> None:
+    router.stop()
+    command = beside("zrouter", *words, "--router", router.address, "--timeout", "60")
+    # It is at work, and not still being imported, when ZeroMQ's threads are there.
+    eventually(lambda: len(os.listdir(f"/proc/{command.process.pid}/task")) > 1)
+    command.process.send_signal(signal.SIGINT)
+    assert command.process.wait(10) == 130
+    assert command.said() in ("", f"waiting for the router at {router.address}\n")
+
+
+def test_the_shells_completion_works() -> None:
+    asks = {"_ZROUTER_COMPLETE": "bash_complete", "COMP_WORDS": "zrouter lo", "COMP_CWORD": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", "from zrouter.cli import main; main()"],
+        capture_output=True, text=True, timeout=30, env=os.environ | asks, check=False,
+    )  # fmt: skip
+    assert done.stdout.split() == ["plain,login", "plain,logout"]
