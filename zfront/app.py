@@ -8,9 +8,10 @@ from typing import Any, Final
 from tornado.httputil import HTTPServerRequest
 from tornado.web import Application
 
-from zfront.handlers.chunked import ChunkedHandler
 from zfront.handlers.fallback import FallbackHandler
+from zfront.handlers.stream import StreamHandler
 from zfront.room import Room
+from zfront.transports import PATHS
 
 _ABSOLUTE: Final = re.compile(r"https?://[^/?#]+", re.IGNORECASE)
 
@@ -29,7 +30,7 @@ class _App(Application):
 def make_app(room: Room) -> Application:
     """The Tornado application; the door takes the ordinary `GET /test/<id>` past it."""
     return _App(
-        [(r"/test/.*", ChunkedHandler, {"room": room})],
+        [(path + ".*", StreamHandler, {"room": room}) for path in PATHS],
         default_handler_class=FallbackHandler,
         log_function=lambda _: None,
     )

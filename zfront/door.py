@@ -3,7 +3,7 @@
 Owns: the listening socket, and the short way in: accept, read, parse with httptools, park.
 Must not know: ids, the link.
 
-What is not plainly a complete `GET /test/<id>` goes to Tornado with the bytes that were read, untouched.
+What is not plainly one complete GET of a stream goes to Tornado with the bytes that were read, untouched.
 """
 
 from __future__ import annotations
@@ -24,12 +24,13 @@ from zfront.linger import Linger
 from zfront.lot import Lot
 from zfront.room import RETRY_AFTER_S, Room
 from zfront.stream import DoorStream
-from zfront.visit import CHUNKED_PATH, BadVisitError, Visit, read_visit
+from zfront.transports import PATHS
+from zfront.visit import BadVisitError, Visit, read_visit
 
 log = logging.getLogger("zfront")
 
 HEAD_BYTES: Final = 8192
-_PLAINLY_OURS: Final = b"GET " + CHUNKED_PATH.encode()
+_PLAINLY_OURS: Final = tuple(b"GET " + path.encode() for path in PATHS)
 # HTTP/1.1 wants one host that can be one (RFC 9112, section 3.2); Tornado knows the rarer forms.
 _PLAIN_HOST: Final = re.compile(rb"[A-Za-z0-9.-]+(:[0-9]+)?").fullmatch
 _ACCEPTS: Final = 64  # connections taken in one go
@@ -126,10 +127,10 @@ class Door:
 class _Head:
     """What httptools says of a request."""
 
-    __slots__ = ("has_body", "hosts", "is_complete", "requests", "url")
+    __slots__ = ("has_body", "hosts", "is_complete", "last_event_id", "requests", "url")
 
     def __init__(self) -> None:
-        self.url = b""
+        self.url = self.last_event_id = b""
         self.hosts: list[bytes] = []
         self.requests = 0
         self.is_complete = self.has_body = False
@@ -144,6 +145,8 @@ class _Head:
         name = name.lower()
         if name == b"host":
             self.hosts.append(value)
+        elif name == b"last-event-id":
+            self.last_event_id = value
         elif name in (b"content-length", b"transfer-encoding", b"upgrade", b"expect"):
             self.has_body = True
 
@@ -164,7 +167,7 @@ def _plain_visit(data: bytes) -> Visit | None:
         if len(head.hosts) != 1 or not _PLAIN_HOST(head.hosts[0]):
             return None
         path, _, query = head.url.decode("ascii").partition("?")
-        return read_visit(path, query)
+        return read_visit(path, query, head.last_event_id.decode("latin-1"))
     except (httptools.HttpParserError, httptools.HttpParserUpgrade, UnicodeDecodeError, BadVisitError):
         return None  # Tornado finds the right words
 

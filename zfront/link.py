@@ -16,8 +16,9 @@ from tornado.ioloop import IOLoop
 
 from zfront.every import Every
 from zrouter.dealer import Dealer
+from zrouter.resumption import Resumption
 from zrouter.session import Session
-from zrouter.wire import Goodbye, Pair, Report
+from zrouter.wire import Delivery, Goodbye, Report
 
 log = logging.getLogger("zfront")
 
@@ -34,10 +35,11 @@ class Link:
         holdings: Callable[[], Collection[bytes]],
         connections: Callable[[bytes], int],
         report: Callable[[], Report],
-        deliver: Callable[[list[Pair]], None],
+        deliver: Callable[[list[Delivery]], None],
         evict: Callable[[list[bytes]], None],
+        resumption: Resumption | None = None,
     ) -> None:
-        self.session = Session(name, os.urandom(8), 0.0, holdings, connections, report)
+        self.session = Session(name, os.urandom(8), 0.0, holdings, connections, report, resumption=resumption)
         self._deliver = deliver
         self._evict = evict
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
@@ -74,7 +76,7 @@ class Link:
             while not left and time.monotonic() < deadline:
                 self._dealer.flush(time.monotonic())
                 self._dealer.socket.poll(50)
-                self._dealer.receive(time.monotonic(), [], [])
+                self._dealer.receive(time.monotonic(), lambda _: None, lambda _: None)
         self._unwatch()
         self._is_closed = True
         self._dealer.close()
@@ -114,13 +116,7 @@ class Link:
         """ZeroMQ's descriptors signal edges: read until nothing is left, or come back."""
         if self._is_closed:
             return
-        pairs: list[Pair] = []
-        evictions: list[bytes] = []
-        is_drained = self._dealer.receive(time.monotonic(), pairs, evictions)
-        if pairs:
-            self._deliver(pairs)
-        if evictions:
-            self._evict(evictions)
+        is_drained = self._dealer.receive(time.monotonic(), self._deliver, self._evict)
         if not is_drained or self._dealer.has_to_say():
             self._flush()
 

@@ -15,14 +15,17 @@ from zfront.audience import Audience
 from zfront.held import HeldLot
 from zfront.lot import Lot
 from zfront.ticks import Ticks
-from zfront.transports import chunked
+from zfront.transports import CHUNKED, STREAMS, chunked
 from zfront.visit import Visit
-from zrouter.wire import Pair
+from zrouter.resumption import Resumption
+from zrouter.wire import Delivery, Resumed
 
 # What a client that is turned away is told to wait.
 RETRY_AFTER_S: Final = 5
 # Of one burst, for all connections: what is made before it is written.
 _WRITE_BYTES: Final = 1 << 20
+# A bit of a connection's kind: it waits to be told what it missed.
+WAITS: Final = 0x80
 
 
 class Room:
@@ -37,14 +40,19 @@ class Room:
     ) -> None:
         self.audience = Audience()
         self.lot = kind(outbox_bytes, self._left)
+        self.resumption = Resumption(self._streams, self.audience.ids_of, self._hold, self._resume)
         self.max_connections = max_connections
         self.opened = 0  # connections parked since the start
         self.delivered = 0  # messages written to connections
         self.unheard = 0  # messages that came for an id that nobody is connected as any more
+        self.resumed = 0  # messages written to clients that had missed them
+        self.gaps = 0  # clients told that some of what they missed is gone
         self.turned_away = 0  # connections answered with 503
         self.closed: dict[str, int] = {}  # connections ended, by why
         self._changed = changed
-        self._numbers = array("Q")  # messages written so far, by descriptor
+        # By descriptor:
+        self._kinds = bytearray()  # of its transport, with WAITS while the resumption has it
+        self._numbers = array("Q")  # messages written so far, where the transport counts them
         self._ticks = Ticks()
 
     def is_full(self) -> bool:
@@ -53,30 +61,37 @@ class Room:
 
     def enter(self, descriptor: int, visit: Visit) -> None:
         """Write the head and park the descriptor; nothing but rows is kept."""
-        head = chunked.HEAD
-        if visit.welcome:
-            head += chunked.welcome_chunk(visit.ids[0])
         self.opened += 1
-        while descriptor >= len(self._numbers):
+        while descriptor >= len(self._kinds):
+            self._kinds.extend(bytes(1024))
             self._numbers.extend([0] * 1024)
-        self._numbers[descriptor] = 0
+        self._kinds[descriptor] = visit.kind
         self.lot.park(descriptor)
-        if visit.tick_s:
-            self._ticks.add(descriptor, visit.tick_s, time.monotonic())
         for an_id in self.audience.add(descriptor, visit.ids):
             self._changed(an_id)
+        if visit.kind == CHUNKED:
+            head = chunked.HEAD
+            self._numbers[descriptor] = 0
+            if visit.welcome:
+                head += chunked.welcome_chunk(visit.ids[0])
+            if visit.tick_s:
+                self._ticks.add(descriptor, visit.tick_s, time.monotonic())
+        else:
+            head = STREAMS[visit.kind].HEAD
+            self._hold(descriptor)
+            self.resumption.begin(descriptor, visit.cursor)
         self.lot.write(descriptor, head)
 
-    def deliver(self, pairs: Iterable[Pair]) -> None:
+    def deliver(self, messages: list[Delivery]) -> None:
         """Write each message to every connection of its id; the benchmark is `tests.bench saturated`.
 
         Messages of one burst for the same connection go out in one write.
         """
-        find, numbers = self.audience.by_id.get, self._numbers
-        escape, encode = chunked.escape, chunked.message_chunk
+        find, numbers, kinds = self.audience.by_id.get, self._numbers, self._kinds
+        escape, number_it = chunked.escape, chunked.message_chunk
         writes: dict[int, bytes | bytearray] = {}
         delivered = waiting = 0
-        for an_id, message in pairs:
+        for an_id, message, position in messages:
             if waiting > _WRITE_BYTES:
                 self.lot.write_all(writes)
                 writes.clear()
@@ -85,27 +100,48 @@ class Room:
             if held is None:
                 self.unheard += 1
                 continue
-            escaped = escape(message)
-            waiting += len(escaped) * (1 if isinstance(held, int) else len(held))
             if isinstance(held, int):
-                number = numbers[held] = numbers[held] + 1
-                delivered += 1
-                if held in writes:
-                    _append(writes, held, encode(number, escaped))
+                kind = kinds[held]
+                if kind == CHUNKED:
+                    number = numbers[held] = numbers[held] + 1
+                    made = number_it(number, escape(message))
+                elif kind < WAITS:
+                    made = STREAMS[kind].message(an_id, message, self._offset(position))
                 else:
-                    writes[held] = encode(number, escaped)
+                    continue
+                delivered += 1
+                waiting += len(made)
+                if held in writes:
+                    _append(writes, held, made)
+                else:
+                    writes[held] = made
                 continue
-            delivered += len(held)
-            made_number, made = 0, b""
+            escaped = None
+            made_by_kind: dict[int, bytes] = {}
+            made_number, made_numbered = 0, b""
             for connection in held:
-                number = numbers[connection] = numbers[connection] + 1
-                if number != made_number:  # connections that have had as many messages share the bytes
-                    made_number, made = number, encode(number, escaped)
+                kind = kinds[connection]
+                if kind == CHUNKED:
+                    number = numbers[connection] = numbers[connection] + 1
+                    if number != made_number:  # connections that have had as many messages share the bytes
+                        if escaped is None:
+                            escaped = escape(message)
+                        made_number, made_numbered = number, number_it(number, escaped)
+                    made = made_numbered
+                elif kind < WAITS:
+                    if kind not in made_by_kind:
+                        made_by_kind[kind] = STREAMS[kind].message(an_id, message, self._offset(position))
+                    made = made_by_kind[kind]
+                else:
+                    continue
+                delivered += 1
+                waiting += len(made)
                 if connection in writes:
                     _append(writes, connection, made)
                 else:
                     writes[connection] = made
         self.delivered += delivered
+        self.resumption.delivered(messages[-1][2])
         self.lot.write_all(writes)
 
     def is_ticking(self) -> bool:
@@ -137,17 +173,50 @@ class Room:
             "opened": self.opened,
             "delivered": self.delivered,
             "unheard": self.unheard,
+            "resumed": self.resumed,
+            "gaps": self.gaps,
+            "waiting": len(self.resumption),
             "turned_away": self.turned_away,
             **{f"closed_{why}": count for why, count in self.closed.items()},
         }
 
+    def _offset(self, position: int) -> bytes:
+        """Where a client is that has had the message at that position."""
+        return b"%x.%x" % (self.resumption.here.epoch, position)
+
+    def _streams(self) -> list[int]:
+        """The connections that can be resumed."""
+        kinds = self._kinds
+        return [connection for connection in self.lot.parked() if kinds[connection] != CHUNKED]
+
+    def _hold(self, connection: int) -> None:
+        """Give it no messages until it has been told what it missed."""
+        self._kinds[connection] |= WAITS
+
+    def _resume(self, connection: int, missed: Resumed) -> None:
+        """Tell it what it missed, and from now on what comes."""
+        kind = self._kinds[connection] = self._kinds[connection] & ~WAITS
+        stream = STREAMS[kind]
+        parts: list[bytes] = []
+        if missed.gap:
+            self.gaps += 1
+            before = missed.messages[0][2] - 1 if missed.messages else missed.position
+            parts.append(stream.gap(missed.gap, self._offset(before)))
+        for an_id, message, position in missed.messages:
+            parts.append(stream.message(an_id, message, self._offset(position)))
+        if not parts:
+            parts.append(stream.opened(self._offset(missed.position)))
+        self.resumed += len(missed.messages)
+        self.lot.write(connection, b"".join(parts))
+
     def _end(self, connection: int, why: str) -> None:
         """End the response as HTTP wants it, then the connection."""
-        self.lot.write(connection, chunked.LAST_CHUNK)
+        self.lot.write(connection, chunked.LAST)
         self.lot.close(connection, why)
 
     def _left(self, descriptor: int, why: str) -> None:
         self.closed[why] = self.closed.get(why, 0) + 1
+        self.resumption.end(descriptor)
         self._ticks.remove(descriptor)
         for an_id in self.audience.remove(descriptor):
             self._changed(an_id)

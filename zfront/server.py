@@ -55,6 +55,7 @@ class Worker:
             self._report,
             self._room.deliver,
             self._room.evict,
+            self._room.resumption,
         )
         server = HTTPServer(
             make_app(self._room),

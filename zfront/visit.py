@@ -1,4 +1,4 @@
-"""What a client asks for with its URL: which ids, a welcome, a tick.
+"""What a client asks for with its URL: which transport, which ids, from where on.
 
 Owns: the reading of path and query. Must not know: sockets, Tornado, the parser of the request's head.
 """
@@ -8,12 +8,15 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 from urllib.parse import parse_qs, unquote_to_bytes
 
+from zfront.transports import PATHS
+from zrouter import cursor
+from zrouter.cursor import NEW, Cursor
 from zrouter.wire import WireError, check_ids
 
-CHUNKED_PATH: Final = "/test/"
 MAX_IDS: Final = 64  # ids of one connection
 MIN_TICK_S: Final = 0.1
 MAX_TICK_S: Final = 3600.0
+_FIELDS: Final = MAX_IDS + 8
 
 
 class BadVisitError(ValueError):
@@ -23,33 +26,45 @@ class BadVisitError(ValueError):
 class Visit(NamedTuple):
     """What a client asked for."""
 
+    kind: int  # of its transport
     ids: tuple[bytes, ...]
-    welcome: bool
-    tick_s: float  # whole tenths of a second; 0 = none
+    welcome: bool = False
+    tick_s: float = 0.0  # whole tenths of a second; 0 = none
+    cursor: Cursor = NEW  # where it was
 
 
-def read_visit(path: str, query: str) -> Visit:
-    """Read `/test/<id>?id=...&welcome=1&tick=S`; `path` is percent-encoded and starts with CHUNKED_PATH.
+def read_visit(path: str, query: str, last_event_id: str = "") -> Visit | None:
+    """Read `/sse/<id>?id=...&since=...`; None if there is no such transport.
 
-    Both are the bytes of the request read as Latin-1, as parsers of HTTP do; bytes of UTF-8 that were not
+    All are the bytes of the request read as Latin-1, as parsers of HTTP do; bytes of UTF-8 that were not
     percent-encoded count as they are.
 
     Raises:
         BadVisitError: a bad id, too many of them, or a bad tick.
     """
-    first = unquote_to_bytes(path[len(CHUNKED_PATH) :].encode("latin-1"))
+    end = path.find("/", 1) + 1
+    kind = PATHS.get(path[:end])
+    if kind is None:
+        return None
+    first = unquote_to_bytes(path[end:].encode("latin-1"))
     if not query:
-        return Visit(_checked((first,)), False, 0.0)
+        return Visit(kind, _checked((first,)), cursor=cursor.read(last_event_id))
     try:
         query = query.encode("latin-1").decode(errors="surrogateescape")
-        values = parse_qs(query, max_num_fields=MAX_IDS + 2, errors="surrogateescape")
+        values = parse_qs(query, max_num_fields=_FIELDS, errors="surrogateescape")
     except ValueError:
         raise BadVisitError(f"more than {MAX_IDS} ids") from None
     more = [an_id.encode(errors="surrogateescape") for an_id in values.get("id", [])]
     ids = tuple(dict.fromkeys([first, *more]))
     if len(ids) > MAX_IDS:
         raise BadVisitError(f"more than {MAX_IDS} ids")
-    return Visit(_checked(ids), values.get("welcome", ["0"])[-1] == "1", _tick(values.get("tick", ["0"])[-1]))
+
+    def last(name: str, default: str) -> str:
+        return values.get(name, [default])[-1]
+
+    # A browser that comes back by itself asks for the same URL, so what it says in the header is newer.
+    since = cursor.read(last_event_id or last("since", ""))
+    return Visit(kind, _checked(ids), last("welcome", "0") == "1", _tick(last("tick", "0")), since)
 
 
 def _checked(ids: tuple[bytes, ...]) -> tuple[bytes, ...]:

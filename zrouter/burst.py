@@ -23,9 +23,7 @@ from zrouter.wire import KEPT, Delivery, Pair, WireError, encode
 class Burst:
     """Routes Sends; begun anew by `end`."""
 
-    def __init__(
-        self, table: RoutingTable, mailboxes: Mailboxes, limits: Limits, counters: Counters
-    ) -> None:
+    def __init__(self, table: RoutingTable, mailboxes: Mailboxes, limits: Limits, counters: Counters) -> None:
         self._limits = limits
         self._counters = counters
         self._mailboxes = mailboxes

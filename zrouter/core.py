@@ -18,7 +18,7 @@ import zmq
 from zrouter import wire
 from zrouter.dealer import Dealer
 from zrouter.session import RouterError, Session
-from zrouter.wire import Message, Pair
+from zrouter.wire import Delivery, Message, Pair
 
 DEFAULT_TIMEOUT_S: Final = 5.0
 DEFAULT_MAX_RECEIVED: Final = 100_000
@@ -145,15 +145,13 @@ class Core:
 
     def take(self, now: float) -> bool:
         """Take what has come; False if there is more."""
-        pairs: list[Pair] = []
-        evictions: list[bytes] = []
-        is_drained = self.dealer.receive(now, pairs, evictions)
-        self.received.extend(Received(an_id.decode(), message) for an_id, message in pairs)
+        return self.dealer.receive(now, self._deliver, self.release)
+
+    def _deliver(self, messages: list[Delivery]) -> None:
+        self.received.extend(Received(an_id.decode(), message) for an_id, message, _ in messages)
         while len(self.received) > self._max_received:
             self.received.popleft()
             self.dropped_messages += 1
-        self.release(evictions)
-        return is_drained
 
     def check_open(self) -> None:
         """Refuse to work after `close()`.

@@ -18,7 +18,7 @@ import zmq.backend
 from zmq.utils.monitor import recv_monitor_message
 
 from zrouter.session import Session
-from zrouter.wire import Deliver, Evict, Pair, WireError
+from zrouter.wire import Deliver, Delivery, Evict, Resumed, WireError
 
 log = logging.getLogger("zrouter.link")
 
@@ -61,16 +61,21 @@ class Dealer:
             else:
                 self.session.closed()
 
-    def receive(self, now: float, pairs: list[Pair], evictions: list[bytes]) -> bool:
-        """Take what has come, up to a burst: messages and evictions for the ids we hold join the lists.
+    def receive(
+        self, now: float, deliver: Callable[[list[Delivery]], None], evict: Callable[[list[bytes]], None]
+    ) -> bool:
+        """Take what has come, up to a burst, and give away the messages and evictions for the ids we hold.
 
         True if nothing is left to take.
         """
         recv, receive, has_arrivals = self.socket.recv, self.session.receive, self.has_arrivals
+        messages: list[Delivery] = []
+        is_drained = False
         for _ in range(BURST_FRAMES):
             # Asked before each, because an exception for "nothing there" costs more than the question.
             if not has_arrivals():
-                return True
+                is_drained = True
+                break
             frame = recv(_NOBLOCK)
             try:
                 message = receive(frame, now)
@@ -78,12 +83,20 @@ class Dealer:
                 log.warning("not a message of the router: %s", error)
                 continue
             if type(message) is Deliver:
-                pairs += message.pairs
-                if len(pairs) >= BURST_MESSAGES:
-                    return False
-            elif type(message) is Evict:
-                evictions += message.ids
-        return False
+                messages += message.messages
+                if len(messages) >= BURST_MESSAGES:
+                    break
+            elif message is not None:
+                if messages:
+                    deliver(messages)
+                    messages = []
+                if type(message) is Resumed:
+                    self.session.resumed(message)
+                elif type(message) is Evict:
+                    evict(message.ids)
+        if messages:
+            deliver(messages)
+        return is_drained
 
     def flush(self, now: float) -> bool:
         """Send what the session has to say; False if some of it must wait for room in the queue."""

@@ -141,14 +141,15 @@ class Mailboxes:
         return Missed(is_all, messages)
 
     def _newest(self, an_id: bytes, position: int) -> tuple[list[Delivery], bool]:
-        """The messages of one id after a position, newest first, and whether they are all within the limits."""
+        """The messages of one id after a position, newest first, and whether the limits let all of them."""
         found: list[Delivery] = []
         size = 0
         for segment in reversed(self._segments):
             row = segment.index.get(an_id, [])
             for index in range(len(row) - 2, -1, -2):
                 at, message = row[index], row[index + 1]
-                assert isinstance(at, int) and isinstance(message, bytes)
+                assert isinstance(at, int)
+                assert isinstance(message, bytes)
                 if at <= position:
                     return found, True
                 size += len(message)

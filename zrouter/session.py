@@ -13,6 +13,7 @@ from itertools import islice
 from typing import Any, Final, TypeAlias
 
 from zrouter import wire
+from zrouter.resumption import Resumption
 from zrouter.wire import FromRouter, Message, Pair, encode
 
 # Ids in one login frame, and login frames that may be unanswered: a returning router is told of 100,000 ids
@@ -63,7 +64,8 @@ class Session:
     `holdings` lists every id that this peer holds, `connections` says on how many connections one is (0 = it
     has gone); the session asks them when the router has to be told, so there is no second copy of them.
     `report` gives the figures that go along with each heartbeat. `on_link` is told when the router has been
-    away for a while (False), and when it is there after that (True).
+    away for a while (False), and when it is there after that (True). `resumption` has the clients that want
+    to know what they missed.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class Session:
         connections: Callable[[bytes], int] = lambda _: 0,
         report: Callable[[], wire.Report] | None = None,
         on_link: Callable[[bool], None] | None = None,
+        resumption: Resumption | None = None,
     ) -> None:
         self.name = name
         self.welcome: wire.Welcome | None = None  # the router's terms, while it knows us
@@ -99,10 +102,12 @@ class Session:
         self._reported_bytes = 0
         self._report = report
         self._last_request = 0
-        self._waiting: dict[int, tuple[bytes, OnAnswer]] = {}
+        # Frame and owner of each request; no frame where repeating it is not what a new session wants.
+        self._waiting: dict[int, tuple[bytes | None, OnAnswer]] = {}
         self._to_repeat: list[int] = []  # requests refused for want of a Hello, so never acted on
         self._out: list[bytes] = []
         self._on_link = on_link
+        self._resumption = resumption
         self._away_since: float | None = None
         self._is_away_told = False
 
@@ -124,8 +129,10 @@ class Session:
         for _, on_answer in waiting.values():
             on_answer(LinkLostError("the link to the router broke before it answered"))
 
-    def receive(self, frame: bytes, now: float) -> wire.Deliver | wire.Evict | None:
+    def receive(self, frame: bytes, now: float) -> wire.Deliver | wire.Evict | wire.Resumed | None:
         """Take a frame from the router; what comes back is for the ids we hold.
+
+        A Resumed is to be given to `resumed`, after all messages that came before it have been dealt with.
 
         Raises:
             WireError: it is not a message.
@@ -133,16 +140,23 @@ class Session:
         message = wire.decode_from_router(frame)
         self._heard = now
         if type(message) is wire.Deliver:
-            self.lost_messages += max(0, message.seq - self._seq)
-            self._seq = message.seq + len(message.pairs)
+            if message.seq > self._seq:
+                self.lost_messages += message.seq - self._seq
+                if self._resumption is not None:
+                    self._resumption.lost()
+            self._seq = message.seq + len(message.messages)
             self._received_bytes += len(frame)
             if self.welcome and self._received_bytes - self._reported_bytes > self.welcome.window // 8:
                 self._heartbeat(now)
             return message
-        if type(message) is wire.Evict:
+        if type(message) is wire.Evict or type(message) is wire.Resumed:
             return message
         self._settle(message, now)
         return None
+
+    def resumed(self, message: wire.Resumed) -> None:
+        """Take this answer."""
+        self._answer(message.request, message)
 
     def tick(self, now: float) -> bool:
         """Heartbeat when due. False if the connection is dead: the shell closes it and makes another."""
@@ -169,13 +183,18 @@ class Session:
 
     def has_to_say(self) -> bool:
         """Whether `outgoing` may have something."""
-        return bool(self._out or self._unsaid)
+        return bool(
+            self._out or self._unsaid or (self._resumption is not None and self._resumption.has_requests())
+        )
 
     def outgoing(self, now: float) -> list[bytes]:
         """The frames to send now, in order."""
         if self.welcome is not None:
             while self._unsaid and self._logins_under_way < LOGINS_UNDER_WAY:
                 self._say_logins()
+            if self._resumption is not None and not self._unsaid:
+                for make, on_answer in self._resumption.requests():
+                    self.ask(make, on_answer, is_repeated=False)
         out, self._out = self._out, []
         if out:
             self._said = now
@@ -191,11 +210,15 @@ class Session:
         """Whether the router knows all that we hold."""
         return self.welcome is not None and not self._unsaid and not self._logins_under_way
 
-    def ask(self, make: Callable[[int], Message], on_answer: OnAnswer) -> int:
-        """Send a request; `on_answer` gets its answer, or the RouterError that came instead."""
+    def ask(self, make: Callable[[int], Message], on_answer: OnAnswer, *, is_repeated: bool = True) -> int:
+        """Send a request; `on_answer` gets its answer, or the RouterError that came instead.
+
+        One that the router refuses because it does not know us is sent again once it does, if it
+        `is_repeated`.
+        """
         self._last_request += 1
         frame = encode(make(self._last_request))
-        self._waiting[self._last_request] = (frame, on_answer)
+        self._waiting[self._last_request] = (frame if is_repeated else None, on_answer)
         self._out.append(frame)
         return self._last_request
 
@@ -254,12 +277,19 @@ class Session:
         self._logins_under_way = 0
         self._next_heartbeat = now  # with the first report
         self._unsaid = dict.fromkeys(self._holdings())
+        for request in [request for request, (frame, _) in self._waiting.items() if frame is None]:
+            del self._waiting[request]
         repeat, self._to_repeat = self._to_repeat, []
-        self._out.extend(self._waiting[request][0] for request in repeat if request in self._waiting)
+        for request in repeat:
+            frame = self._waiting.get(request, (None,))[0]
+            if frame is not None:
+                self._out.append(frame)
+        if self._resumption is not None:
+            self._resumption.welcomed(welcome.epoch)
 
     def _refused(self, error: wire.Error, now: float) -> None:
         if error.request in self._waiting:
-            if error.code == wire.SAY_HELLO and self._waiting[error.request][1] != self._said_login:
+            if error.code == wire.SAY_HELLO and self._waiting[error.request][0] is not None:
                 self._to_repeat.append(error.request)
             else:
                 self._answer(error.request, RefusedError(error.code, error.text))
@@ -296,7 +326,7 @@ class Session:
 
     def _say_login(self, make: Callable[[int], Message]) -> None:
         self._logins_under_way += 1
-        self.ask(make, self._said_login)
+        self.ask(make, self._said_login, is_repeated=False)
 
     def _said_login(self, answer: Answer) -> None:
         self._logins_under_way = max(0, self._logins_under_way - 1)

@@ -61,15 +61,17 @@ class RouterSettings:
     )
     mailbox_bytes: int = setting(64 * 1024, "Bytes of these, for each id.", type=BYTES)
     mailbox_seconds: float = setting(
-        120.0, "How long messages are kept for clients that come back; 0 = not at all.",
-        type=click.FloatRange(0), unit="s",
+        120.0,
+        "How long messages are kept for clients that come back; 0 = not at all.",
+        type=click.FloatRange(0),
+        unit="s",
     )
     mailbox_total: int = setting(
         128 * 1024 * 1024, "What is kept for all ids together; beyond it the oldest go.", type=BYTES
     )
     mailbox_ids: int = setting(
         1_000_000,
-        "Ids without a connection that messages are kept for; beyond it, those that left first are forgotten.",
+        "Ids without a connection that messages are kept for; beyond it, who left first is forgotten.",
         type=click.IntRange(0),
     )
     log_level: str = setting("info", "How much to log.", type=click.Choice(LEVELS))

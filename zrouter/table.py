@@ -3,9 +3,9 @@
 Owns: id -> route and holder -> ids, and that the two agree; which ids left a short while ago. Must not know:
 the link, leases, messages, the time (`now` is an argument, in seconds).
 
-A route is what the hot loop needs for one id, in one look-up: a callable that takes the message into the inbox
-of each holder, the number of connections, and the holders. All ids that one holder holds on the same number of
-connections share one route, so an id costs two dict slots and its bytes: about 150 B.
+A route is what the hot loop needs for one id, in one look-up: a callable that takes the message into the
+inbox of each holder, the number of connections, and the holders. All ids that one holder holds on the same
+number of connections share one route, so an id costs two dict slots and its bytes: about 150 B.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ from zrouter import wire
 from zrouter.burst import Burst
 from zrouter.counters import Counters
 from zrouter.limits import Limits
+from zrouter.mailbox import Mailboxes
 from zrouter.peers import Peer
 from zrouter.table import RoutingTable
 
@@ -82,7 +83,7 @@ def link() -> dict[str, float]:
 def rules() -> dict[str, float]:
     """A pair's way through our own code, in batches."""
     table = RoutingTable()
-    burst = Burst(table, Limits(), Counters())
+    burst = Burst(table, Mailboxes(Limits()), Limits(), Counters())
     frontend, sender = Peer(b"\0f", "f", b"i" * 8, 1.0, 0.0), Peer(b"\0s", "s", b"i" * 8, 1.0, 0.0)
     ids = [b"%d" % number for number in range(10_000)]
     for an_id in ids:
@@ -91,7 +92,7 @@ def rules() -> dict[str, float]:
     frame = wire.encode(send)
 
     def route() -> None:
-        burst.send(sender, len(frame), send)
+        burst.send(sender, frame, send)
         burst.deliveries([frontend])
         burst.end()
         frontend.handed_bytes = 0

@@ -89,7 +89,7 @@ def test_workers_of_a_killed_supervisor_end_and_close_their_clients(
     psutil.wait_procs(orphans, timeout=5)
     assert not any(orphan.is_running() for orphan in orphans)
     for client in clients.values():
-        assert client.read_to_end().endswith(chunked.LAST_CHUNK)
+        assert client.read_to_end().endswith(chunked.LAST)
     eventually(lambda: api.stats()["ids"] == 0)
 
 
@@ -120,7 +120,7 @@ def test_sigterm_ends_clients_with_the_last_chunk_and_the_exit_code_is_0(
     clients = clients_of_both(program)
     assert program.stop() == 0
     for client in clients.values():
-        assert client.read_to_end().endswith(chunked.LAST_CHUNK)
+        assert client.read_to_end().endswith(chunked.LAST)
     eventually(lambda: api.stats()["ids"] == 0)
     assert api.stats()["goodbyes"] == 2
 

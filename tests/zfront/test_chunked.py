@@ -32,7 +32,7 @@ class Body:
 @given(st.lists(st.tuples(st.integers(1, 10_000), TEXT), max_size=5))
 def test_a_message_comes_back_out_of_its_chunk_with_its_number(messages: list[tuple[int, str]]) -> None:
     made = [chunked.message_chunk(n, chunked.escape(text.encode())) for n, text in messages]
-    body = Body(chunked.HEAD + b"".join(made) + chunked.LAST_CHUNK)
+    body = Body(chunked.HEAD + b"".join(made) + chunked.LAST)
     assert body.is_complete
     assert len(body.chunks) == len(messages)
     for chunk, (number, text) in zip(body.chunks, messages, strict=True):

@@ -10,7 +10,7 @@ from statistics import median
 from tests.conftest import Program
 from zfront.link import Link
 from zrouter.client import RouterClient
-from zrouter.wire import Pair
+from zrouter.wire import Delivery
 
 BURST = 4096
 BURSTS = 50
@@ -25,7 +25,7 @@ async def _flooded(router: str) -> None:
     bursts: Counter[int] = Counter()
     turn = got = 0
 
-    def deliver(pairs: list[Pair]) -> None:
+    def deliver(pairs: list[Delivery]) -> None:
         nonlocal got
         got += len(pairs)
         bursts[turn] += 1

@@ -8,35 +8,42 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zfront.visit import CHUNKED_PATH, MAX_IDS, BadVisitError, Visit, read_visit
+from zfront.transports import CHUNKED, chunked
+from zfront.visit import MAX_IDS, BadVisitError, Visit, read_visit
 
 IDS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=60).filter(
     lambda text: len(text.encode()) <= 255
 )
 
 
+def read(path: str, query: str) -> Visit:
+    visit = read_visit(chunked.PATH + path, query)
+    assert visit is not None
+    return visit
+
+
 @given(IDS)
 def test_an_id_comes_out_of_the_path_as_it_went_in(an_id: str) -> None:
-    assert read_visit(CHUNKED_PATH + quote(an_id, safe=""), "") == Visit((an_id.encode(),), False, 0.0)
+    assert read(quote(an_id, safe=""), "") == Visit(CHUNKED, (an_id.encode(),))
 
 
 @given(st.lists(IDS, min_size=1, max_size=10), st.booleans(), st.sampled_from([0.0, 0.5, 10.0]))
 def test_all_of_it_comes_out_of_the_query(ids: list[str], welcome: bool, tick_s: float) -> None:
     query = urlencode([("id", an_id) for an_id in ids[1:]] + [("welcome", int(welcome)), ("tick", tick_s)])
-    visit = read_visit(CHUNKED_PATH + quote(ids[0], safe=""), query)
-    assert visit == Visit(tuple(dict.fromkeys(an_id.encode() for an_id in ids)), welcome, tick_s)
+    visit = read(quote(ids[0], safe=""), query)
+    assert visit == Visit(CHUNKED, tuple(dict.fromkeys(an_id.encode() for an_id in ids)), welcome, tick_s)
 
 
 @given(IDS.filter(lambda text: not set(text) & set("%?&=+;#")))
 def test_bytes_that_are_not_percent_encoded_are_the_ids_own(an_id: str) -> None:
     raw = an_id.encode().decode("latin-1")
-    assert read_visit(CHUNKED_PATH + raw, f"id=0&id={raw}").ids[0] == an_id.encode()
-    assert read_visit(CHUNKED_PATH + "0", f"id={raw}").ids == tuple(dict.fromkeys((b"0", an_id.encode())))
+    assert read(raw, f"id=0&id={raw}").ids[0] == an_id.encode()
+    assert read("0", f"id={raw}").ids == tuple(dict.fromkeys((b"0", an_id.encode())))
 
 
 def test_a_tick_is_rounded_to_tenths() -> None:
     asked = ("0.1", "0.14999", "0.25001", "3600", "0")
-    ticks = [read_visit(CHUNKED_PATH + "a", f"tick={tick}").tick_s for tick in asked]
+    ticks = [read("a", f"tick={tick}").tick_s for tick in asked]
     assert ticks == [0.1, 0.1, 0.3, 3600.0, 0.0]
 
 
@@ -60,4 +67,4 @@ def test_a_tick_is_rounded_to_tenths() -> None:
 )
 def test_what_can_not_be_had_says_why(path: str, query: str, why: str) -> None:
     with pytest.raises(BadVisitError, match=why):
-        read_visit(CHUNKED_PATH + path, query)
+        read(path, query)

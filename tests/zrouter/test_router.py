@@ -39,8 +39,8 @@ def test_a_burst_is_one_frame_for_each_frontend_and_a_receipt_for_each_send() ->
     router.receive([(S, encode(wire.Send(1, [(b"a", b"1"), (b"b", b"2"), (b"c", b"3")])))], 0.0)
     router.receive([(S, encode(wire.Send(2, [(b"b", b"4")])))], 0.0)
     assert end_burst(router) == [
-        (F1, wire.Deliver(0, [(b"a", b"1"), (b"b", b"2"), (b"b", b"4")])),
-        (F2, wire.Deliver(0, [(b"b", b"2"), (b"b", b"4")])),
+        (F1, wire.Deliver(0, [(b"a", b"1", 1), (b"b", b"2", 2), (b"b", b"4", 4)])),
+        (F2, wire.Deliver(0, [(b"b", b"2", 2), (b"b", b"4", 4)])),
         (S, wire.Receipts([(1, [1, 5, 0]), (2, [5])])),
     ]
     assert router.counters.nobody == 1
@@ -52,7 +52,9 @@ def test_an_unreachable_frontend_is_taken_from_the_receipts() -> None:
     for address, frame in router.deliveries():
         if address == F1:
             router.undeliverable(address, frame, gone=True)
-    assert [wire.decode_from_router(frame) for _, frame in router.replies()] == [wire.Receipts([(1, [0, 3])])]
+    assert [wire.decode_from_router(frame) for _, frame in router.replies()] == [
+        wire.Receipts([(1, [wire.KEPT, 3])])
+    ]
     assert router.counters.dropped_unreachable == 2
     assert len(router.table) == 1
 
@@ -64,13 +66,13 @@ def test_a_frontend_with_too_much_under_way_gets_no_more_until_it_reports() -> N
     for _ in range(2):
         router.receive([(S, send)], 0.0)
         answers.append(end_burst(router)[-1])
-    assert answers == [(S, wire.Receipts([(1, [1])])), (S, wire.Receipts([(1, [0])]))]
+    assert answers == [(S, wire.Receipts([(1, [1])])), (S, wire.Receipts([(1, [wire.KEPT])]))]
     assert router.counters.dropped_backlog == 1
     router.receive([(F1, encode(wire.Heartbeat(1000)))], 0.0)
     router.receive([(S, send)], 0.0)
     out = dict(end_burst(router))
     assert out[S] == wire.Receipts([(1, [1])])
-    assert out[F1] == wire.Deliver(2, [(b"a", b"x" * 60)])  # 2: the dropped one is counted
+    assert out[F1] == wire.Deliver(2, [(b"a", b"x" * 60, 3)])  # 2: the dropped one is counted
 
 
 def test_the_silent_are_forgotten_but_not_when_the_router_itself_was_away() -> None:

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from typing import Final
 
-HEAD: Final = (
-    b"HTTP/1.1 200 OK\r\n"
-    b"Content-Type: text/html; charset=utf-8\r\n"
-    b"Transfer-Encoding: chunked\r\n"
-    b"Cache-Control: no-cache\r\n"
-    b"X-Accel-Buffering: no\r\n\r\n"
-)
+from zfront.transports.chunks import LAST, chunk, head
 
+__all__ = ["HEAD", "LAST", "PATH", "TYPE", "escape", "message_chunk", "tick_chunk", "welcome_chunk"]
+
+PATH: Final = "/test/"
+TYPE: Final = "text/html; charset=utf-8"
+HEAD: Final = head(TYPE)
 
 # Ready-made pieces of the usual chunks: formatting numbers is most of the work otherwise. About 100 KB.
 _SIZES: Final = [b"%x\r\n" % size for size in range(1024)]
@@ -53,11 +52,3 @@ def welcome_chunk(an_id: bytes) -> bytes:
 def tick_chunk(number: int, an_id: bytes) -> bytes:
     """What `?tick=S` asks for, every S seconds."""
     return chunk(b"Chunk %d for id %b<br/>\n" % (number, escape(an_id)))
-
-
-def chunk(data: bytes) -> bytes:
-    """One chunk of a chunked body."""
-    return b"%x\r\n%b\r\n" % (len(data), data)
-
-
-LAST_CHUNK: Final = b"0\r\n\r\n"

@@ -37,7 +37,7 @@ def test_the_last_chunk_ends_the_response_and_others_go_on() -> None:
     fed = Fed("chunked", 1, 2)
     for connection in (1, 2):
         fed.feed(connection, chunked.HEAD)
-    fed.feed(1, chunked.LAST_CHUNK)
+    fed.feed(1, chunked.LAST)
     fed.feed(2, ONE)
     assert fed.error(1) == ""
     assert 2 not in fed.endings

@@ -1,4 +1,4 @@
-"""`GET /test/<id>` when it did not come the short way through the door, and HEAD for it."""
+"""GET of a stream that did not come the short way through the door, and HEAD of it."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from zfront.handlers.methods import KNOWN, EveryMethod
 from zfront.held import HeldLot
 from zfront.room import RETRY_AFTER_S, Room
 from zfront.stream import take_over
+from zfront.transports import TYPES
 from zfront.visit import BadVisitError, Visit, read_visit
 
 
-class ChunkedHandler(RequestHandler):
+class StreamHandler(RequestHandler):
     """Takes the socket away from Tornado and parks it."""
 
     SUPPORTED_METHODS = EveryMethod()
@@ -51,8 +52,7 @@ class ChunkedHandler(RequestHandler):
 
     def head(self) -> None:
         """The head that GET would answer with."""
-        self._visit()
-        self.set_header("Content-Type", "text/html; charset=utf-8")
+        self.set_header("Content-Type", TYPES[self._visit().kind])
         self.set_header("Cache-Control", "no-cache")
         self.flush()  # before Tornado adds a length and a tag, which the stream does not have
 
@@ -62,9 +62,12 @@ class ChunkedHandler(RequestHandler):
 
     def _visit(self) -> Visit:
         try:
-            return read_visit(self.request.path, self.request.query)
+            last_event_id = self.request.headers.get("Last-Event-ID", "")
+            visit = read_visit(self.request.path, self.request.query, last_event_id)
         except BadVisitError as error:
             raise HTTPError(400, reason="Bad Request", log_message=str(error)) from None
+        assert visit is not None  # app.py leads only such paths here
+        return visit
 
     def write_error(self, status_code: int, **kwargs: object) -> None:
         """One line of text."""

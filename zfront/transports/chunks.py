@@ -1,0 +1,23 @@
+"""Chunks of a body of HTTP/1.1 whose length is not known before (RFC 9112, section 7.1)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+LAST: Final = b"0\r\n\r\n"
+
+
+def head(content_type: str) -> bytes:
+    """The head of an answer that is a stream, for whatever stands between us and the client, too."""
+    return (
+        b"HTTP/1.1 200 OK\r\n"
+        b"Content-Type: %b\r\n"
+        b"Transfer-Encoding: chunked\r\n"
+        b"Cache-Control: no-cache\r\n"
+        b"X-Accel-Buffering: no\r\n\r\n" % content_type.encode()
+    )
+
+
+def chunk(data: bytes) -> bytes:
+    """One chunk."""
+    return b"%x\r\n%b\r\n" % (len(data), data)

@@ -1,0 +1,33 @@
+"""A stream of JSON objects, one a line, for programs: curl, phones, other servers.
+
+Owns: the bytes of a line. Must not know: sockets.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from zfront.transports import objects
+from zfront.transports.chunks import LAST, chunk, head
+
+__all__ = ["ALIVE", "HEAD", "LAST", "PATH", "TYPE", "gap", "message", "opened"]
+
+PATH: Final = "/stream/"
+TYPE: Final = "application/x-ndjson"
+HEAD: Final = head(TYPE)
+ALIVE: Final = chunk(b"\n")
+
+
+def opened(offset: bytes) -> bytes:
+    """The first line."""
+    return chunk(objects.opened(offset) + b"\n")
+
+
+def message(an_id: bytes, message: bytes, offset: bytes) -> bytes:
+    """One line."""
+    return chunk(objects.message(an_id, message, offset) + b"\n")
+
+
+def gap(why: str, offset: bytes) -> bytes:
+    """One line."""
+    return chunk(objects.gap(why, offset) + b"\n")

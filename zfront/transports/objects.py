@@ -1,0 +1,49 @@
+"""The JSON objects that programs get, whatever carries them: lines, WebSocket messages, answers to polls."""
+
+from __future__ import annotations
+
+import base64
+
+import msgspec
+
+
+class _Opened(msgspec.Struct, tag_field="event", tag="open", gc=False):
+    offset: str
+
+
+class _Gap(msgspec.Struct, tag_field="event", tag="gap", gc=False):
+    offset: str
+    reason: str
+
+
+class _Text(msgspec.Struct, gc=False):
+    id: str
+    offset: str
+    message: str
+
+
+class _Binary(msgspec.Struct, gc=False):
+    id: str
+    offset: str
+    base64: str
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+def opened(offset: bytes) -> bytes:
+    """The client is logged in, and misses nothing from here on."""
+    return _encode(_Opened(offset.decode()))
+
+
+def message(an_id: bytes, message: bytes, offset: bytes) -> bytes:
+    """A message: its text, or its bytes in base64 if they are not UTF-8."""
+    try:
+        return _encode(_Text(an_id.decode(), offset.decode(), message.decode()))
+    except UnicodeDecodeError:
+        return _encode(_Binary(an_id.decode(), offset.decode(), base64.b64encode(message).decode()))
+
+
+def gap(why: str, offset: bytes) -> bytes:
+    """Some messages before this are gone."""
+    return _encode(_Gap(offset.decode(), why))
