@@ -19,10 +19,17 @@ PURE = [
     "zrouter/burst.py",
     "zrouter/router.py",
     "zrouter/session.py",
+    "zrouter/mailbox.py",
+    "zrouter/cursor.py",
+    "zrouter/resumption.py",
     "zfront/audience.py",
     "zfront/visit.py",
     "zfront/ticks.py",
+    "zfront/transports/chunks.py",
     "zfront/transports/chunked.py",
+    "zfront/transports/objects.py",
+    "zfront/transports/ndjson.py",
+    "zfront/transports/sse.py",
     "zflood/swarm/tally.py",
     "zflood/swarm/roster.py",
     "zflood/swarm/transports/interface.py",
@@ -43,7 +50,7 @@ PURE = [
 WORLD = {"socket", "select", "asyncio", "zmq", "tornado", "lmdb", "redis", "time", "datetime"}
 
 # zfront and zflood stand on these rooms of zrouter, zrouter on neither, and they never on each other.
-GROUND = {"wire", "client", "aio", "session", "dealer", "daemon"}
+GROUND = {"wire", "cursor", "resumption", "client", "aio", "session", "dealer", "daemon"}
 
 
 def imports(path: Path) -> set[str]:

@@ -67,6 +67,8 @@ class Room:
             self._numbers.extend([0] * 1024)
         self._kinds[descriptor] = visit.kind
         self.lot.park(descriptor)
+        if visit.tick_s:
+            self._ticks.add(descriptor, visit.tick_s, time.monotonic())
         for an_id in self.audience.add(descriptor, visit.ids):
             self._changed(an_id)
         if visit.kind == CHUNKED:
@@ -74,8 +76,6 @@ class Room:
             self._numbers[descriptor] = 0
             if visit.welcome:
                 head += chunked.welcome_chunk(visit.ids[0])
-            if visit.tick_s:
-                self._ticks.add(descriptor, visit.tick_s, time.monotonic())
         else:
             head = STREAMS[visit.kind].HEAD
             self._hold(descriptor)

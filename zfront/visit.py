@@ -8,9 +8,8 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 from urllib.parse import parse_qs, unquote_to_bytes
 
-from zfront.transports import PATHS
-from zrouter import cursor
-from zrouter.cursor import NEW, Cursor
+from zfront.transports import CHUNKED, PATHS
+from zrouter.cursor import NEW, Cursor, read_cursor
 from zrouter.wire import WireError, check_ids
 
 MAX_IDS: Final = 64  # ids of one connection
@@ -48,7 +47,7 @@ def read_visit(path: str, query: str, last_event_id: str = "") -> Visit | None:
         return None
     first = unquote_to_bytes(path[end:].encode("latin-1"))
     if not query:
-        return Visit(kind, _checked((first,)), cursor=cursor.read(last_event_id))
+        return Visit(kind, _checked((first,)), cursor=read_cursor(last_event_id))
     try:
         query = query.encode("latin-1").decode(errors="surrogateescape")
         values = parse_qs(query, max_num_fields=_FIELDS, errors="surrogateescape")
@@ -63,8 +62,10 @@ def read_visit(path: str, query: str, last_event_id: str = "") -> Visit | None:
         return values.get(name, [default])[-1]
 
     # A browser that comes back by itself asks for the same URL, so what it says in the header is newer.
-    since = cursor.read(last_event_id or last("since", ""))
-    return Visit(kind, _checked(ids), last("welcome", "0") == "1", _tick(last("tick", "0")), since)
+    since = read_cursor(last_event_id or last("since", ""))
+    if kind != CHUNKED:
+        return Visit(kind, _checked(ids), cursor=since)
+    return Visit(kind, _checked(ids), last("welcome", "0") == "1", _tick(last("tick", "0")))
 
 
 def _checked(ids: tuple[bytes, ...]) -> tuple[bytes, ...]:

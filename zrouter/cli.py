@@ -17,7 +17,7 @@ from zrouter.daemon.arguments import ENDPOINT, ID
 from zrouter.daemon.exposure import check_zmq
 from zrouter.daemon.options import options
 from zrouter.settings import RouterSettings
-from zrouter.wire import DEFAULT_ROUTER
+from zrouter.wire import DEFAULT_ROUTER, KEPT
 
 
 def main() -> NoReturn:
@@ -105,7 +105,15 @@ def send(id: str, message: str, router: str, timeout: float, as_json: bool) -> N
     with _connect(router, timeout, "send") as client:
         connections = client.send(id, body)
     if as_json:
-        print(json.dumps({"id": id, "bytes": len(body), "connections": connections}))
+        receipt = {
+            "id": id,
+            "bytes": len(body),
+            "connections": max(0, connections),
+            "kept": connections == KEPT,
+        }
+        print(json.dumps(receipt))
+    elif connections == KEPT:
+        print(f"kept for {id}, who left a short while ago")
     elif connections:
         print(f"handed to {connections} connection{'s' if connections > 1 else ''}")
     else:

@@ -29,7 +29,7 @@ NEW: Final = Cursor(0, 0)
 UNKNOWN: Final = Cursor(1, 0)
 
 
-def read(text: str) -> Cursor:
+def read_cursor(text: str) -> Cursor:
     """What `Cursor.text` wrote; UNKNOWN if that did not write it, NEW if it is empty."""
     if not text:
         return NEW

@@ -86,9 +86,9 @@ class RouterSettings:
             raise click.UsageError(
                 f"--max-message {self.max_message} does not fit --max-frame {self.max_frame}"
             )
-        if self.max_frame + BURST_BYTES > self.window:
+        if 3 * (self.max_frame + BURST_BYTES) > self.window:  # so much, with the positions of empty messages
             raise click.UsageError(
-                f"--window {self.window} is less than a burst: --max-frame and {BURST_BYTES} bytes"
+                f"--window {self.window} is less than a burst: 3 times --max-frame and {BURST_BYTES} bytes"
             )
 
     def limits(self) -> Limits:
