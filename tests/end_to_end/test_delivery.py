@@ -9,6 +9,7 @@ import pytest
 
 from tests.conftest import Client, Program, eventually, needs_curl, wait_for
 from zrouter.client import RouterClient
+from zrouter.wire import KEPT
 
 
 @pytest.fixture(params=[(), ("--no-park",)], ids=["parked", "held"])
@@ -71,7 +72,7 @@ def test_a_client_that_left_gets_nothing(front: Program, api: RouterClient) -> N
     wait_for(api, "1", 1)
     client.socket.close()
     wait_for(api, "1", 0)
-    assert api.send("1", "x") == 0
+    assert api.send("1", "x") == KEPT
 
 
 def test_a_kicked_client_is_closed(front: Program, api: RouterClient) -> None:
@@ -193,7 +194,7 @@ def test_a_client_that_never_reads_is_closed_and_counted(front: Program, api: Ro
     wait_for(api, "slow", 1)
     wait_for(api, "quick", 1)
     body = b"x" * 60_000
-    eventually(lambda: api.send_many([(b"slow", body)] * 16)[0] == 0)
+    eventually(lambda: api.send_many([(b"slow", body)] * 16)[0] == KEPT)
     eventually(lambda: api.stats()["frontends"][0].get("closed_slow") == 1)
     assert api.send("quick", "still here") == 1
     quick.read_until(b"'still here'")

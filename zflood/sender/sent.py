@@ -45,13 +45,14 @@ class Totals:
         return merged
 
     def as_json(self) -> dict[str, Any]:
-        """For `--json`. `handed` and `nobody` are a router's receipts, `statuses` an HTTP server's."""
+        """For `--json`. `handed`, `nobody` and `kept` are a router's receipts, `statuses` an HTTP server's."""
         latencies = self.latencies()
         return {
             "seconds": round(self.seconds, 6),
             "messages": self.messages,
             "handed": self.receipts.get("handed"),
             "nobody": self.receipts.get("nobody"),
+            "kept": self.receipts.get("kept", 0 if "nobody" in self.receipts else None),
             "statuses": {
                 kind.removeprefix("status "): count
                 for kind, count in self.receipts.items()

@@ -11,13 +11,14 @@ from zflood.sender.outlets import Outcome, OutletError
 from zrouter.aio import AsyncRouterClient
 from zrouter.client import default_name
 from zrouter.session import RouterError
-from zrouter.wire import Pair
+from zrouter.wire import KEPT, Pair
 
 
 class RouterOutlet:
     """One link to the router, for all senders of this process.
 
-    Receipts: `handed`, connections that messages were handed to, and `nobody`, messages whose id nobody held.
+    Receipts: `handed`, connections that messages were handed to; `nobody`, messages whose id nobody held;
+    `kept`, if there are any, messages for those who left a short while ago.
     """
 
     most = 1000
@@ -42,7 +43,9 @@ class RouterOutlet:
             handed: Sequence[int] = await self._client.send_many(pairs)
         except RouterError as error:
             handed, kind = error.handed, str(error)
-        return Outcome(len(handed), {"handed": sum(handed), "nobody": handed.count(0)}, kind)
+        kept = handed.count(KEPT)
+        receipts = {"handed": sum(handed) - kept * KEPT, "nobody": handed.count(0)}
+        return Outcome(len(handed), {**receipts, "kept": kept} if kept else receipts, kind)
 
     async def close(self) -> None:
         await self._client.close()
