@@ -69,7 +69,8 @@ def test_what_does_not_hold_makes_the_exit_code_1(tmp_path: Path) -> None:
 
 
 def test_clients_come_back_from_both_kinds_of_cut(tmp_path: Path) -> None:
-    done = run(tmp_path / "report", "storm", "--set", "clients=200", "--set", "all_times=800", "--json")
+    changes = ("clients=200", "all_times=800", "rest_s=0.1", "messages=500")
+    done = run(tmp_path / "report", "storm", *(f"--set={change}" for change in changes), "--json")
     assert done.returncode == 0, done.stderr
     for one in json.loads(done.stdout)["runs"]:
         assert one["figures"]["cut.times"] == 3

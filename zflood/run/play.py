@@ -107,12 +107,7 @@ def _of_the_run(stage: Stage, steps: list[StepOutcome]) -> Figures:
         values = [value for key, value in by_step.items() if key.partition(".")[2] == name]
         if values:
             figures[name] = sum(values)
-    if len(seen.latencies):
-        figures["p50_ms"], figures["p99_ms"] = (
-            seen.latencies.percentile_ms(50),
-            seen.latencies.percentile_ms(99),
-        )
-        figures["max_ms"] = seen.latencies.max_ms()
+    figures |= seen.latencies.figures()
     for group in (ROUTER, FRONTEND):
         if samples := stage.samples.get(group):
             figures[f"{group}_rss_max_mb"] = round(max(sample.rss_kb for sample in samples) / 1024, 2)
