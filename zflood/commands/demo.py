@@ -19,9 +19,15 @@ def demo(clients: int, seconds: float) -> None:
     Example:
       zflood demo --clients 1000 --seconds 5
     """
+    from zflood.commands.scenarios import read, text_of
     from zflood.demo import run_demo
     from zflood.run.programs import end_in_order
 
+    changed = {"clients": str(clients), "seconds": str(seconds)}
+    (one,) = read("demo", text_of("demo")[1], changed).plays
     end_in_order()
-    if not run_demo(clients, seconds):
+    outcome = run_demo(one)
+    if outcome.exit_code:
+        sys.exit(outcome.exit_code)
+    if not outcome.holds():
         sys.exit(program.EXIT_COULD_NOT)

@@ -10,16 +10,18 @@ import re
 from pathlib import Path
 from typing import Any, Final
 
+import psutil
 from msgspec import Struct
 
 from zflood.memory import Sample
-from zflood.moments import Moment
+from zflood.moments import Mark, Moment
 from zflood.run.expectation import Expectation
 from zflood.run.narrator import Narrator
 from zflood.run.programs import ProgramError
 from zflood.run.scenario import Play
 from zflood.run.stage import FRONTEND, ROUTER, Stage, StopError
 from zflood.run.steps import Figures, carry_out
+from zrouter.daemon.program import EXIT_INTERRUPTED
 from zrouter.session import RouterError
 
 _SUMS: Final = ("sent", "handed", "nobody", "received", "lost")
@@ -50,8 +52,10 @@ class Outcome(Struct):
     figures: Figures  # of the whole run, and of each step as `step.figure`
     checks: list[Check]
     moments: list[Moment]
+    marks: list[Mark]
     samples: dict[str, list[Sample]]
     stopped: str  # why it could not be carried out to its end; empty if it was
+    exit_code: int  # what a signal asks of us; 0 = there was none
 
     def holds(self) -> bool:
         """Whether it came to its end, and all held that must."""
@@ -60,10 +64,10 @@ class Outcome(Struct):
 
 def play(play: Play, folder: Path, narrator: Narrator) -> Outcome:
     """Carry out one run; its logs and samples are written to the folder, which is made."""
-    folder.mkdir(parents=True, exist_ok=True)
-    outcome = Outcome(play.name, play.settings, [], {}, [], [], {}, "")
+    outcome = Outcome(play.name, play.settings, [], {}, [], [], [], {}, "", 0)
     stage = Stage(folder, play.services, play.sample_s, play.min_free_mb, narrator)
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         with stage:
             try:
                 for step in play.steps:
@@ -72,12 +76,18 @@ def play(play: Play, folder: Path, narrator: Narrator) -> Outcome:
                     figures = carry_out(stage, step)
                     outcome.steps.append(StepOutcome(step.name, began_s, figures))
                     narrator.say(f"{step.name} is done: {in_words(figures)}")
+                stage.check()
             finally:
                 outcome.figures = _of_the_run(stage, outcome.steps)
-    except (StopError, ProgramError, RouterError) as error:
+    except (StopError, ProgramError, RouterError, OSError, psutil.Error) as error:
         outcome.stopped = str(error)
-        narrator.say(f"stopped: {error}")
-    outcome.moments, outcome.samples = stage.moments, stage.samples
+    except KeyboardInterrupt:
+        outcome.stopped, outcome.exit_code = "interrupted", EXIT_INTERRUPTED
+    except SystemExit as ended:
+        outcome.stopped, outcome.exit_code = "ended from outside", int(ended.code or 0)
+    if outcome.stopped:
+        narrator.say(f"stopped: {outcome.stopped}")
+    outcome.moments, outcome.marks, outcome.samples = stage.moments, stage.marks, stage.samples
     outcome.checks = [_check(expectation, outcome.figures) for expectation in play.expect]
     return outcome
 

@@ -61,6 +61,7 @@ class Program:
                 errors="replace",
                 env={name: value for name, value in os.environ.items() if not name.startswith(_NOT_OURS)},
                 preexec_fn=_end_with_us,
+                process_group=0,  # Ctrl-C is for us, who end the programs in their order
             )
         self.ps = psutil.Process(self.process.pid)
         self._reader = threading.Thread(target=self._read, daemon=True)

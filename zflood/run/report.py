@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import io
+import math
 import os
 import platform
 import sys
@@ -96,7 +97,7 @@ def write(
     folder: Path, name: str, scenario: Scenario, outcomes: Sequence[Outcome], began: datetime
 ) -> dict[str, Any]:
     """Write all of it; what report.json says."""
-    from jinja2 import Environment, select_autoescape
+    from jinja2 import Environment
 
     report = _contents(name, scenario, outcomes, began)
     (folder / "report.json").write_text(as_json_text(report) + "\n")
@@ -105,8 +106,6 @@ def write(
         plot.save(figure, folder / f"{file}.png")
     for outcome in outcomes:
         write_moments(folder / slug(outcome.name) / "moments.tsv", outcome.moments)
-    environment = Environment(autoescape=select_autoescape(["html"]), trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"number": number, "label": _label}
     shown = {
         **report,
         "graphs": [{"file": f"{file}.png", "title": title} for file, (title, _) in graphs.items()],
@@ -114,8 +113,8 @@ def write(
     }
     for kind in ("html", "md"):
         text = (_TEMPLATES / f"report.{kind}.j2").read_text()
-        # A template of a string has no name that autoescape could go by.
-        environment.autoescape = kind == "html"
+        environment = Environment(autoescape=kind == "html", trim_blocks=True, lstrip_blocks=True)
+        environment.filters |= {"number": number, "label": _label}
         svgs = [_svg(figure) for _, figure in graphs.values()] if kind == "html" else []
         (folder / f"report.{kind}").write_text(
             environment.from_string(text).render(**shown, svgs=svgs) + "\n"
@@ -130,7 +129,7 @@ def as_json_text(report: dict[str, Any]) -> str:
 
 def number(value: float | None) -> str:
     """For people: thousands apart, three digits that matter."""
-    if value is None:
+    if value is None or not math.isfinite(value):
         return "-"
     if isinstance(value, int) or value == int(value) or abs(value) >= 1000:
         return f"{value:,.0f}"

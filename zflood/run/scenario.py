@@ -6,6 +6,7 @@ out (stage.py, steps.py). The form is documented in docs/scenarios.md, whose exa
 
 from __future__ import annotations
 
+import math
 import re
 import string
 import tomllib
@@ -22,6 +23,7 @@ Count = Annotated[int, Meta(ge=0)]
 AtLeastOne = Annotated[int, Meta(ge=1)]
 Positive = Annotated[float, Meta(gt=0, le=1e9)]
 Seconds = Annotated[float, Meta(ge=0, le=1e9)]
+NotNegative = Annotated[float, Meta(ge=0)]
 
 
 class ScenarioError(Exception):
@@ -46,7 +48,7 @@ class Connect(Step, tag="connect"):
     clients: AtLeastOne
     first_id: Count = 1
     rate: Seconds = 0  # new connections a second; 0 = as fast as they are made
-    processes: Count = 0  # 0 = as many as the descriptors ask for
+    processes: Annotated[int, Meta(ge=0, le=512)] = 0  # 0 = as many as the descriptors ask for
     path: str = "/test/%d"
     reconnect: bool = False
     within_s: Positive = 600
@@ -186,7 +188,7 @@ def read(text: str, changed: Mapping[str, str] | None = None) -> Scenario:
         ScenarioError: it is not TOML, or not a scenario, or there is no such setting.
     """
     try:
-        form = msgspec.convert(tomllib.loads(text), _Form)
+        form = msgspec.convert(_toml(text), _Form)
         settings = dict(form.settings)
         for name, value in (changed or {}).items():
             if name not in settings:
@@ -194,8 +196,6 @@ def read(text: str, changed: Mapping[str, str] | None = None) -> Scenario:
                 raise ScenarioError(f"no setting {name!r}; there are: {known}")
             settings[name] = _as_kind(name, value, settings[name])
         plays = [_play(form, run, {**settings, **run.set}) for run in form.runs]
-    except tomllib.TOMLDecodeError as error:
-        raise ScenarioError(f"not TOML: {error}") from None
     except msgspec.ValidationError as error:
         raise ScenarioError(str(error)) from None
     if not plays:
@@ -213,6 +213,15 @@ def slug(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "run"
 
 
+def _toml(text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise ScenarioError("not a scenario: it is nested too deeply") from None
+    except ValueError as error:  # not TOML, or a number of thousands of digits
+        raise ScenarioError(f"not TOML: {error}") from None
+
+
 def _play(form: _Form, run: Run, settings: dict[str, Value | list[str]]) -> Play:
     steps = msgspec.convert(_filled(form.steps, settings), list[AnyStep])
     return Play(
@@ -222,7 +231,7 @@ def _play(form: _Form, run: Run, settings: dict[str, Value | list[str]]) -> Play
         steps=_named(steps),
         expect=[_expectation(_filled(text, settings)) for text in form.expect],
         sample_s=msgspec.convert(_filled(form.sample_s, settings), Positive),
-        min_free_mb=msgspec.convert(_filled(form.min_free_mb, settings), float),
+        min_free_mb=msgspec.convert(_filled(form.min_free_mb, settings), NotNegative),
     )
 
 
@@ -258,8 +267,10 @@ def _as_kind(name: str, text: str, like: object) -> Value:
             return {"true": True, "false": False}[text.lower()]
         if isinstance(like, int):
             return int(text.replace("_", ""))
+        if isinstance(like, float) and math.isfinite(number := float(text)):
+            return number
         if isinstance(like, float):
-            return float(text)
+            raise ValueError(text)
     except (ValueError, KeyError):
         raise ScenarioError(f"{name}={text}: not {type(like).__name__}, as {like} is") from None
     if isinstance(like, list):

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from zflood.run.play import Outcome
@@ -25,7 +26,9 @@ def show_checks(outcomes: Sequence[Outcome]) -> None:
     for outcome in outcomes:
         for check in outcome.checks:
             held = "[green]yes[/]" if check.holds else "[red]NO[/]"
-            table.add_row(outcome.name, check.text, number(check.value), held)
+            table.add_row(escape(outcome.name), escape(check.text), number(check.value), held)
         if outcome.stopped:
-            table.add_row(outcome.name, f"[red]stopped:[/] {outcome.stopped}", "", "[red]NO[/]")
+            table.add_row(
+                escape(outcome.name), f"[red]stopped:[/] {escape(outcome.stopped)}", "", "[red]NO[/]"
+            )
     console.print(table)

@@ -212,7 +212,7 @@ class Stage:
             StopError: a program ended, or memory ran short.
         """
         for program in chain.from_iterable(self._groups.values()):
-            if program.has_ended():
+            if program.process.poll() is not None:
                 errors = in_words(self.seen().errors)
                 raise StopError(
                     f"{program.name} has ended: {program.said()}{f'; errors: {errors}' if errors else ''}"

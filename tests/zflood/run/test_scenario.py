@@ -62,6 +62,10 @@ def test_expectations_compare(expectation: str, figure: float, holds: bool) -> N
     ("text", "why"),
     [
         ("title = ", "not TOML"),
+        ("a = " + "[" * 5000, "nested too deeply"),
+        ("a = " + "9" * 5000, "not TOML"),
+        (SMALL + 'do = "rest"\nseconds = nan', ">= 0"),
+        (SMALL + 'do = "connect"\nclients = 1\nprocesses = 513', "<= 512"),
         ('title = "t"', "steps"),
         (SMALL + 'do = "dance"', "dance"),
         (SMALL + 'do = "connect"\nclients = 0', ">= 1"),
