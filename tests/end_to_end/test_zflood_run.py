@@ -69,7 +69,7 @@ def test_what_does_not_hold_makes_the_exit_code_1(tmp_path: Path) -> None:
 
 
 def test_clients_come_back_from_both_kinds_of_cut(tmp_path: Path) -> None:
-    changes = ("clients=200", "all_times=800", "rest_s=0.1", "messages=500")
+    changes = ("clients=200", "rest_s=0.1", "messages=500")
     done = run(tmp_path / "report", "storm", *(f"--set={change}" for change in changes), "--json")
     assert done.returncode == 0, done.stderr
     for one in json.loads(done.stdout)["runs"]:
@@ -137,10 +137,9 @@ def test_a_run_stops_before_memory_is_short(tmp_path: Path) -> None:
 
 def test_what_others_published_stands_beside_our_figure(tmp_path: Path) -> None:
     done = run(
-        tmp_path / "report", "hibernate", "--set", "clients=90", "--set", "all=100", "--set", "messages=100",
-        "--set", "bytes=100_000",
+        tmp_path / "report", "hibernate", "--set", "clients=90", "--set", "first=10", "--set", "messages=100",
     )  # fmt: skip
-    assert "Traceback" not in done.stderr
+    assert done.returncode == 0, done.stderr + done.stdout
     report = (tmp_path / "report" / "report.md").read_text()
     assert "| a connection, hibernated (there) or parked (here) | 8 KB |" in report
     assert "| 45 KB |" in report

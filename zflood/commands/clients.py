@@ -64,14 +64,11 @@ def clients(
     from zflood.crew import CrewError
     from zflood.lines import open_lines
     from zflood.swarm.show import show_clients
-    from zflood.swarm.swarm import Plan, TooManyError, processes_needed, run
+    from zflood.swarm.swarm import Plan, processes_needed, run
 
     wanted = _urls(url, ids, urls)
     network = _source(source, next(wanted.each(), ""))
-    try:
-        processes = processes or processes_needed(len(wanted))
-    except TooManyError as error:
-        raise click.UsageError(str(error)) from None
+    processes = processes or processes_needed(len(wanted))
     plan = Plan(wanted, rate, seconds, processes, network, every, transport, reconnect, board)
     try:
         with open_lines(json_out) as lines:

@@ -10,8 +10,22 @@ from zrouter.daemon import program
 
 
 @click.command()
-@click.option("--clients", type=click.IntRange(1), default=10_000, envvar="DEMO_CLIENTS", show_default=True)
-@click.option("--seconds", type=click.FloatRange(min=1), default=30, envvar="DEMO_SECONDS", show_default=True)
+@click.option(
+    "--clients",
+    type=click.IntRange(1),
+    default=10_000,
+    envvar="DEMO_CLIENTS",
+    show_default=True,
+    show_envvar=True,
+)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=1),
+    default=30,
+    envvar="DEMO_SECONDS",
+    show_default=True,
+    show_envvar=True,
+)
 def demo(clients: int, seconds: float) -> None:
     """Start a router, a frontend and clients, send 1,000 messages/s, and show a table; exits 1 on any loss.
 

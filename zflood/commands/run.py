@@ -22,12 +22,24 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("scenario")
 @click.option(
-    "--report", type=click.Path(file_okay=False, path_type=Path),
+    "--report", type=click.Path(file_okay=False, path_type=Path), show_envvar=True,
     help="The folder to write, which is made; default: zflood-SCENARIO-TIME.",
 )  # fmt: skip
-@click.option("--set", "changes", multiple=True, metavar="NAME=VALUE", help="Change a setting of it.")
-@click.option("--hours", type=click.FloatRange(min=0, min_open=True), help="Short for --set hours=H.")
-@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON at the end.")
+@click.option(
+    "--set", "changes", multiple=True, metavar="NAME=VALUE", envvar="ZFLOOD_RUN_SET", show_envvar=True,
+    help="Change a setting of it; any number of times.",
+)  # fmt: skip
+@click.option(
+    "--hours", type=click.FloatRange(min=0, min_open=True), show_envvar=True, help="Short for --set hours=H."
+)
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    envvar="ZFLOOD_RUN_JSON",
+    show_envvar=True,
+    help="Print the report as JSON at the end.",
+)
 def run(
     scenario: str, report: Path | None, changes: tuple[str, ...], hours: float | None, as_json: bool
 ) -> None:
@@ -66,7 +78,7 @@ def run(
     with _taken(report or Path(f"zflood-{name}-{began:%Y%m%d-%H%M%S}")) as folder:
         with Narrator() as narrator:
             for one in found.plays:
-                narrator.say(f"{found.title}, run: {one.name}")
+                narrator.say(found.title if len(found.plays) == 1 else f"{found.title}: {one.name}")
                 outcomes.append(play(one, folder / slug(one.name), narrator))
                 if outcomes[-1].exit_code:
                     break

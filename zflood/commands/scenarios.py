@@ -72,13 +72,18 @@ def read(name: str, text: str, changed: Mapping[str, str] | None = None) -> Scen
         click.UsageError: it says none, or none that can be played here.
     """
     from zflood.run import scenario
-    from zflood.swarm.swarm import TooManyError, processes_needed
+    from zflood.swarm.swarm import processes_needed
 
     try:
         found = scenario.read(text, changed)
-        for step in (step for play in found.plays for step in play.steps):
-            if isinstance(step, scenario.Connect) and not step.processes:
-                processes_needed(step.clients)
-    except (scenario.ScenarioError, TooManyError) as error:
+    except scenario.ScenarioError as error:
         raise click.UsageError(f"{name}: {error}") from None
+    for step in (step for play in found.plays for step in play.steps):
+        if isinstance(step, scenario.Connect):
+            processes = step.processes or processes_needed(step.clients)
+            if processes > scenario.MOST_PROCESSES:
+                raise click.UsageError(
+                    f"{name}: {step.clients:,} clients need {processes:,} processes, with as many open files"
+                    f" as one may have here; {scenario.MOST_PROCESSES} are the most"
+                )
     return found

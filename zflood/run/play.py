@@ -16,6 +16,7 @@ from msgspec import Struct
 from zflood.memory import Sample
 from zflood.moments import Mark, Moment
 from zflood.run.expectation import Expectation
+from zflood.run.figures import label, number
 from zflood.run.narrator import Narrator
 from zflood.run.programs import ProgramError
 from zflood.run.scenario import Play
@@ -32,7 +33,7 @@ class Check(Struct):
 
     text: str
     value: float | None
-    holds: bool
+    holds: bool | None  # None: it is not for a run like this
 
 
 class StepOutcome(Struct):
@@ -59,7 +60,7 @@ class Outcome(Struct):
 
     def holds(self) -> bool:
         """Whether it came to its end, and all held that must."""
-        return not self.stopped and all(check.holds for check in self.checks)
+        return not self.stopped and all(check.holds is not False for check in self.checks)
 
 
 def play(play: Play, folder: Path, narrator: Narrator) -> Outcome:
@@ -95,20 +96,20 @@ def play(play: Play, folder: Path, narrator: Narrator) -> Outcome:
 def in_words(figures: Figures) -> str:
     """The figures of a step without those of the programs' resources."""
     shown = (
-        f"{name.partition('.')[2]} {value:,.10g}"
+        f"{label(name.partition('.')[2])} {number(value)}"
         for name, value in figures.items()
         if not re.search(r"_(rss|pss)_mb$|_cpu_percent$", name)
     )
-    return ", ".join(shown)
+    return "; ".join(shown)
 
 
 def _of_the_run(stage: Stage, steps: list[StepOutcome]) -> Figures:
     """Of all steps together."""
-    seen = stage.seen()
+    seen, counts = stage.seen(), stage.counts()
     figures: Figures = {
-        "connected": seen.connected,
-        "active": seen.active,
-        "closed": seen.closed,
+        "connected": counts.connected,
+        "active": counts.active,
+        "closed": counts.closed,
         "errors": seen.errors.total(),
         **{f"errors.{re.sub('[^a-z0-9]+', '-', kind.lower())}": count for kind, count in seen.errors.items()},
     }
@@ -125,4 +126,4 @@ def _of_the_run(stage: Stage, steps: list[StepOutcome]) -> Figures:
 
 
 def _check(expectation: Expectation, figures: Figures) -> Check:
-    return Check(expectation.text, figures.get(expectation.figure), expectation.holds(figures))
+    return Check(str(expectation), figures.get(expectation.must.figure), expectation.holds(figures))

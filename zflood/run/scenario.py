@@ -11,11 +11,12 @@ import re
 import string
 import tomllib
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
 import msgspec
 from msgspec import Meta, Struct
 
+from zflood.run.amount import amount, is_formula
 from zflood.run.expectation import Expectation, expectation
 
 Value: TypeAlias = int | float | str | bool
@@ -24,6 +25,7 @@ AtLeastOne = Annotated[int, Meta(ge=1)]
 Positive = Annotated[float, Meta(gt=0, le=1e9)]
 Seconds = Annotated[float, Meta(ge=0, le=1e9)]
 NotNegative = Annotated[float, Meta(ge=0)]
+MOST_PROCESSES: Final = 512
 
 
 class ScenarioError(Exception):
@@ -48,7 +50,7 @@ class Connect(Step, tag="connect"):
     clients: AtLeastOne
     first_id: Count = 1
     rate: Seconds = 0  # new connections a second; 0 = as fast as they are made
-    processes: Annotated[int, Meta(ge=0, le=512)] = 0  # 0 = as many as the descriptors ask for
+    processes: Annotated[int, Meta(ge=0, le=MOST_PROCESSES)] = 0  # 0 = as many as the descriptors ask for
     path: str = "/test/%d"
     reconnect: bool = False
     within_s: Positive = 600
@@ -121,7 +123,7 @@ AnyStep = Prepare | Connect | Messages | Each | Broadcast | Cut | Fault | Rest
 class Services(Struct, forbid_unknown_fields=True, kw_only=True):
     """What the clients connect to: our own programs, started for the run, or such as run already."""
 
-    workers: Annotated[int, Meta(ge=1, le=512)] = 1
+    workers: Annotated[int, Meta(ge=1, le=MOST_PROCESSES)] = 1
     frontend: list[str] = []  # further options of `zfront serve`
     router: list[str] = []  # further options of `zrouter serve`
     attach_router: str = ""  # instead: the address of one that runs
@@ -205,7 +207,9 @@ def read(text: str, changed: Mapping[str, str] | None = None) -> Scenario:
     for one in form.beside:
         if one.run not in ("", *(play.name for play in plays)):
             raise ScenarioError(f"beside {one.what!r}: there is no run {one.run!r}")
-    return Scenario(title=form.title, about=form.about.strip(), beside=form.beside, plays=plays)
+    words = _for_people(settings)
+    title, about = str(_filled(form.title, words)), str(_filled(form.about, words)).strip()
+    return Scenario(title=title, about=about, beside=form.beside, plays=plays)
 
 
 def slug(name: str) -> str:
@@ -229,14 +233,14 @@ def _play(form: _Form, run: Run, settings: dict[str, Value | list[str]]) -> Play
         settings=settings,
         services=msgspec.convert(_filled(form.services, settings), Services),
         steps=_named(steps),
-        expect=[_expectation(_filled(text, settings)) for text in form.expect],
+        expect=[_expectation(str(_filled(text, settings))) for text in form.expect],
         sample_s=msgspec.convert(_filled(form.sample_s, settings), Positive),
         min_free_mb=msgspec.convert(_filled(form.min_free_mb, settings), NotNegative),
     )
 
 
 def _filled(value: Any, settings: Mapping[str, Any]) -> Any:
-    """The value with every `$name` in it replaced; one that is nothing else keeps the setting's kind."""
+    """The value with every `$name` in it replaced; a sum or product of them, or one alone, is no text."""
     if isinstance(value, dict):
         return {key: _filled(one, settings) for key, one in value.items()}
     if isinstance(value, list):
@@ -246,11 +250,19 @@ def _filled(value: Any, settings: Mapping[str, Any]) -> Any:
     try:
         if value.startswith("$") and value[1:].isidentifier():
             return settings[value[1:]]
-        return string.Template(value).substitute(settings)
+        text = string.Template(value).substitute(settings)
+        return amount(text) if text != value and is_formula(text) else text
     except KeyError as error:
         raise ScenarioError(f"{value!r}: there is no setting {error.args[0]!r}") from None
     except ValueError as error:
         raise ScenarioError(f"{value!r}: {error}") from None
+
+
+def _for_people(settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: f"{value:,.10g}" if isinstance(value, int | float) and not isinstance(value, bool) else value
+        for name, value in settings.items()
+    }
 
 
 def _expectation(text: str) -> Expectation:

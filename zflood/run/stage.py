@@ -27,7 +27,7 @@ from zflood.moments import Mark, Moment
 from zflood.run.narrator import Narrator
 from zflood.run.programs import Program, ProgramError, end_undisturbed
 from zflood.run.scenario import Connect, Services
-from zflood.swarm.swarm import TooManyError, processes_needed
+from zflood.swarm.swarm import processes_needed
 from zrouter.client import RouterClient
 
 ROUTER: Final = "router"
@@ -134,7 +134,7 @@ class Stage:
     def add_clients(self, step: Connect) -> None:
         """Start the clients of a step."""
         self._ids.append(range(step.first_id, step.first_id + step.clients))
-        processes = step.processes or self._processes_needed(step.clients)
+        processes = step.processes or processes_needed(step.clients)
         self._report_s = _REPORT_S * max(1, processes // 10)
         board = self._folder / f"clients-{len(self._boards)}.board"
         self._boards.append(Board.make(board, processes))
@@ -299,12 +299,6 @@ class Stage:
             return RouterClient(self.endpoint, name="scenario", retry=True)
         except zmq.ZMQError as error:
             raise StopError(f"router {self.endpoint}: {error}") from None
-
-    def _processes_needed(self, clients: int) -> int:
-        try:
-            return processes_needed(clients)
-        except TooManyError as error:
-            raise StopError(str(error)) from None
 
     def _tick(self) -> None:
         """Sample and see that all is well, if it is time."""

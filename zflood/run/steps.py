@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from zflood.latency import stamp
 from zflood.memory import Sample
+from zflood.run.figures import counted
 from zflood.run.scenario import AnyStep, Broadcast, Connect, Cut, Each, Fault, Messages, Prepare, Rest
 from zflood.run.stage import CLIENTS, FRONTEND, ROUTER, Stage, StopError, in_words
 from zflood.run.trend import trend
@@ -25,6 +26,7 @@ Figures = dict[str, float]
 _BATCH: Final = 1000  # messages in one call, where the pace is the receivers'
 _KICK: Final = 10_000  # ids in one call
 _STALL_S: Final = 60.0  # without one more client
+_WEIGHS_NOTHING_FROM: Final = 100_000  # clients
 _GROWTH_FROM_S: Final = 300.0  # in less time a page or two look like a great slope
 
 
@@ -118,10 +120,12 @@ def _connect(stage: Stage, step: Connect) -> Figures:
         if group in after:
             rss_kb = after[group].rss_kb - before[group].rss_kb
             figures[f"{group}_bytes_per_client"] = round(1024 * rss_kb / step.clients)
-    if ROUTER in after and FRONTEND in after:
+    # With fewer, what a process weighs without clients is most of it.
+    is_shared = answered >= _WEIGHS_NOTHING_FROM
+    if is_shared and ROUTER in after and FRONTEND in after:
         pss_kb = after[ROUTER].pss_kb + after[FRONTEND].pss_kb
         figures["pss_bytes_per_client"] = round(1024 * pss_kb / answered)
-    if CLIENTS in after:
+    if is_shared and CLIENTS in after:
         figures["zflood_pss_bytes_per_client"] = round(1024 * after[CLIENTS].pss_kb / answered)
     return figures
 
@@ -214,7 +218,9 @@ def _broadcast(stage: Stage, step: Broadcast) -> Figures:
         stage.wait_told()
         handed, received = handed + to, received + stage.counts().chunks - before
         took_ms.append(stage.seen().latencies.since(latencies_before).max_ms())
-        stage.narrator.say(f"{step.name} {number + 1}: {to:,} clients, the last after {took_ms[-1]:,.0f} ms")
+        stage.narrator.say(
+            f"{step.name} {number + 1}: {counted(to, 'client')}, the last after {took_ms[-1]:,.0f} ms"
+        )
     return {
         "times": step.times,
         "handed": handed,
@@ -246,11 +252,13 @@ def _cut(stage: Stage, step: Cut) -> Figures:
         if not stage.wait(are_back, step.within_s):
             counts = stage.counts()
             missing = max(wanted - counts.active, answered - counts.connected)
-            raise StopError(f"{missing:,} of {wanted:,} clients are not back in {step.within_s:g} s")
+            raise StopError(f"{missing:,} of {counted(wanted, 'client')} not back in {step.within_s:g} s")
         took_s = time.monotonic() - began
         stage.wait_told()
         back_s.append(stage.seen().back_s or took_s)
-        stage.narrator.say(f"{step.name} {number + 1}: {wanted:,} clients were back after {back_s[-1]:.2f} s")
+        stage.narrator.say(
+            f"{step.name} {number + 1}: {counted(wanted, 'client')} back after {back_s[-1]:.2f} s"
+        )
         stage.wait(lambda: False, step.rest_s)
     return {"times": step.times, "back_s": median(back_s), "longest_back_s": max(back_s)}
 

@@ -22,11 +22,6 @@ from zflood.swarm.transports import transport
 
 _REPORT_S: Final = 0.25
 _RESERVED_DESCRIPTORS: Final = 100
-MOST_PROCESSES: Final = 512
-
-
-class TooManyError(Exception):
-    """So many connections can't be had here; the text says why."""
 
 
 class Seen(NamedTuple):
@@ -116,19 +111,9 @@ class Plan(NamedTuple):
 
 
 def processes_needed(connections: int) -> int:
-    """How many processes so many connections need, for a process may only have so many descriptors.
-
-    Raises:
-        TooManyError: more than there may be.
-    """
+    """How many processes so many connections need, for a process may only have so many descriptors."""
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    needed = max(1, -(-connections // max(1, limit - _RESERVED_DESCRIPTORS)))
-    if needed > MOST_PROCESSES:
-        raise TooManyError(
-            f"{connections:,} connections need {needed:,} processes, for one may have {limit:,} files open"
-            f" (ulimit -Hn); more than {MOST_PROCESSES} are too many"
-        )
-    return needed
+    return max(1, -(-connections // max(1, limit - _RESERVED_DESCRIPTORS)))
 
 
 def run(plan: Plan) -> Iterator[Totals]:
