@@ -41,6 +41,7 @@ PURE = [
     "zflood/swarm/transports/poll.py",
     "zflood/tuning/demand.py",
     "zflood/run/scenario.py",
+    "zflood/run/amount.py",
     "zflood/run/expectation.py",
     "zflood/tuning/sysctls.py",
     "zflood/tuning/tune.py",

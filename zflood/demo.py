@@ -6,26 +6,23 @@ Owns: the table. Must not know: how a scenario is carried out.
 from __future__ import annotations
 
 import tempfile
-from importlib import resources
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from zflood.run import scenario
 from zflood.run.narrator import Narrator
 from zflood.run.play import Outcome, play
+from zflood.run.scenario import Play
 from zflood.run.stage import FRONTEND, ROUTER
 
 
-def run_demo(clients: int, seconds: float) -> bool:
-    """Run it; whether every client connected and every message arrived."""
-    text = (resources.files("zflood") / "scenarios" / "demo.toml").read_text()
-    one = scenario.read(text, {"clients": str(clients), "seconds": str(seconds)}).plays[0]
+def run_demo(one: Play) -> Outcome:
+    """Run it, and show what came of it."""
     with tempfile.TemporaryDirectory() as folder, Narrator() as narrator:
         outcome = play(one, Path(folder), narrator)
     _show(outcome)
-    return outcome.holds()
+    return outcome
 
 
 def _show(outcome: Outcome) -> None:

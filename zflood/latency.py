@@ -60,8 +60,15 @@ class Latencies:
     def counts(self) -> Counter[int]:
         """How many there are of each length [us], for sums and differences."""
         self._fold()
-        recorded = self._histogram.get_recorded_iterator()
-        return Counter({each.value_iterated_to: each.count_at_value_iterated_to for each in recorded})
+        # The library's own iterator takes 40 times as long over an array of 30,000 that is mostly empty.
+        histogram = self._histogram
+        return Counter(
+            {
+                histogram.get_highest_equivalent_value(histogram.get_value_from_index(index)): count
+                for index, count in enumerate(histogram.counts)
+                if count
+            }
+        )
 
     @classmethod
     def of(cls, counts: Counter[int]) -> Latencies:
@@ -70,6 +77,20 @@ class Latencies:
         for us, count in counts.items():
             latencies._histogram.record_value(us, count)
         return latencies
+
+    def since(self, earlier: Counter[int]) -> Latencies:
+        """Those that came after `counts` gave this."""
+        return Latencies.of(self.counts() - earlier)
+
+    def figures(self) -> dict[str, float]:
+        """What is told of them: `p50_ms`, `p99_ms`, `max_ms`; nothing if there are none."""
+        if not len(self):
+            return {}
+        return {
+            "p50_ms": self.percentile_ms(50),
+            "p99_ms": self.percentile_ms(99),
+            "max_ms": self.max_ms(),
+        }
 
     def percentile_ms(self, percent: float) -> float:
         """So many per cent took at most that long [ms]."""

@@ -17,9 +17,16 @@ class Moment(NamedTuple):
     active: int  # connections
     received: int  # messages so far
     errors: int  # so far
-    p50_ms: float
-    p99_ms: float
-    max_ms: float
+    p50_ms: float = 0.0
+    p99_ms: float = 0.0
+    max_ms: float = 0.0
+
+
+class Mark(NamedTuple):
+    """Something that happened at one moment, for the time line to show."""
+
+    seconds: float  # since the beginning
+    name: str
 
 
 def write_moments(path: Path, moments: Iterable[Moment]) -> None:

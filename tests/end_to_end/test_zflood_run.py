@@ -10,11 +10,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.conftest import Program, eventually
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "scenarios.md").read_text()
+SHORT = 'title = "t"\nexpect = ["connected == 5"]\n[[steps]]\ndo = "connect"\nclients = 5\n'
 ZFLOOD = [sys.executable, "-c", "from zflood.cli import main; main()"]
 
 
@@ -46,9 +48,7 @@ def test_the_example_of_the_document_holds_and_leaves_its_report(tmp_path: Path)
 
 
 def test_a_folder_is_used_again_and_keeps_nothing_of_the_run_before(tmp_path: Path) -> None:
-    (tmp_path / "short.toml").write_text(
-        'title = "t"\nexpect = ["connected == 5"]\n[[steps]]\ndo = "connect"\nclients = 5\n'
-    )
+    (tmp_path / "short.toml").write_text(SHORT)
     lines = []
     for _ in range(2):
         done = run(tmp_path / "report", str(tmp_path / "short.toml"))
@@ -69,7 +69,8 @@ def test_what_does_not_hold_makes_the_exit_code_1(tmp_path: Path) -> None:
 
 
 def test_clients_come_back_from_both_kinds_of_cut(tmp_path: Path) -> None:
-    done = run(tmp_path / "report", "storm", "--set", "clients=200", "--set", "all_times=800", "--json")
+    changes = ("clients=200", "rest_s=0.1", "messages=500")
+    done = run(tmp_path / "report", "storm", *(f"--set={change}" for change in changes), "--json")
     assert done.returncode == 0, done.stderr
     for one in json.loads(done.stdout)["runs"]:
         assert one["figures"]["cut.times"] == 3
@@ -136,10 +137,9 @@ def test_a_run_stops_before_memory_is_short(tmp_path: Path) -> None:
 
 def test_what_others_published_stands_beside_our_figure(tmp_path: Path) -> None:
     done = run(
-        tmp_path / "report", "hibernate", "--set", "clients=90", "--set", "all=100", "--set", "messages=100",
-        "--set", "bytes=100_000",
+        tmp_path / "report", "hibernate", "--set", "clients=90", "--set", "first=10", "--set", "messages=100",
     )  # fmt: skip
-    assert "Traceback" not in done.stderr
+    assert done.returncode == 0, done.stderr + done.stdout
     report = (tmp_path / "report" / "report.md").read_text()
     assert "| a connection, hibernated (there) or parked (here) | 8 KB |" in report
     assert "| 45 KB |" in report
@@ -152,6 +152,11 @@ def test_what_others_published_stands_beside_our_figure(tmp_path: Path) -> None:
         (["c10k", "--set", "clients"], "not NAME=VALUE"),
         (["c10k", "--set", "colour=red"], "no setting 'colour'"),
         (["c10k", "--set", "clients=many"], "not int"),
+        (["c10k", "--set", "clients=1_000_000_000"], "processes"),
+        (["soak", "--hours", "nan"], "not float"),
+        (["soak", "--hours", "inf"], "not float"),
+        ([__file__ + "/x"], "Not a directory"),
+        ([sys.executable], "not UTF-8"),
     ],
 )
 def test_usage_is_exit_code_2(tmp_path: Path, arguments: list[str], why: str) -> None:
@@ -163,26 +168,113 @@ def test_usage_is_exit_code_2(tmp_path: Path, arguments: list[str], why: str) ->
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_leaves_no_program_behind(tmp_path: Path, signum: signal.Signals) -> None:
+    process = begun(tmp_path)
+    process.send_signal(signum)
+    assert process.wait(30) == (130 if signum == signal.SIGINT else 143)
+
+    assert not of_session(process.pid)
+    report = json.loads((tmp_path / "report" / "report.json").read_text())
+    assert report["runs"][0]["stopped"]
+    assert report["runs"][0]["figures"]["connected"] == 10
+
+
+def test_a_killed_run_leaves_no_program_behind(tmp_path: Path) -> None:
+    process = begun(tmp_path)
+    process.kill()
+    eventually(lambda: not of_session(process.pid), 30)
+
+
+def test_two_runs_do_not_share_a_folder(tmp_path: Path) -> None:
+    process = begun(tmp_path)
+    done = run(tmp_path / "report", str(tmp_path / "long.toml"))
+    process.terminate()
+    assert (done.returncode, done.stderr.count("another run")) == (1, 1)
+    assert process.wait(30) == 143
+
+
+def test_a_program_that_dies_is_said_with_what_it_wrote_last(tmp_path: Path) -> None:
+    process = begun(tmp_path)
+    router_of(process).kill()
+    assert process.wait(30) == 1
+    stopped = json.loads((tmp_path / "report" / "report.json").read_text())["runs"][0]["stopped"]
+    assert re.match(r"zrouter serve has ended: killed by signal 9, .*listening on", stopped, re.DOTALL)
+
+
+def test_a_program_that_dies_at_the_very_end_is_noticed(tmp_path: Path) -> None:
+    # No sample is due before the end: only the last look can see it.
+    (tmp_path / "late.toml").write_text(
+        'title = "t"\nsample_s = 1000\n[[steps]]\ndo = "connect"\nclients = 5\n'
+        '[[steps]]\ndo = "fault"\nto = "frontend"\nwhat = "stop"\nseconds = 1\n'
+    )
+    command = [*ZFLOOD, "run", str(tmp_path / "late.toml"), "--report", str(tmp_path / "report")]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        wait_for_line(process, "fault begins")
+        router_of(process).kill()
+        process.communicate()
+    assert process.returncode == 1
+    assert "zrouter serve has ended" in (tmp_path / "report" / "report.md").read_text()
+
+
+def test_settings_of_the_users_own_programs_are_not_the_scenarios(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ZROUTER_LOG_LEVEL", "error")
+    monkeypatch.setenv("ZFRONT_CONFIG", "/nowhere")
+    monkeypatch.setenv("ZFLOOD_CLIENTS_SECONDS", "0.1")
+    (tmp_path / "short.toml").write_text(SHORT)
+    done = run(tmp_path / "report", str(tmp_path / "short.toml"))
+    assert done.returncode == 0, done.stderr + done.stdout
+
+
+def test_an_address_that_is_none_is_said_and_no_markup_is_lost(tmp_path: Path) -> None:
+    (tmp_path / "wrong.toml").write_text(
+        'title = "t"\n[services]\nattach_router = "no://[where]"\nattach_frontend = "http://127.0.0.1:1"\n'
+        '[[steps]]\ndo = "rest"\nseconds = 1\n'
+    )
+    done = run(tmp_path / "report", str(tmp_path / "wrong.toml"))
+    assert done.returncode == 1
+    assert "router no://[where]" in done.stdout
+    assert "Traceback" not in done.stderr
+
+
+def test_a_folder_that_cannot_be_made_is_a_usage_error() -> None:
+    # Nothing can be made in /proc, by root either.
+    done = run(Path("/proc/none"), "c10k")
+    assert done.returncode == 2
+    assert "--report /proc/none: " in done.stderr
+
+
+def begun(tmp_path: Path) -> subprocess.Popen[str]:
+    """A long run that has its clients, in a session of its own."""
     (tmp_path / "long.toml").write_text(
         'title = "t"\n[[steps]]\ndo = "connect"\nclients = 10\n[[steps]]\ndo = "rest"\nseconds = 600\n'
     )
-    # A process group of its own, whose members can be counted.
     process = subprocess.Popen(
         [*ZFLOOD, "run", str(tmp_path / "long.toml"), "--report", str(tmp_path / "report")],
         stderr=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
+    wait_for_line(process, "rest begins")
+    return process
+
+
+def router_of(process: subprocess.Popen[str]) -> psutil.Process:
+    """The router that a run has started."""
+    children = psutil.Process(process.pid).children()
+    return next(one for one in children if "zrouter" in " ".join(one.cmdline()))
+
+
+def wait_for_line(process: subprocess.Popen[str], text: str) -> None:
     assert process.stderr is not None
     for line in process.stderr:
-        if "rest begins" in line:
-            break
-    process.send_signal(signum)
-    assert process.wait(30) == (130 if signum == signal.SIGINT else 143)
+        if text in line:
+            return
+    raise AssertionError(text)
 
-    def is_empty() -> bool:
-        try:
-            os.killpg(process.pid, 0)
-        except ProcessLookupError:
-            return True
-        return False
 
-    eventually(is_empty)
+def of_session(session: int) -> list[int]:
+    """The processes of a session that still run."""
+    return [
+        one.pid
+        for one in psutil.process_iter(["status"])
+        if one.info["status"] != psutil.STATUS_ZOMBIE and os.getsid(one.pid) == session
+    ]

@@ -41,3 +41,12 @@ def test_many_that_took_as_long_are_noted_together() -> None:
     latencies.note(-5, 1)  # a clock that was set back
     assert len(latencies) == 100
     assert (latencies.percentile_ms(1), latencies.percentile_ms(50)) == (0.001, 1.0)
+
+
+def test_what_came_since_is_told_apart_from_what_came_before() -> None:
+    latencies = Latencies()
+    latencies.note(50_000, 10)
+    before = latencies.counts()
+    assert latencies.since(before).figures() == {}
+    latencies.note(1000, 100)
+    assert latencies.since(before).figures() == {"p50_ms": 1.0, "p99_ms": 1.0, "max_ms": 1.0}

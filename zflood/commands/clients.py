@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from ipaddress import IPv4Network
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 from urllib.parse import urlsplit
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     "--json", "json_out", is_flag=False, flag_value="-", metavar="[OUT]",
     help="Print JSON lines, or write them to the file OUT.",
 )  # fmt: skip
+@click.option("--board", type=click.Path(exists=True, dir_okay=False, path_type=Path), hidden=True)
 def clients(
     url: str,
     ids: str,
@@ -44,6 +46,7 @@ def clients(
     transport: str,
     reconnect: bool,
     json_out: str | None,
+    board: Path | None,
 ) -> None:
     """Connect many clients, read all that comes, and check it; exits 1 if anything was wrong.
 
@@ -66,7 +69,7 @@ def clients(
     wanted = _urls(url, ids, urls)
     network = _source(source, next(wanted.each(), ""))
     processes = processes or processes_needed(len(wanted))
-    plan = Plan(wanted, rate, seconds, processes, network, every, transport, reconnect)
+    plan = Plan(wanted, rate, seconds, processes, network, every, transport, reconnect, board)
     try:
         with open_lines(json_out) as lines:
             totals = show_clients(run(plan), len(wanted), lines)

@@ -10,8 +10,22 @@ from zrouter.daemon import program
 
 
 @click.command()
-@click.option("--clients", type=click.IntRange(1), default=10_000, envvar="DEMO_CLIENTS", show_default=True)
-@click.option("--seconds", type=click.FloatRange(min=1), default=30, envvar="DEMO_SECONDS", show_default=True)
+@click.option(
+    "--clients",
+    type=click.IntRange(1),
+    default=10_000,
+    envvar="DEMO_CLIENTS",
+    show_default=True,
+    show_envvar=True,
+)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=1),
+    default=30,
+    envvar="DEMO_SECONDS",
+    show_default=True,
+    show_envvar=True,
+)
 def demo(clients: int, seconds: float) -> None:
     """Start a router, a frontend and clients, send 1,000 messages/s, and show a table; exits 1 on any loss.
 
@@ -19,9 +33,15 @@ def demo(clients: int, seconds: float) -> None:
     Example:
       zflood demo --clients 1000 --seconds 5
     """
+    from zflood.commands.scenarios import read, text_of
     from zflood.demo import run_demo
     from zflood.run.programs import end_in_order
 
+    changed = {"clients": str(clients), "seconds": str(seconds)}
+    (one,) = read("demo", text_of("demo")[1], changed).plays
     end_in_order()
-    if not run_demo(clients, seconds):
+    outcome = run_demo(one)
+    if outcome.exit_code:
+        sys.exit(outcome.exit_code)
+    if not outcome.holds():
         sys.exit(program.EXIT_COULD_NOT)

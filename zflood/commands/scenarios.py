@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from zflood.run.scenario import Scenario
 
 _SHIPPED = resources.files("zflood") / "scenarios"
 
@@ -22,12 +27,10 @@ def scenarios(name: str | None, as_json: bool) -> None:
       zflood scenarios
       zflood scenarios c10k > mine.toml
     """
-    from zflood.run import scenario
-
     if name:
         print(text_of(name)[1], end="")
         return
-    titles = {one: scenario.read(text_of(one)[1]).title for one in shipped()}
+    titles = {one: read(one, text_of(one)[1]).title for one in shipped()}
     if as_json:
         print(json.dumps(titles))
         return
@@ -46,11 +49,41 @@ def text_of(scenario: str) -> tuple[str, str]:
     """The name and the text of a scenario that comes along, or of a file.
 
     Raises:
-        click.UsageError: there is neither.
+        click.UsageError: there is neither, or the file can't be read.
     """
     if scenario in shipped():
-        return scenario, (_SHIPPED / f"{scenario}.toml").read_text()
+        return scenario, (_SHIPPED / f"{scenario}.toml").read_text("utf-8")
     path = Path(scenario)
-    if not path.is_file():
-        raise click.UsageError(f"{scenario}: no such file, and the scenarios are {', '.join(shipped())}")
-    return path.stem, path.read_text()
+    try:
+        return path.stem, path.read_text("utf-8")
+    except FileNotFoundError:
+        why = f"no such file, and the scenarios are {', '.join(shipped())}"
+    except OSError as error:
+        why = str(error.strerror)
+    except UnicodeDecodeError:
+        why = "not UTF-8, as TOML is"
+    raise click.UsageError(f"{scenario}: {why}")
+
+
+def read(name: str, text: str, changed: Mapping[str, str] | None = None) -> Scenario:
+    """The scenario that the text says, with these settings changed.
+
+    Raises:
+        click.UsageError: it says none, or none that can be played here.
+    """
+    from zflood.run import scenario
+    from zflood.swarm.swarm import processes_needed
+
+    try:
+        found = scenario.read(text, changed)
+    except scenario.ScenarioError as error:
+        raise click.UsageError(f"{name}: {error}") from None
+    for step in (step for play in found.plays for step in play.steps):
+        if isinstance(step, scenario.Connect):
+            processes = step.processes or processes_needed(step.clients)
+            if processes > scenario.MOST_PROCESSES:
+                raise click.UsageError(
+                    f"{name}: {step.clients:,} clients need {processes:,} processes, with as many open files"
+                    f" as one may have here; {scenario.MOST_PROCESSES} are the most"
+                )
+    return found

@@ -10,16 +10,19 @@ import re
 from pathlib import Path
 from typing import Any, Final
 
+import psutil
 from msgspec import Struct
 
 from zflood.memory import Sample
-from zflood.moments import Moment
+from zflood.moments import Mark, Moment
 from zflood.run.expectation import Expectation
+from zflood.run.figures import label, number
 from zflood.run.narrator import Narrator
 from zflood.run.programs import ProgramError
 from zflood.run.scenario import Play
 from zflood.run.stage import FRONTEND, ROUTER, Stage, StopError
 from zflood.run.steps import Figures, carry_out
+from zrouter.daemon.program import EXIT_INTERRUPTED
 from zrouter.session import RouterError
 
 _SUMS: Final = ("sent", "handed", "nobody", "received", "lost")
@@ -30,7 +33,7 @@ class Check(Struct):
 
     text: str
     value: float | None
-    holds: bool
+    holds: bool | None  # None: it is not for a run like this
 
 
 class StepOutcome(Struct):
@@ -50,20 +53,22 @@ class Outcome(Struct):
     figures: Figures  # of the whole run, and of each step as `step.figure`
     checks: list[Check]
     moments: list[Moment]
+    marks: list[Mark]
     samples: dict[str, list[Sample]]
     stopped: str  # why it could not be carried out to its end; empty if it was
+    exit_code: int  # what a signal asks of us; 0 = there was none
 
     def holds(self) -> bool:
         """Whether it came to its end, and all held that must."""
-        return not self.stopped and all(check.holds for check in self.checks)
+        return not self.stopped and all(check.holds is not False for check in self.checks)
 
 
 def play(play: Play, folder: Path, narrator: Narrator) -> Outcome:
     """Carry out one run; its logs and samples are written to the folder, which is made."""
-    folder.mkdir(parents=True, exist_ok=True)
-    outcome = Outcome(play.name, play.settings, [], {}, [], [], {}, "")
+    outcome = Outcome(play.name, play.settings, [], {}, [], [], [], {}, "", 0)
     stage = Stage(folder, play.services, play.sample_s, play.min_free_mb, narrator)
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         with stage:
             try:
                 for step in play.steps:
@@ -72,12 +77,18 @@ def play(play: Play, folder: Path, narrator: Narrator) -> Outcome:
                     figures = carry_out(stage, step)
                     outcome.steps.append(StepOutcome(step.name, began_s, figures))
                     narrator.say(f"{step.name} is done: {in_words(figures)}")
+                stage.check()
             finally:
                 outcome.figures = _of_the_run(stage, outcome.steps)
-    except (StopError, ProgramError, RouterError) as error:
+    except (StopError, ProgramError, RouterError, OSError, psutil.Error) as error:
         outcome.stopped = str(error)
-        narrator.say(f"stopped: {error}")
-    outcome.moments, outcome.samples = stage.moments, stage.samples
+    except KeyboardInterrupt:
+        outcome.stopped, outcome.exit_code = "interrupted", EXIT_INTERRUPTED
+    except SystemExit as ended:
+        outcome.stopped, outcome.exit_code = "ended from outside", int(ended.code or 0)
+    if outcome.stopped:
+        narrator.say(f"stopped: {outcome.stopped}")
+    outcome.moments, outcome.marks, outcome.samples = stage.moments, stage.marks, stage.samples
     outcome.checks = [_check(expectation, outcome.figures) for expectation in play.expect]
     return outcome
 
@@ -85,20 +96,20 @@ def play(play: Play, folder: Path, narrator: Narrator) -> Outcome:
 def in_words(figures: Figures) -> str:
     """The figures of a step without those of the programs' resources."""
     shown = (
-        f"{name.partition('.')[2]} {value:,.10g}"
+        f"{label(name.partition('.')[2])} {number(value)}"
         for name, value in figures.items()
         if not re.search(r"_(rss|pss)_mb$|_cpu_percent$", name)
     )
-    return ", ".join(shown)
+    return "; ".join(shown)
 
 
 def _of_the_run(stage: Stage, steps: list[StepOutcome]) -> Figures:
     """Of all steps together."""
-    seen = stage.seen()
+    seen, counts = stage.seen(), stage.counts()
     figures: Figures = {
-        "connected": seen.connected,
-        "active": seen.active,
-        "closed": seen.closed,
+        "connected": counts.connected,
+        "active": counts.active,
+        "closed": counts.closed,
         "errors": seen.errors.total(),
         **{f"errors.{re.sub('[^a-z0-9]+', '-', kind.lower())}": count for kind, count in seen.errors.items()},
     }
@@ -107,12 +118,7 @@ def _of_the_run(stage: Stage, steps: list[StepOutcome]) -> Figures:
         values = [value for key, value in by_step.items() if key.partition(".")[2] == name]
         if values:
             figures[name] = sum(values)
-    if len(seen.latencies):
-        figures["p50_ms"], figures["p99_ms"] = (
-            seen.latencies.percentile_ms(50),
-            seen.latencies.percentile_ms(99),
-        )
-        figures["max_ms"] = seen.latencies.max_ms()
+    figures |= seen.latencies.figures()
     for group in (ROUTER, FRONTEND):
         if samples := stage.samples.get(group):
             figures[f"{group}_rss_max_mb"] = round(max(sample.rss_kb for sample in samples) / 1024, 2)
@@ -120,4 +126,4 @@ def _of_the_run(stage: Stage, steps: list[StepOutcome]) -> Figures:
 
 
 def _check(expectation: Expectation, figures: Figures) -> Check:
-    return Check(expectation.text, figures.get(expectation.figure), expectation.holds(figures))
+    return Check(str(expectation), figures.get(expectation.must.figure), expectation.holds(figures))

@@ -5,7 +5,9 @@ Owns: the processes, their logs, the lines that they print. Must not know: what 
 
 from __future__ import annotations
 
+import ctypes
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -19,6 +21,11 @@ import psutil
 _START_S: Final = 20.0
 # A frontend closes its clients at a pace; its supervisor kills a worker that has not ended after 30 s.
 _STOP_S: Final = 45.0
+_SAID: Final = 2000  # characters of the end of what a program wrote
+# Settings of the user's own programs, which are not what a scenario asks for.
+_NOT_OURS: Final = ("ZROUTER_", "ZFRONT_", "ZFLOOD_")
+_PR_SET_PDEATHSIG: Final = 1
+_prctl: Final = ctypes.CDLL(None).prctl  # looked up before any fork
 
 
 class ProgramError(Exception):
@@ -51,6 +58,10 @@ class Program:
                 stdout=subprocess.PIPE,
                 stderr=file,
                 text=True,
+                errors="replace",
+                env={name: value for name, value in os.environ.items() if not name.startswith(_NOT_OURS)},
+                preexec_fn=_end_with_us,
+                process_group=0,  # Ctrl-C is for us, who end the programs in their order
             )
         self.ps = psutil.Process(self.process.pid)
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -64,15 +75,19 @@ class Program:
         """
         deadline = time.monotonic() + _START_S
         while time.monotonic() < deadline and self.process.poll() is None:
-            for line in self._log.read_text().splitlines():
+            for line in self._read_log().splitlines():
                 if " listening on " in line:
                     return line.partition(" listening on ")[2].split()[0]
             time.sleep(0.02)
+        if self.process.poll() is None:
+            raise ProgramError(f"{self.name} did not say in {_START_S:g} s where it listens: {self.said()}")
         raise ProgramError(f"{self.name} did not start: {self.said()}")
 
     def said(self) -> str:
-        """The end of what it wrote to standard error."""
-        return self._log.read_text()[-2000:].strip() or "it said nothing"
+        """How it ended, if it did, and the end of what it wrote to standard error."""
+        code = self.process.poll()
+        how = "" if code is None else f"killed by signal {-code}, " if code < 0 else f"exit code {code}, "
+        return how + (self._read_log()[-_SAID:].strip() or "it said nothing")
 
     def has_ended(self) -> bool:
         """Whether it ended, and all that it printed was read."""
@@ -88,8 +103,16 @@ class Program:
             self.process.kill()
             self.process.wait()
 
+    def _read_log(self) -> str:
+        return self._log.read_text(errors="replace")
+
     def _read(self) -> None:
         assert self.process.stdout is not None
         for line in self.process.stdout:
             if line.startswith("{"):
                 self.latest = json.loads(line)
+
+
+def _end_with_us() -> None:
+    """In the new process: SIGTERM once the thread that started it is no more, be it by SIGKILL."""
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

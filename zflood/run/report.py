@@ -23,6 +23,7 @@ import psutil
 
 from zflood import plot
 from zflood.moments import write_moments
+from zflood.run.figures import LABELS, label, number
 from zflood.run.play import Outcome
 from zflood.run.scenario import Beside, Scenario, slug
 from zflood.run.stage import FRONTEND
@@ -34,44 +35,7 @@ _TEMPLATES: Final = resources.files("zflood.run") / "templates"
 _NEEDED: Final = ("jinja2", "matplotlib", "scipy")
 _LIBRARIES: Final = ("zcomet", "pyzmq", "tornado", "msgspec", "httptools", "psutil")
 
-# What each figure is called for people, with its unit; those of all steps are shown in this order.
-LABELS: Final = {
-    "settings": "settings of the kernel that were raised",
-    "clients": "clients",
-    "seconds": "time [s]",
-    "per_s": "a second",
-    "sent": "sent",
-    "handed": "handed to connections",
-    "nobody": "to nobody",
-    "received": "received",
-    "lost": "lost",
-    "errors": "errors",
-    "times": "times",
-    "last_client_ms": "last client has it after, median [ms]",
-    "longest_ms": "last client has it after, longest [ms]",
-    "back_s": "all back after, median [s]",
-    "longest_back_s": "all back after, longest [s]",
-    "logged_in_again_s": "all logged in again after [s]",
-    "p50_ms": "latency p50 [ms]",
-    "p99_ms": "latency p99 [ms]",
-    "max_ms": "latency max [ms]",
-    "router_cpu_percent": "CPU of the router [% of a core]",
-    "zfront_cpu_percent": "CPU of zfront [% of a core]",
-    "zflood_cpu_percent": "CPU of the clients [% of a core]",
-    "router_rss_mb": "resident, router [MB]",
-    "zfront_rss_mb": "resident, zfront [MB]",
-    "zflood_rss_mb": "resident, clients [MB]",
-    "router_pss_mb": "proportional, router [MB]",
-    "zfront_pss_mb": "proportional, zfront [MB]",
-    "zflood_pss_mb": "proportional, clients [MB]",
-    "router_bytes_per_client": "router, for each client [B]",
-    "zfront_bytes_per_client": "zfront, for each client [B]",
-    "pss_bytes_per_client": "router and zfront, all in, for each client [B]",
-    "zflood_pss_bytes_per_client": "zflood, all in, for each client [B]",
-    "slope_kb_per_h": "memory of zfront grows [KB/h]",
-    "slope_low_kb_per_h": "at least, with 95 % confidence [KB/h]",
-    "slope_high_kb_per_h": "at most, with 95 % confidence [KB/h]",
-}
+_HELD: Final = {True: "yes", False: "no", None: "not judged"}
 
 
 class ReportsMissingError(Exception):
@@ -96,7 +60,7 @@ def write(
     folder: Path, name: str, scenario: Scenario, outcomes: Sequence[Outcome], began: datetime
 ) -> dict[str, Any]:
     """Write all of it; what report.json says."""
-    from jinja2 import Environment, select_autoescape
+    from jinja2 import Environment
 
     report = _contents(name, scenario, outcomes, began)
     (folder / "report.json").write_text(as_json_text(report) + "\n")
@@ -105,8 +69,6 @@ def write(
         plot.save(figure, folder / f"{file}.png")
     for outcome in outcomes:
         write_moments(folder / slug(outcome.name) / "moments.tsv", outcome.moments)
-    environment = Environment(autoescape=select_autoescape(["html"]), trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"number": number, "label": _label}
     shown = {
         **report,
         "graphs": [{"file": f"{file}.png", "title": title} for file, (title, _) in graphs.items()],
@@ -114,8 +76,8 @@ def write(
     }
     for kind in ("html", "md"):
         text = (_TEMPLATES / f"report.{kind}.j2").read_text()
-        # A template of a string has no name that autoescape could go by.
-        environment.autoescape = kind == "html"
+        environment = Environment(autoescape=kind == "html", trim_blocks=True, lstrip_blocks=True)
+        environment.filters |= {"number": number, "label": label, "value": _value, "held": _HELD.get}
         svgs = [_svg(figure) for _, figure in graphs.values()] if kind == "html" else []
         (folder / f"report.{kind}").write_text(
             environment.from_string(text).render(**shown, svgs=svgs) + "\n"
@@ -128,13 +90,10 @@ def as_json_text(report: dict[str, Any]) -> str:
     return msgspec.json.format(msgspec.json.encode(report), indent=1).decode()
 
 
-def number(value: float | None) -> str:
-    """For people: thousands apart, three digits that matter."""
-    if value is None:
-        return "-"
-    if isinstance(value, int) or value == int(value) or abs(value) >= 1000:
-        return f"{value:,.0f}"
-    return f"{value:.3g}"
+def _value(value: object) -> str:
+    """A setting for people."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return f"{value:,.10g}" if is_number else str(value)
 
 
 def _contents(name: str, scenario: Scenario, outcomes: Sequence[Outcome], began: datetime) -> dict[str, Any]:
@@ -203,10 +162,6 @@ def _version(package: str) -> str:
         return "not installed"
 
 
-def _label(figure: str) -> str:
-    return LABELS.get(figure, figure.replace("_", " "))
-
-
 def _tables(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
     """For each step a table: figures down, runs across."""
     order = {name: place for place, name in enumerate(LABELS)}
@@ -240,9 +195,10 @@ def _graphs(scenario: Scenario, outcomes: Sequence[Outcome]) -> dict[str, tuple[
         title = f"Memory of the frontend: {scenario.title[0].lower()}{scenario.title[1:]}"
         graphs["memory"] = (title, plot.draw(sampled, title))
     for outcome in outcomes:
-        if len(outcome.moments) > 2:
+        if len(outcome.moments) > 2 and any(one.active or one.received for one in outcome.moments):
             marks = [(step.began_s, step.name) for step in outcome.steps]
-            title = outcome.name.capitalize()
+            marks = sorted([*marks, *((mark.seconds, mark.name) for mark in outcome.marks)])
+            title = scenario.title if len(scenario.plays) == 1 else outcome.name.capitalize()
             graphs[f"{slug(outcome.name)}-time"] = (title, plot.draw_moments(outcome.moments, marks, title))
     return graphs
 

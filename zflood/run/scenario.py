@@ -6,15 +6,17 @@ out (stage.py, steps.py). The form is documented in docs/scenarios.md, whose exa
 
 from __future__ import annotations
 
+import math
 import re
 import string
 import tomllib
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
 import msgspec
 from msgspec import Meta, Struct
 
+from zflood.run.amount import amount, is_formula
 from zflood.run.expectation import Expectation, expectation
 
 Value: TypeAlias = int | float | str | bool
@@ -22,6 +24,8 @@ Count = Annotated[int, Meta(ge=0)]
 AtLeastOne = Annotated[int, Meta(ge=1)]
 Positive = Annotated[float, Meta(gt=0, le=1e9)]
 Seconds = Annotated[float, Meta(ge=0, le=1e9)]
+NotNegative = Annotated[float, Meta(ge=0)]
+MOST_PROCESSES: Final = 512
 
 
 class ScenarioError(Exception):
@@ -46,7 +50,7 @@ class Connect(Step, tag="connect"):
     clients: AtLeastOne
     first_id: Count = 1
     rate: Seconds = 0  # new connections a second; 0 = as fast as they are made
-    processes: Count = 0  # 0 = as many as the descriptors ask for
+    processes: Annotated[int, Meta(ge=0, le=MOST_PROCESSES)] = 0  # 0 = as many as the descriptors ask for
     path: str = "/test/%d"
     reconnect: bool = False
     within_s: Positive = 600
@@ -119,7 +123,7 @@ AnyStep = Prepare | Connect | Messages | Each | Broadcast | Cut | Fault | Rest
 class Services(Struct, forbid_unknown_fields=True, kw_only=True):
     """What the clients connect to: our own programs, started for the run, or such as run already."""
 
-    workers: Annotated[int, Meta(ge=1, le=512)] = 1
+    workers: Annotated[int, Meta(ge=1, le=MOST_PROCESSES)] = 1
     frontend: list[str] = []  # further options of `zfront serve`
     router: list[str] = []  # further options of `zrouter serve`
     attach_router: str = ""  # instead: the address of one that runs
@@ -186,7 +190,7 @@ def read(text: str, changed: Mapping[str, str] | None = None) -> Scenario:
         ScenarioError: it is not TOML, or not a scenario, or there is no such setting.
     """
     try:
-        form = msgspec.convert(tomllib.loads(text), _Form)
+        form = msgspec.convert(_toml(text), _Form)
         settings = dict(form.settings)
         for name, value in (changed or {}).items():
             if name not in settings:
@@ -194,8 +198,6 @@ def read(text: str, changed: Mapping[str, str] | None = None) -> Scenario:
                 raise ScenarioError(f"no setting {name!r}; there are: {known}")
             settings[name] = _as_kind(name, value, settings[name])
         plays = [_play(form, run, {**settings, **run.set}) for run in form.runs]
-    except tomllib.TOMLDecodeError as error:
-        raise ScenarioError(f"not TOML: {error}") from None
     except msgspec.ValidationError as error:
         raise ScenarioError(str(error)) from None
     if not plays:
@@ -205,12 +207,23 @@ def read(text: str, changed: Mapping[str, str] | None = None) -> Scenario:
     for one in form.beside:
         if one.run not in ("", *(play.name for play in plays)):
             raise ScenarioError(f"beside {one.what!r}: there is no run {one.run!r}")
-    return Scenario(title=form.title, about=form.about.strip(), beside=form.beside, plays=plays)
+    words = _for_people(settings)
+    title, about = str(_filled(form.title, words)), str(_filled(form.about, words)).strip()
+    return Scenario(title=title, about=about, beside=form.beside, plays=plays)
 
 
 def slug(name: str) -> str:
     """A name as a part of a file's name."""
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "run"
+
+
+def _toml(text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise ScenarioError("not a scenario: it is nested too deeply") from None
+    except ValueError as error:  # not TOML, or a number of thousands of digits
+        raise ScenarioError(f"not TOML: {error}") from None
 
 
 def _play(form: _Form, run: Run, settings: dict[str, Value | list[str]]) -> Play:
@@ -220,14 +233,14 @@ def _play(form: _Form, run: Run, settings: dict[str, Value | list[str]]) -> Play
         settings=settings,
         services=msgspec.convert(_filled(form.services, settings), Services),
         steps=_named(steps),
-        expect=[_expectation(_filled(text, settings)) for text in form.expect],
+        expect=[_expectation(str(_filled(text, settings))) for text in form.expect],
         sample_s=msgspec.convert(_filled(form.sample_s, settings), Positive),
-        min_free_mb=msgspec.convert(_filled(form.min_free_mb, settings), float),
+        min_free_mb=msgspec.convert(_filled(form.min_free_mb, settings), NotNegative),
     )
 
 
 def _filled(value: Any, settings: Mapping[str, Any]) -> Any:
-    """The value with every `$name` in it replaced; one that is nothing else keeps the setting's kind."""
+    """The value with every `$name` in it replaced; a sum or product of them, or one alone, is no text."""
     if isinstance(value, dict):
         return {key: _filled(one, settings) for key, one in value.items()}
     if isinstance(value, list):
@@ -237,11 +250,19 @@ def _filled(value: Any, settings: Mapping[str, Any]) -> Any:
     try:
         if value.startswith("$") and value[1:].isidentifier():
             return settings[value[1:]]
-        return string.Template(value).substitute(settings)
+        text = string.Template(value).substitute(settings)
+        return amount(text) if text != value and is_formula(text) else text
     except KeyError as error:
         raise ScenarioError(f"{value!r}: there is no setting {error.args[0]!r}") from None
     except ValueError as error:
         raise ScenarioError(f"{value!r}: {error}") from None
+
+
+def _for_people(settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: f"{value:,.10g}" if isinstance(value, int | float) and not isinstance(value, bool) else value
+        for name, value in settings.items()
+    }
 
 
 def _expectation(text: str) -> Expectation:
@@ -258,8 +279,10 @@ def _as_kind(name: str, text: str, like: object) -> Value:
             return {"true": True, "false": False}[text.lower()]
         if isinstance(like, int):
             return int(text.replace("_", ""))
+        if isinstance(like, float) and math.isfinite(number := float(text)):
+            return number
         if isinstance(like, float):
-            return float(text)
+            raise ValueError(text)
     except (ValueError, KeyError):
         raise ScenarioError(f"{name}={text}: not {type(like).__name__}, as {like} is") from None
     if isinstance(like, list):

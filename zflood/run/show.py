@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from typing import Final
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
+from zflood.run.figures import number
 from zflood.run.play import Outcome
-from zflood.run.report import number
+
+HELD: Final = {True: "[green]yes[/]", False: "[red]NO[/]", None: "not judged"}
 
 
 def show_checks(outcomes: Sequence[Outcome]) -> None:
@@ -24,8 +28,10 @@ def show_checks(outcomes: Sequence[Outcome]) -> None:
     table.add_column("held")
     for outcome in outcomes:
         for check in outcome.checks:
-            held = "[green]yes[/]" if check.holds else "[red]NO[/]"
-            table.add_row(outcome.name, check.text, number(check.value), held)
+            held = HELD[check.holds]
+            table.add_row(escape(outcome.name), escape(check.text), number(check.value), held)
         if outcome.stopped:
-            table.add_row(outcome.name, f"[red]stopped:[/] {outcome.stopped}", "", "[red]NO[/]")
+            table.add_row(
+                escape(outcome.name), f"[red]stopped:[/] {escape(outcome.stopped)}", "", "[red]NO[/]"
+            )
     console.print(table)

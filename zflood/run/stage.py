@@ -12,26 +12,31 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, count
 from pathlib import Path
 from types import TracebackType
-from typing import Final
+from typing import Final, NamedTuple
 
 import psutil
+import zmq
 
+from zflood.board import Board, Counts
 from zflood.latency import Latencies
 from zflood.memory import Sample, SampleFile, take
-from zflood.moments import Moment
+from zflood.moments import Mark, Moment
 from zflood.run.narrator import Narrator
 from zflood.run.programs import Program, ProgramError, end_undisturbed
 from zflood.run.scenario import Connect, Services
+from zflood.swarm.swarm import processes_needed
 from zrouter.client import RouterClient
 
 ROUTER: Final = "router"
 FRONTEND: Final = "zfront"
 CLIENTS: Final = "zflood"
 _LOOK_S: Final = 0.02
-_REPORT_S: Final = 0.1  # how often clients tell what they have seen; one process in ten, a tenth as often
+# How often clients tell what they have seen, with all latencies; what is needed sooner is on their board.
+_REPORT_S: Final = 1.0
+_TELL_S: Final = 10.0  # they have told by then, or never will
 
 
 class StopError(Exception):
@@ -40,7 +45,7 @@ class StopError(Exception):
 
 @dataclass
 class Seen:
-    """What all clients have seen so far."""
+    """What all clients have told so far."""
 
     active: int = 0
     connected: int = 0
@@ -49,6 +54,19 @@ class Seen:
     errors: Counter[str] = field(default_factory=Counter)
     back_s: float = 0.0  # how long the last cut lasted for them
     latencies: Latencies = field(default_factory=Latencies)
+
+    def has(self, counts: Counts) -> bool:
+        """Whether all that was counted has been told."""
+        told = (self.connected, self.closed, self.received, self.errors.total())
+        wanted = (counts.connected, counts.closed, counts.chunks, counts.errors)
+        return all(one >= least for one, least in zip(told, wanted, strict=True))
+
+
+class Look(NamedTuple):
+    """Everything at one moment."""
+
+    samples: dict[str, Sample]  # by group
+    seen: Seen
 
 
 class Stage:
@@ -64,6 +82,7 @@ class Stage:
     ) -> None:
         self.samples: dict[str, list[Sample]] = {}
         self.moments: list[Moment] = []
+        self.marks: list[Mark] = []
         self.endpoint = services.attach_router
         self.base_url = services.attach_frontend
         self.narrator = narrator
@@ -72,16 +91,19 @@ class Stage:
         self._services = services
         self._sample_s = sample_s
         self._min_free_bytes = min_free_mb * 1e6
-        self._programs: list[Program] = []
         self._groups: dict[str, list[Program]] = {}
-        self._files = contextlib.ExitStack()
+        self._boards: list[Board] = []
+        self._numbers = count()
+        self._report_s = _REPORT_S
+        self._at_end = contextlib.ExitStack()
         self._sample_files: dict[str, SampleFile] = {}
         self._ids: list[range] = []
         self._next_sample = 0.0
         self._counts_before: Counter[int] = Counter()
 
     def __enter__(self) -> Stage:
-        try:
+        with contextlib.ExitStack() as undo:
+            undo.push(self)
             if not self.endpoint:
                 self._start_router("tcp://127.0.0.1:0")
             if not self.base_url:
@@ -90,11 +112,10 @@ class Stage:
                     "--workers", str(self._services.workers), *self._services.frontend,
                 )  # fmt: skip
                 self.base_url = front.wait_address().rstrip("/")
-            self.api = self._files.enter_context(RouterClient(self.endpoint, name="scenario", retry=True))
+            # Ended first: it says goodbye to a router that is still there to hear it.
+            self.api = self._at_end.enter_context(self._client())
             self.sample()
-        except BaseException:
-            self.__exit__(None, None, None)
-            raise
+            undo.pop_all()
         return self
 
     def __exit__(
@@ -102,9 +123,7 @@ class Stage:
     ) -> None:
         if kind is not None and not issubclass(kind, Exception):
             end_undisturbed()
-        for program in reversed(self._programs):
-            program.stop()
-        self._files.close()
+        self._at_end.close()
 
     def elapsed_s(self) -> float:
         """Since the beginning of the run."""
@@ -115,21 +134,33 @@ class Stage:
     def add_clients(self, step: Connect) -> None:
         """Start the clients of a step."""
         self._ids.append(range(step.first_id, step.first_id + step.clients))
-        every_s = _REPORT_S * max(1, step.processes // 10)
+        processes = step.processes or processes_needed(step.clients)
+        self._report_s = _REPORT_S * max(1, processes // 10)
+        board = self._folder / f"clients-{len(self._boards)}.board"
+        self._boards.append(Board.make(board, processes))
+        self._at_end.callback(board.unlink)
         command = [
             "zflood", "clients", "--url", self.base_url + step.path,
             "--ids", f"{step.first_id}-{step.first_id + step.clients - 1}", "--rate", str(step.rate),
-            "--every", str(every_s), "--json",
+            "--every", str(self._report_s), "--json", "--processes", str(processes), "--board", str(board),
         ]  # fmt: skip
-        if step.processes:
-            command += ["--processes", str(step.processes)]
         if step.reconnect:
             command += ["--reconnect"]
         self._start(CLIENTS, *command)
 
     def run(self, *command: str) -> Program:
         """Start another program, that ends by itself."""
-        return self._start("", *command)
+        log = self._folder / f"{next(self._numbers)}-{'-'.join(command[:2])}.log"
+        try:
+            program = Program(log, *command)
+        except OSError as error:
+            raise ProgramError(f"{command[0]} could not be started: {error}") from None
+        self._at_end.callback(program.stop)
+        return program
+
+    def counts(self) -> Counts:
+        """What the clients have counted up to now."""
+        return Counts(*map(sum, zip(*(board.total() for board in self._boards), strict=True)))
 
     def seen(self) -> Seen:
         """What the clients have seen, as they told last."""
@@ -146,17 +177,18 @@ class Stage:
                 seen.latencies.add(told["histogram"].encode())
         return seen
 
-    def received(self) -> int:
-        """Messages that the clients have received, as they told last."""
-        return sum(program.latest.get("chunks", 0) for program in self._groups.get(CLIENTS, ()))
+    def wait_told(self) -> None:
+        """Return when the clients have told all that they have counted up to now.
 
-    def connected(self) -> int:
-        """Connections that were answered so far, as the clients told last."""
-        return sum(program.latest.get("connected", 0) for program in self._groups.get(CLIENTS, ()))
+        Raises:
+            StopError: as `wait`.
+        """
+        counts = self.counts()
+        self.wait(lambda: self.seen().has(counts), _TELL_S + 2 * self._report_s)
 
-    def active(self) -> int:
-        """Connections that are open, as the clients told last."""
-        return sum(program.latest.get("active", 0) for program in self._groups.get(CLIENTS, ()))
+    def mark(self, name: str) -> None:
+        """Something happens now that the time line shows."""
+        self.marks.append(Mark(self.elapsed_s(), name))
 
     def wait(self, is_done: Callable[[], bool], within_s: float) -> bool:
         """Keep sampling until it is done; False if it was not in time.
@@ -165,54 +197,50 @@ class Stage:
             StopError: a program ended, or memory ran short.
         """
         deadline = time.monotonic() + within_s
-        while not is_done():
-            self.tick()
+        while True:
+            self._tick()
+            if is_done():
+                return True
             if time.monotonic() > deadline:
                 return False
             time.sleep(_LOOK_S)
-        return True
 
-    def tick(self) -> None:
-        """Sample if it is time.
+    def check(self) -> None:
+        """See that all is as it should be.
 
         Raises:
             StopError: a program ended, or memory ran short.
         """
-        if time.monotonic() < self._next_sample:
-            return
-        self.sample()
-        for program in self._programs:
-            if program not in self._groups[""] and program.has_ended():
-                raise StopError(f"{program.name} has ended: {program.said()}")
+        for program in chain.from_iterable(self._groups.values()):
+            if program.process.poll() is not None:
+                errors = in_words(self.seen().errors)
+                raise StopError(
+                    f"{program.name} has ended: {program.said()}{f'; errors: {errors}' if errors else ''}"
+                )
         if psutil.virtual_memory().available < self._min_free_bytes:
             raise StopError(f"less than {self._min_free_bytes / 1e6:,.0f} MB of memory are free")
 
-    def sample(self) -> dict[str, Sample]:
+    def sample(self) -> Look:
         """Look at everything now."""
         self._next_sample = time.monotonic() + self._sample_s
-        seen = self.seen()
+        seen, counts = self.seen(), self.counts()
         now: dict[str, Sample] = {}
         for group, programs in self._groups.items():
-            if group:
-                now[group] = take((program.ps for program in programs), seen.active)
-                self.samples.setdefault(group, []).append(now[group])
-                self._sample_file(group).append(now[group])
-        counts = seen.latencies.counts()
-        fresh = Latencies.of(counts - self._counts_before)
-        self._counts_before = counts
-        figures = (
-            (fresh.percentile_ms(50), fresh.percentile_ms(99), fresh.max_ms()) if len(fresh) else (0, 0, 0)
+            now[group] = take((program.ps for program in programs), counts.active)
+            self.samples.setdefault(group, []).append(now[group])
+            self._sample_file(group).append(now[group])
+        fresh = seen.latencies.since(self._counts_before)
+        self._counts_before = seen.latencies.counts()
+        self.moments.append(
+            Moment(self.elapsed_s(), counts.active, counts.chunks, counts.errors, **fresh.figures())
         )
-        moment = Moment(self.elapsed_s(), seen.active, seen.received, seen.errors.total(), *figures)
-        self.moments.append(moment)
-        return now
+        return Look(now, seen)
 
     def kill_router(self) -> None:
         """SIGKILL, and a new one at the same address."""
         for program in self._ours(ROUTER):
             program.process.kill()
             program.process.wait()
-            self._programs.remove(program)
         self._groups[ROUTER].clear()
         self._start_router(self.endpoint)
 
@@ -262,18 +290,29 @@ class Stage:
         self.endpoint = router.wait_address()
 
     def _start(self, group: str, *command: str) -> Program:
-        log = self._folder / f"{len(self._programs)}-{'-'.join(command[:2])}.log"
-        try:
-            program = Program(log, *command)
-        except OSError as error:
-            raise ProgramError(f"{command[0]} could not be started: {error}") from None
-        self._programs.append(program)
+        program = self.run(*command)
         self._groups.setdefault(group, []).append(program)
-        self._groups.setdefault("", [])
         return program
+
+    def _client(self) -> RouterClient:
+        try:
+            return RouterClient(self.endpoint, name="scenario", retry=True)
+        except zmq.ZMQError as error:
+            raise StopError(f"router {self.endpoint}: {error}") from None
+
+    def _tick(self) -> None:
+        """Sample and see that all is well, if it is time."""
+        if time.monotonic() >= self._next_sample:
+            self.sample()
+            self.check()
 
     def _sample_file(self, group: str) -> SampleFile:
         if group not in self._sample_files:
             path = self._folder / f"{group}.tsv"
-            self._sample_files[group] = SampleFile(self._files.enter_context(path.open("w+")))
+            self._sample_files[group] = SampleFile(self._at_end.enter_context(path.open("w+")))
         return self._sample_files[group]
+
+
+def in_words(errors: Counter[str]) -> str:
+    """The most frequent ones."""
+    return ", ".join(f"{count:,} x {kind}" for kind, count in errors.most_common(5))

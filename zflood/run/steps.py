@@ -7,17 +7,17 @@ form of a scenario's file.
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import islice
 from random import randint
 from statistics import median
 from typing import Any, Final
 
-from zflood.latency import Latencies, stamp
+from zflood.latency import stamp
 from zflood.memory import Sample
+from zflood.run.figures import counted
 from zflood.run.scenario import AnyStep, Broadcast, Connect, Cut, Each, Fault, Messages, Prepare, Rest
-from zflood.run.stage import CLIENTS, FRONTEND, ROUTER, Stage, StopError
+from zflood.run.stage import CLIENTS, FRONTEND, ROUTER, Stage, StopError, in_words
 from zflood.run.trend import trend
 from zflood.tuning import host, tune
 from zflood.tuning.demand import Side
@@ -26,6 +26,7 @@ Figures = dict[str, float]
 _BATCH: Final = 1000  # messages in one call, where the pace is the receivers'
 _KICK: Final = 10_000  # ids in one call
 _STALL_S: Final = 60.0  # without one more client
+_WEIGHS_NOTHING_FROM: Final = 100_000  # clients
 _GROWTH_FROM_S: Final = 300.0  # in less time a page or two look like a great slope
 
 
@@ -35,20 +36,18 @@ def carry_out(stage: Stage, step: AnyStep) -> Figures:
     Raises:
         StopError: the run cannot go on.
     """
-    before, seen_before = stage.sample(), stage.seen()
-    counts_before = seen_before.latencies.counts()
+    before = stage.sample()
+    latencies_before = before.seen.latencies.counts()
     first_sample = len(stage.samples.get(FRONTEND, ()))
     began = time.monotonic()
     figures = KINDS[type(step)](stage, step)
     seconds = time.monotonic() - began
-    after, seen = stage.sample(), stage.seen()
+    stage.wait_told()
+    after = stage.sample()
     figures = {"seconds": round(seconds, 3), **figures}
-    figures["errors"] = (seen.errors - seen_before.errors).total()
-    fresh = Latencies.of(seen.latencies.counts() - counts_before)
-    if len(fresh):
-        figures["p50_ms"], figures["p99_ms"] = fresh.percentile_ms(50), fresh.percentile_ms(99)
-        figures["max_ms"] = fresh.max_ms()
-    figures |= _resources(before, after, seconds)
+    figures["errors"] = (after.seen.errors - before.seen.errors).total()
+    figures |= after.seen.latencies.since(latencies_before).figures()
+    figures |= _resources(before.samples, after.samples, seconds)
     if isinstance(step, Messages) and seconds >= _GROWTH_FROM_S:
         figures |= _growth(stage.samples.get(FRONTEND, [])[first_sample:])
     return {f"{step.name}.{name}": value for name, value in figures.items()}
@@ -96,35 +95,37 @@ def _prepare(stage: Stage, step: Prepare) -> Figures:
 
 
 def _connect(stage: Stage, step: Connect) -> Figures:
-    before = stage.sample()
-    answered = stage.seen().connected + step.clients
+    before = stage.sample().samples
+    answered = stage.counts().connected + step.clients
     began = time.monotonic()
     stage.add_clients(step)
 
     def are_all_there() -> bool:
-        there = stage.connected()
+        there = stage.counts().connected
         stage.narrator.progress(f"{step.name}: clients connected", there, answered)
         return there >= answered
 
-    there, more_within_s = stage.connected(), min(step.within_s, _STALL_S)
+    there, more_within_s = stage.counts().connected, min(step.within_s, _STALL_S)
     while not stage.wait(are_all_there, more_within_s):
-        before_that, there = there, stage.connected()
+        before_that, there = there, stage.counts().connected
         if there == before_that or time.monotonic() - began > step.within_s:
             raise StopError(
                 f"{there:,} of {answered:,} clients are connected after {time.monotonic() - began:.0f} s;"
-                f" errors: {_in_words(stage.seen().errors) or 'none'}"
+                f" errors: {in_words(stage.seen().errors) or 'none'}"
             )
     seconds = time.monotonic() - began
     figures: Figures = {"clients": step.clients, "per_s": round(step.clients / seconds)}
-    after = stage.sample()
+    after = stage.sample().samples
     for group in (ROUTER, FRONTEND):
         if group in after:
             rss_kb = after[group].rss_kb - before[group].rss_kb
             figures[f"{group}_bytes_per_client"] = round(1024 * rss_kb / step.clients)
-    if ROUTER in after and FRONTEND in after:
+    # With fewer, what a process weighs without clients is most of it.
+    is_shared = answered >= _WEIGHS_NOTHING_FROM
+    if is_shared and ROUTER in after and FRONTEND in after:
         pss_kb = after[ROUTER].pss_kb + after[FRONTEND].pss_kb
         figures["pss_bytes_per_client"] = round(1024 * pss_kb / answered)
-    if CLIENTS in after:
+    if is_shared and CLIENTS in after:
         figures["zflood_pss_bytes_per_client"] = round(1024 * after[CLIENTS].pss_kb / answered)
     return figures
 
@@ -133,7 +134,7 @@ def _messages(stage: Stage, step: Messages) -> Figures:
     if not step.per_s:
         ids = (b"%d" % randint(1, step.max_id) for _ in range(step.messages()))
         return _send_as_received(stage, step.name, ids, step.messages(), step.under_way, step.within_s)
-    before = stage.received()
+    before = stage.counts().chunks
     began = time.monotonic()
     sender = stage.run(
         "zflood", "messages", "--router", stage.endpoint, "--count", str(step.messages()), "--interval-ms",
@@ -142,7 +143,7 @@ def _messages(stage: Stage, step: Messages) -> Figures:
     )  # fmt: skip
 
     def is_sent() -> bool:
-        received = stage.received() - before
+        received = stage.counts().chunks - before
         stage.narrator.progress(f"{step.name}: messages received", received, step.messages())
         return sender.has_ended()
 
@@ -165,13 +166,13 @@ def _send_as_received(
     stage: Stage, name: str, ids: Iterator[bytes], count: int, under_way: int, within_s: float
 ) -> Figures:
     """Send as fast as the clients receive: never more than so many messages are under way."""
-    before = stage.received()
+    before = stage.counts().chunks
     began = time.monotonic()
     sent = handed = nobody = 0
     to_realtime = time.time() - time.monotonic()
 
     def waiting() -> int:
-        return handed - (stage.received() - before)
+        return handed - (stage.counts().chunks - before)
 
     while sent < count:
         if not stage.wait(lambda: waiting() < under_way, within_s):
@@ -181,7 +182,6 @@ def _send_as_received(
         sent += len(receipts)
         handed += sum(receipts)
         nobody += receipts.count(0)
-        stage.tick()
         stage.narrator.progress(f"{name}: messages sent", sent, count)
     return _settle(stage, name, before, began, sent, handed, nobody, within_s)
 
@@ -192,12 +192,12 @@ def _settle(
     """Wait until all that was handed over has been received, and count what was not."""
 
     def are_received() -> bool:
-        received = stage.received() - before
+        received = stage.counts().chunks - before
         stage.narrator.progress(f"{name}: messages received", received, handed)
         return received >= handed
 
     stage.wait(are_received, within_s)
-    received = stage.received() - before
+    received = stage.counts().chunks - before
     return {
         "sent": sent,
         "handed": handed,
@@ -212,14 +212,15 @@ def _broadcast(stage: Stage, step: Broadcast) -> Figures:
     took_ms: list[float] = []
     handed = received = 0
     for number in range(step.times):
-        seen = stage.seen()
-        before, counts = seen.received, seen.latencies.counts()
+        before, latencies_before = stage.counts().chunks, stage.seen().latencies.counts()
         to = stage.api.send(step.to, stamp(time.time()))
-        stage.wait(lambda before=before, to=to: stage.received() - before >= to, step.within_s)  # type: ignore[misc]
-        seen = stage.seen()
-        handed, received = handed + to, received + seen.received - before
-        took_ms.append(Latencies.of(seen.latencies.counts() - counts).max_ms())
-        stage.narrator.say(f"{step.name} {number + 1}: {to:,} clients, the last after {took_ms[-1]:,.0f} ms")
+        stage.wait(lambda before=before, to=to: stage.counts().chunks - before >= to, step.within_s)  # type: ignore[misc]
+        stage.wait_told()
+        handed, received = handed + to, received + stage.counts().chunks - before
+        took_ms.append(stage.seen().latencies.since(latencies_before).max_ms())
+        stage.narrator.say(
+            f"{step.name} {number + 1}: {counted(to, 'client')}, the last after {took_ms[-1]:,.0f} ms"
+        )
     return {
         "times": step.times,
         "handed": handed,
@@ -233,8 +234,9 @@ def _broadcast(stage: Stage, step: Broadcast) -> Figures:
 def _cut(stage: Stage, step: Cut) -> Figures:
     back_s: list[float] = []
     for number in range(step.times):
-        seen = stage.seen()
-        wanted, answered = seen.active, seen.connected + seen.active
+        counts = stage.counts()
+        wanted, answered = counts.active, counts.connected + counts.active
+        stage.mark(f"{step.name} {number + 1}")
         began = time.monotonic()
         if step.how == "kill workers":
             stage.kill_workers()
@@ -244,13 +246,19 @@ def _cut(stage: Stage, step: Cut) -> Figures:
                 stage.api.kick(*ids[first : first + _KICK])
 
         def are_back(wanted: int = wanted, answered: int = answered) -> bool:
-            return stage.connected() >= answered and stage.active() >= wanted
+            counts = stage.counts()
+            return counts.connected >= answered and counts.active >= wanted
 
         if not stage.wait(are_back, step.within_s):
-            missing = max(wanted - stage.active(), answered - stage.connected())
-            raise StopError(f"{missing:,} of {wanted:,} clients are not back in {step.within_s:g} s")
-        back_s.append(stage.seen().back_s or time.monotonic() - began)
-        stage.narrator.say(f"{step.name} {number + 1}: {wanted:,} clients were back after {back_s[-1]:.2f} s")
+            counts = stage.counts()
+            missing = max(wanted - counts.active, answered - counts.connected)
+            raise StopError(f"{missing:,} of {counted(wanted, 'client')} not back in {step.within_s:g} s")
+        took_s = time.monotonic() - began
+        stage.wait_told()
+        back_s.append(stage.seen().back_s or took_s)
+        stage.narrator.say(
+            f"{step.name} {number + 1}: {counted(wanted, 'client')} back after {back_s[-1]:.2f} s"
+        )
         stage.wait(lambda: False, step.rest_s)
     return {"times": step.times, "back_s": median(back_s), "longest_back_s": max(back_s)}
 
@@ -261,7 +269,7 @@ def _fault(stage: Stage, step: Fault) -> Figures:
         stage.freeze(group, step.seconds)
     elif group == ROUTER:
         stage.kill_router()
-        wanted = stage.seen().active
+        wanted = stage.counts().active
         began = time.monotonic()
         stage.wait(lambda: stage.api.stats()["connections"] >= wanted, 60)
         return {"logged_in_again_s": round(time.monotonic() - began, 2)}
@@ -285,7 +293,3 @@ KINDS: Final[dict[type, Callable[[Stage, Any], Figures]]] = {
     Fault: _fault,
     Rest: _rest,
 }
-
-
-def _in_words(errors: Counter[str]) -> str:
-    return ", ".join(f"{count:,} x {kind}" for kind, count in errors.most_common(5))

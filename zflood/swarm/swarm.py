@@ -11,8 +11,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from zflood.board import Board, Counts
 from zflood.crew import Crew
 from zflood.latency import Latencies
 from zflood.swarm.clients import PER_SOURCE, Clients, Target, target
@@ -105,6 +107,7 @@ class Plan(NamedTuple):
     every_s: float  # between two reports
     transport: str = "chunked"  # one of TRANSPORTS
     reconnect: bool = False  # clients whose connection ended connect again
+    board: Path | None = None  # gets live counts, a row of each process
 
 
 def processes_needed(connections: int) -> int:
@@ -151,6 +154,7 @@ def _be_clients(plan: Plan, number: int, report: Callable[[Seen], None]) -> None
         first_source=number * sources,
         reconnect=plan.reconnect,
     )
+    board = Board(plan.board) if plan.board else None
     began = time.monotonic()
     every_s = min(_REPORT_S, plan.every_s)
     next_report = began + every_s
@@ -160,6 +164,8 @@ def _be_clients(plan: Plan, number: int, report: Callable[[Seen], None]) -> None
             if plan.seconds is not None and now - began >= plan.seconds:
                 break
             clients.step()
+            if board is not None:
+                board.write(number, _counts(clients))
             if now >= next_report:
                 next_report = now + every_s
                 report(_seen(clients))
@@ -181,6 +187,12 @@ def _seen(clients: Clients) -> Seen:
         roster.reconnects,
         roster.back_s(time.monotonic()),
     )
+
+
+def _counts(clients: Clients) -> Counts:
+    tally = clients.tally
+    errors = tally.errors.total()
+    return Counts(clients.active, clients.roster.connected, clients.closed, tally.chunks, errors)
 
 
 def _together(reports: Sequence[Seen], seconds: float) -> Totals:

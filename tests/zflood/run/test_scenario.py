@@ -9,7 +9,8 @@ import pytest
 
 from zflood.commands.scenarios import shipped, text_of
 from zflood.run import steps
-from zflood.run.report import LABELS
+from zflood.run.expectation import expectation
+from zflood.run.figures import LABELS
 from zflood.run.scenario import Connect, Messages, ScenarioError, Step, read
 
 DOCUMENT = (Path(__file__).parents[3] / "docs" / "scenarios.md").read_text()
@@ -41,7 +42,7 @@ def test_an_hour_of_messages_is_counted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("expectation", "figure", "holds"),
+    ("text", "figure", "holds"),
     [
         ("a.b_ms <= 3", 3.0, True),
         ("a.b_ms<3", 3.0, False),
@@ -51,17 +52,54 @@ def test_an_hour_of_messages_is_counted() -> None:
         ("a.b_ms > 0", 0, False),
     ],
 )
-def test_expectations_compare(expectation: str, figure: float, holds: bool) -> None:
-    text = f'title = "t"\nexpect = ["{expectation}"]\n[[steps]]\ndo = "rest"\nseconds = 0\n'
-    (one,) = read(text).plays[0].expect
+def test_expectations_compare(text: str, figure: float, holds: bool) -> None:
+    one = expectation(text)
     assert one.holds({"a.b_ms": figure}) is holds
     assert not one.holds({})
+
+
+@pytest.mark.parametrize(
+    ("figures", "holds"),
+    [
+        ({"a": 9.0, "b": 100.0}, False),
+        ({"a": 1.0, "b": 100.0}, True),
+        ({"a": 9.0, "b": 99.0}, None),
+        ({"b": 99.0}, None),
+        ({"b": 100.0}, False),
+        ({"a": 9.0}, False),  # whether it is for this run was never found out
+    ],
+)
+def test_an_expectation_may_be_for_runs_of_some_size_only(
+    figures: dict[str, float], holds: bool | None
+) -> None:
+    assert expectation("a <= 5 if b >= 100").holds(figures) is holds
+
+
+def test_sums_and_products_of_settings_are_reckoned() -> None:
+    text = (
+        SMALL.replace("$lost", "$clients + $clients * 3") + 'do = "connect"\nclients = "$clients * 1_000 + 1"'
+    )
+    (play,) = read(text, {"clients": "7"}).plays
+    assert str(play.expect[0]) == "lost == 28"
+    assert isinstance(play.steps[0], Connect)
+    assert play.steps[0].clients == 7001
+
+
+def test_the_title_says_the_settings_that_were_given() -> None:
+    title = read(
+        SMALL.replace('"t"', '"$clients clients"') + 'do = "rest"\nseconds = 1', {"clients": "5000"}
+    ).title
+    assert title == "5,000 clients"
 
 
 @pytest.mark.parametrize(
     ("text", "why"),
     [
         ("title = ", "not TOML"),
+        ("a = " + "[" * 5000, "nested too deeply"),
+        ("a = " + "9" * 5000, "not TOML"),
+        (SMALL + 'do = "rest"\nseconds = nan', ">= 0"),
+        (SMALL + 'do = "connect"\nclients = 1\nprocesses = 513', "<= 512"),
         ('title = "t"', "steps"),
         (SMALL + 'do = "dance"', "dance"),
         (SMALL + 'do = "connect"\nclients = 0', ">= 1"),
