@@ -45,7 +45,7 @@ class Totals:
         return merged
 
     def as_json(self) -> dict[str, Any]:
-        """For `--json`. `handed`, `nobody` and `kept` are a router's receipts, `statuses` an HTTP server's."""
+        """For `--json`. `handed`, `nobody`, `kept` are a router's receipts, `statuses` an HTTP server's."""
         latencies = self.latencies()
         return {
             "seconds": round(self.seconds, 6),
