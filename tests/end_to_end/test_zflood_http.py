@@ -8,7 +8,6 @@ import queue
 import signal
 import socket
 import subprocess
-import sys
 import threading
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
@@ -21,8 +20,8 @@ import tornado.netutil
 import tornado.web
 
 from tests.conftest import eventually
+from tests.end_to_end.flooding import MESSAGES
 
-MESSAGES = [sys.executable, "-c", "from zflood.cli import main; main()", "messages"]
 Answer = Callable[["Publish"], Awaitable[None]]
 
 

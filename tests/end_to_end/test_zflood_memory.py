@@ -12,9 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Client, Program, eventually
+from tests.end_to_end.flooding import ZFLOOD
 from zflood.memory import read_samples
-
-ZFLOOD = [sys.executable, "-c", "from zflood.cli import main; main()"]
 
 
 def test_a_frontend_is_sampled_with_its_workers_until_it_ends(front: Program, tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Client, Program, eventually, wait_for
+from tests.end_to_end.flooding import MESSAGES
 from zrouter.client import RouterClient
 
 DOCUMENT = Path(__file__).parent.parent.parent / "docs" / "zflood.md"
-MESSAGES = [sys.executable, "-c", "from zflood.cli import main; main()", "messages"]
 
 
 def run(*options: str) -> subprocess.CompletedProcess[str]:

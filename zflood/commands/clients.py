@@ -28,6 +28,13 @@ if TYPE_CHECKING:
 @click.option("--source", help="Connect from addresses of this network; default for 127.x: 127.0.0.0/8.")
 @click.option("--every", type=click.FloatRange(0.1), default=10.0, show_default=True, help="A line each [s].")
 @click.option("--transport", type=click.Choice(list(TRANSPORTS)), default="chunked", show_default=True)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0, min_open=True),
+    default=30.0,
+    show_default=True,
+    help="Longest wait for a connection and its answer [s].",
+)
 @click.option("--reconnect", is_flag=True, help="Clients whose connection ends connect again.")
 @click.option(
     "--json", "json_out", is_flag=False, flag_value="-", metavar="[OUT]",
@@ -44,6 +51,7 @@ def clients(
     source: str | None,
     every: float,
     transport: str,
+    timeout: float,
     reconnect: bool,
     json_out: str | None,
     board: Path | None,
@@ -51,8 +59,8 @@ def clients(
     """Connect many clients, read all that comes, and check it; exits 1 if anything was wrong.
 
     Chunks counts messages: chunks, events (sse), WebSocket messages (ws) or answers (poll). With --reconnect
-    a connection that is cut is no error: its client connects again, at once and then after pauses up to
-    1 s, until --seconds are over or Ctrl-C. --rate is the pace of first connections only.
+    a connection that is cut is counted as a cut, and is no error: its client connects again, at once and then
+    after pauses up to 1 s, until --seconds are over or Ctrl-C. --rate is the pace of first connections only.
 
     \b
     Examples:
@@ -69,7 +77,7 @@ def clients(
     wanted = _urls(url, ids, urls)
     network = _source(source, next(wanted.each(), ""))
     processes = processes or processes_needed(len(wanted))
-    plan = Plan(wanted, rate, seconds, processes, network, every, transport, reconnect, board)
+    plan = Plan(wanted, rate, seconds, processes, network, every, transport, reconnect, timeout, board)
     try:
         with open_lines(json_out) as lines:
             totals = show_clients(run(plan), len(wanted), lines)
