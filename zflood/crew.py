@@ -101,4 +101,11 @@ def _be_member(number: int, work: Work[Any], pipe: Connection, inherited: Sequen
         pass  # it has reported for the last time
     except Exception as error:
         with suppress(BrokenPipeError):  # whom we work for has died
-            pipe.send(CrewError(str(error) or type(error).__name__))
+            pipe.send(CrewError(_words(error)))
+
+
+def _words(error: Exception) -> str:
+    """Of the first, where several tasks failed together."""
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return str(error) or type(error).__name__

@@ -6,6 +6,7 @@ import json
 import signal
 import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -151,7 +152,24 @@ def test_interrupted_it_shows_the_totals(front: Program, api: RouterClient) -> N
 
 
 @pytest.mark.parametrize(
-    "options", [("--ids", "5"), ("--ids", "9-1"), ("--url", "ftp://x/%d"), ("--source", "x")]
+    "options",
+    [
+        ("--ids", "5"),
+        ("--ids", "9-1"),
+        ("--ids", "1-\u00b2"),
+        ("--ids", "1-" + "9" * 5000),
+        ("--ids", "1-999999999999999"),
+        ("--url", "ftp://x/%d"),
+        ("--url", "http://x/a b"),
+        ("--source", "x"),
+        ("--seconds", "inf"),
+        ("--rate", "nan"),
+        ("--timeout", "0"),
+        ("--processes", "513"),
+        ("--urls", sys.executable),
+        ("--urls", "/dev/null"),
+        ("--urls", "/dev/zero"),
+    ],
 )
 def test_what_makes_no_sense_is_a_usage_error(options: tuple[str, str]) -> None:
     done = subprocess.run([*CLIENTS, *options], capture_output=True, text=True, timeout=30)

@@ -76,6 +76,9 @@ def test_it_survives_the_restart_of_what_it_samples(tmp_path: Path) -> None:
         (["--pid", "1", "--name", "x"], 2, "one of"),
         (["--pid", str(2**22 + 1)], 1, "no process"),
         (["--name", "x", "--count", "1", "--out", "/nowhere/mem.tsv"], 1, "/nowhere"),
+        (["--name", "x", "--count", "1", "--every", "nan"], 2, "nan is not a number"),
+        (["--name", "x", "--count", "1", "--every", "inf"], 2, "not in the range"),
+        (["--unit", "/etc", "--count", "1"], 2, "no unit can have this name"),
     ],
 )
 def test_what_cannot_be_is_said_in_one_line(arguments: list[str], status: int, why: str) -> None:
@@ -83,6 +86,17 @@ def test_what_cannot_be_is_said_in_one_line(arguments: list[str], status: int, w
     assert done.returncode == status
     assert why in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("option", ["--name", "--unit"])
+def test_who_does_not_run_is_named_once(option: str) -> None:
+    done = subprocess.run(
+        [*ZFLOOD, "memory", option, "nobody-has-this-name", "--count", "2", "--every", "0.1"],
+        capture_output=True, text=True, timeout=30,
+    )  # fmt: skip
+    assert done.returncode == 0
+    assert done.stderr == "zflood: no process of nobody-has-this-name runs here now\n"
+    assert len(done.stdout.splitlines()) == 3  # under the header, though it is a pipe
 
 
 def test_urls_are_what_clients_read(front: Program) -> None:
