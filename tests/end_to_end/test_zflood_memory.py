@@ -76,8 +76,8 @@ def test_it_survives_the_restart_of_what_it_samples(tmp_path: Path) -> None:
         (["--pid", "1", "--name", "x"], 2, "one of"),
         (["--pid", str(2**22 + 1)], 1, "no process"),
         (["--name", "x", "--count", "1", "--out", "/nowhere/mem.tsv"], 1, "/nowhere"),
-        (["--name", "x", "--count", "1", "--every", "nan"], 2, "nan is not a number"),
-        (["--name", "x", "--count", "1", "--every", "inf"], 2, "not in the range"),
+        (["--name", "x", "--count", "1", "--every", "nan"], 2, "nan is no number"),
+        (["--name", "x", "--count", "1", "--every", "inf"], 2, "inf is no number"),
         (["--unit", "/etc", "--count", "1"], 2, "no unit can have this name"),
     ],
 )
@@ -97,6 +97,22 @@ def test_who_does_not_run_is_named_once(option: str) -> None:
     assert done.returncode == 0
     assert done.stderr == "zflood: no process of nobody-has-this-name runs here now\n"
     assert len(done.stdout.splitlines()) == 3  # under the header, though it is a pipe
+
+
+def test_interrupted_a_command_without_figures_says_nothing_and_exits_130() -> None:
+    urls = subprocess.Popen(
+        [*ZFLOOD, "urls", "--count", "1000000000"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert urls.stdout is not None
+    urls.stdout.readline()
+    urls.send_signal(signal.SIGINT)
+    _, said = urls.communicate(timeout=20)
+    assert (urls.returncode, said) == (130, b"")
+
+
+def test_help_names_the_variable_of_each_option() -> None:
+    done = subprocess.run([*ZFLOOD, "memory", "--help"], capture_output=True, text=True, timeout=30)
+    assert done.stdout.count("ZFLOOD_MEMORY_") == 8
 
 
 def test_urls_are_what_clients_read(front: Program) -> None:

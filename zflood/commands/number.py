@@ -1,26 +1,25 @@
-"""A number as an option: within bounds, which infinity and nan are not."""
+"""Numbers as options: within bounds, which infinity and nan are not."""
 
 from __future__ import annotations
 
-import math
 from typing import Any, Final
 
 import click
 
 # Beyond any use, and small enough for every clock and every sum: 31 years in seconds.
 MOST: Final = 1e9
-# The same for how many; a range() that long still has a length.
+# The same for how many: a range() that long still has a length.
 MOST_COUNTED: Final = 10**15
 
 
 class Number(click.FloatRange):
-    """From `least` to `most`; without the least itself if `min_open`."""
+    """From `least` on, or, if `min_open`, above it."""
 
-    def __init__(self, least: float = 0, most: float = MOST, min_open: bool = False) -> None:
+    def __init__(self, least: float = 0, most: float | None = None, min_open: bool = False) -> None:
         super().__init__(least, most, min_open=min_open)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         number = float(super().convert(value, param, ctx))
-        if math.isnan(number):
-            self.fail(f"{value} is not a number.", param, ctx)
+        if not number <= MOST:  # nan is not, either
+            self.fail(f"{value} is no number up to {MOST:,.0f}.", param, ctx)
         return number
