@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
 from zflood.commands.clients import clients
@@ -15,20 +13,9 @@ from zflood.commands.run import run
 from zflood.commands.scenarios import scenarios
 from zflood.commands.tune import tune
 from zflood.commands.urls import urls
-from zrouter.daemon import program
 
 
-class _Commands(click.Group):
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt:
-            ctx.exit(program.EXIT_INTERRUPTED)  # click itself would say an empty line
-
-
-@click.group(
-    cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "ZFLOOD"}
-)
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "ZFLOOD"})
 @click.version_option(package_name="zcomet")
 def commands() -> None:
     """Play the clients and the senders, and measure.
