@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import NoReturn
 
 from zrouter.daemon import program
@@ -13,6 +14,8 @@ def main() -> NoReturn:
         from zflood.commands import commands
 
         program.run(commands, "zflood")
+    except KeyboardInterrupt:
+        sys.exit(program.EXIT_INTERRUPTED)
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
         program.fail("zflood", f"{package} is not installed; from a checkout: pip install '.[flood]'")

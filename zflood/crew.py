@@ -28,6 +28,8 @@ class Crew(Generic[Report]):
     def __init__(self, size: int, work: Work[Report]) -> None:
         context = multiprocessing.get_context("fork")
         self._members: dict[Connection, multiprocessing.process.BaseProcess] = {}
+        # An interruption waits until each member knows what to do about it.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
         for number in range(size):
             ours, theirs = context.Pipe(duplex=False)
             inherited = [*self._members, ours]
@@ -37,6 +39,7 @@ class Crew(Generic[Report]):
             self._members[ours] = member
         self._is_interrupted = False
         self.latest: dict[Connection, Report] = {}
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def reports(self) -> Iterator[list[Report]]:
         """The latest report of each member so far, each time that there is news; ends when all have ended.
@@ -96,9 +99,17 @@ def _be_member(number: int, work: Work[Any], pipe: Connection, inherited: Sequen
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, interrupt)
     try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT,))
         work(number, pipe.send)
     except KeyboardInterrupt:
         pass  # it has reported for the last time
     except Exception as error:
         with suppress(BrokenPipeError):  # whom we work for has died
-            pipe.send(CrewError(str(error) or type(error).__name__))
+            pipe.send(CrewError(_words(error)))
+
+
+def _words(error: Exception) -> str:
+    """Of the first, where several tasks failed together."""
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return str(error) or type(error).__name__

@@ -75,7 +75,7 @@ class Latencies:
         """The collection with these counts, of which none may be negative."""
         latencies = cls()
         for us, count in counts.items():
-            latencies._histogram.record_value(us, count)
+            latencies.note(us, count)
         return latencies
 
     def since(self, earlier: Counter[int]) -> Latencies:
@@ -105,5 +105,5 @@ class Latencies:
     def _fold(self) -> None:
         # A recording costs 1.3 us, and many latencies of a flood are the same number of microseconds.
         for us, count in Counter(self._recent).items():
-            self._histogram.record_value(min(max(us, 1), _LONGEST_US), count)
+            self.note(us, count)
         self._recent.clear()

@@ -9,7 +9,6 @@ these are the first columns here too, so that its files and ours can be drawn in
 from __future__ import annotations
 
 import contextlib
-import glob
 import os
 import re
 import time
@@ -23,6 +22,8 @@ import psutil
 _PAGE_KB: Final = os.sysconf("SC_PAGE_SIZE") // 1024
 _ESTABLISHED: Final = b"01"
 _CGROUP: Final = Path("/sys/fs/cgroup/system.slice")
+_UNIT: Final = re.compile(r"[A-Za-z0-9:_@\\-][A-Za-z0-9:_.@\\-]{0,254}")  # systemd.unit(5)
+_MOST: Final = 1 << 63
 
 
 class Sample(NamedTuple):
@@ -57,6 +58,8 @@ class SampleFile:
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
+        if out.seekable() and out.readable():
+            _cut_torn_row(out)
         if not out.seekable() or out.seek(0, os.SEEK_END) == 0:
             self._write(Sample._fields)
 
@@ -69,14 +72,31 @@ class SampleFile:
         self._out.flush()
 
 
-def read_samples(path: Path) -> list[Sample]:
+def _cut_torn_row(out: TextIO) -> None:
+    """A row that was not written to its end, for the disk was full, say. Of no other file than ours."""
+    header = "\t".join(Sample._fields).encode() + b"\n"
+    out.seek(0)
+    if not header.startswith(line := out.buffer.readline(len(header))):
+        return
+    whole = len(header) * line.endswith(b"\n")
+    for line in out.buffer:
+        whole += len(line) * line.endswith(b"\n")
+    out.truncate(whole)
+
+
+def read_samples(path: Path, warn: Callable[[str], object] = lambda _: None) -> list[Sample]:
     """The rows of a file; of the series' own loop, say, that has the first four columns only.
+
+    A last row that has no end of line is left out, with a warning.
 
     Raises:
         ValueError: a row cannot be read, or there is none.
     """
     rows: list[Sample] = []
-    for number, line in enumerate(path.read_text().splitlines(), 1):
+    *lines, torn = path.read_text(errors="replace").split("\n")
+    if torn:
+        warn(f"{path}, line {len(lines) + 1}: not written to its end, left out")
+    for number, line in enumerate(lines, 1):
         cells = line.split("\t")
         if not line or cells[0] == Sample._fields[0]:
             continue
@@ -86,7 +106,10 @@ def read_samples(path: Path) -> list[Sample]:
             )
         cells += ["0"] * (len(Sample._fields) - len(cells))
         try:
-            rows.append(Sample._make(kind(cell) for kind, cell in zip(_KINDS, cells, strict=True)))
+            row = Sample._make(kind(cell) for kind, cell in zip(_KINDS, cells, strict=True))
+            if not all(0 <= figure < _MOST for figure in row[1:]):
+                raise ValueError("a figure is negative or beyond all bounds")
+            rows.append(row)
         except ValueError as error:
             raise ValueError(f"{path}, line {number}: {error}") from None
     if not rows:
@@ -126,16 +149,24 @@ def by_name(name: str) -> Callable[[], list[psutil.Process]]:
 
 
 def by_unit(unit: str) -> Callable[[], list[psutil.Process]]:
-    """Finds the processes of a systemd unit of this host, also after it was started again."""
+    """Finds the processes of a systemd unit of this host, also after it was started again.
+
+    Raises:
+        ValueError: no unit can have this name.
+    """
+    if not _UNIT.fullmatch(unit):
+        raise ValueError(f"{unit[:300]!r}: no unit can have this name")
     name = unit if "." in unit else f"{unit}.service"
 
     def find() -> list[psutil.Process]:
         found = []
         # An instance has a slice of its own: system-zfront.slice/zfront@8000.service
-        for members in _CGROUP.rglob(f"{glob.escape(name)}/cgroup.procs"):
-            for pid in members.read_text().split():
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    found.append(psutil.Process(int(pid)))
+        for folder, _, _ in os.walk(_CGROUP):
+            if os.path.basename(folder) == name:
+                # Its processes, and then the group itself, may go at any time.
+                for pid in _text(Path(folder, "cgroup.procs")).split():
+                    with contextlib.suppress(psutil.NoSuchProcess):
+                        found.append(psutil.Process(int(pid)))
         return found
 
     return find
@@ -156,8 +187,8 @@ def take(processes: Iterable[psutil.Process], connections: int) -> Sample:
         try:
             rss += process.memory_info().rss
             times = process.cpu_times()
-        except psutil.NoSuchProcess:
-            continue  # it has just ended
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue  # it has just ended, or is hidden from us
         count += 1
         cpu_s += times.user + times.system
         with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
@@ -220,15 +251,18 @@ def samples(
 
 def _tcp() -> tuple[int, int]:
     """TCP sockets in use on this host, and the memory of their buffers [kB]; /proc/net/sockstat."""
-    sockets = kb = 0
-    for line in Path("/proc/net/sockstat").read_text().splitlines():
-        words = line.split()
-        if words[0] == "TCP:":
-            values = dict(zip(words[1::2], map(int, words[2::2]), strict=True))
-            sockets, kb = values["inuse"], values["mem"] * _PAGE_KB
-    return sockets, kb
+    found = re.search(r"^TCP: inuse (\d+) .*\bmem (\d+)", _text(Path("/proc/net/sockstat")), re.MULTILINE)
+    return (int(found[1]), int(found[2]) * _PAGE_KB) if found else (0, 0)
 
 
 def _slab_kb() -> int:
-    found = re.search(r"^Slab: +(\d+) kB", Path("/proc/meminfo").read_text(), re.MULTILINE)
+    found = re.search(r"^Slab: +(\d+) kB", _text(Path("/proc/meminfo")), re.MULTILINE)
     return int(found[1]) if found else 0
+
+
+def _text(path: Path) -> str:
+    """Of a file of the kernel; empty if it is not there, or not any more."""
+    try:
+        return path.read_text()
+    except OSError:
+        return ""

@@ -14,10 +14,12 @@ from zflood.memory import Sample
 from zflood.moments import Moment
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 # Okabe and Ito's colours, which people who see few colours can tell apart.
 COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+SUFFIXES: Final = (".png", ".svg", ".pdf")
 _MB_FROM_KB: Final = 20_000  # above it the axis is in MB, for people
 _MINUTES_FROM_S: Final = 300
 _HEADROOM: Final = 1.1
@@ -45,7 +47,11 @@ class Run(NamedTuple):
 def title(runs: Sequence[Run]) -> str:
     """What the series called its graph."""
     connections = max(sample.connections for run in runs for sample in run.samples)
-    return f"Memory with {connections:,} active connections" if connections else "Memory"
+    return (
+        f"Memory with {connections:,} active connection{'s' * (connections != 1)}"
+        if connections
+        else "Memory"
+    )
 
 
 def draw(runs: Sequence[Run], title: str) -> Figure:
@@ -54,11 +60,7 @@ def draw(runs: Sequence[Run], title: str) -> Figure:
     Raises:
         PlotsMissingError: matplotlib is not installed.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ModuleNotFoundError as error:
-        raise PlotsMissingError(error.name) from None
-    figure = Figure(figsize=(9, 5), dpi=120, layout="constrained")
+    figure = _figure(height=5)
     memory = figure.add_subplot()
     connections = memory.twinx()
     connections.set_visible(any(sample.connections for run in runs for sample in run.samples))
@@ -66,20 +68,21 @@ def draw(runs: Sequence[Run], title: str) -> Figure:
     for run, colour in zip(runs, COLOURS * (len(runs) // len(COLOURS) + 1), strict=False):
         minutes = run.minutes()
         resident = [sample.rss_kb / (1024 if in_mb else 1) for sample in run.samples]
-        memory.plot(minutes, resident, color=colour, linewidth=1.8, label=run.name)
+        # A line needs two points.
+        marker = "" if len(minutes) > 1 else "o"
+        memory.plot(minutes, resident, color=colour, linewidth=1.8, label=run.name, marker=marker)
         count = [sample.connections for sample in run.samples]
         connections.plot(minutes, count, color=colour, linewidth=1, linestyle=(0, (4, 3)), alpha=0.7)
-    memory.set_title(title)
+    memory.set_title(title, parse_math=False)
     memory.set_xlabel("minutes elapsed")
     memory.set_ylabel("resident memory [MB]" if in_mb else "resident memory [KB]")
     connections.set_ylabel("connections (dashed)")
-    for axis in (memory, connections):
-        axis.set_ylim(bottom=0, top=axis.get_ylim()[1] * _HEADROOM)
-        axis.yaxis.set_major_formatter(_for_people)
-        axis.spines[["top"]].set_visible(False)
+    _from_zero(memory, connections)
+    _for_reading(memory, connections)
     memory.grid(axis="y", alpha=0.3)
     if len(runs) > 1:
-        memory.legend(frameon=False, loc="lower right")
+        for text in memory.legend(frameon=False, loc="lower right").get_texts():
+            text.set_parse_math(False)
     return figure
 
 
@@ -89,12 +92,9 @@ def draw_moments(moments: Sequence[Moment], marks: Sequence[tuple[float, str]], 
     Raises:
         PlotsMissingError: matplotlib is not installed.
     """
-    try:
-        from matplotlib.figure import Figure
-        from matplotlib.ticker import NullFormatter
-    except ModuleNotFoundError as error:
-        raise PlotsMissingError(error.name) from None
-    figure = Figure(figsize=(9, 6), dpi=120, layout="constrained")
+    figure = _figure(height=6)
+    from matplotlib.ticker import NullFormatter
+
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
     in_minutes = moments[-1].seconds > _MINUTES_FROM_S
     scale = 60 if in_minutes else 1
@@ -104,7 +104,7 @@ def draw_moments(moments: Sequence[Moment], marks: Sequence[tuple[float, str]], 
     connections.plot(
         times, [one.active for one in moments], color=COLOURS[1], linewidth=1.4, linestyle=(0, (4, 3))
     )
-    above.set_title(title)
+    above.set_title(title, parse_math=False)
     above.set_ylabel("messages received/s", color=COLOURS[0])
     connections.set_ylabel("connections (dashed)", color=COLOURS[1])
     heard = [(time, one) for time, one in zip(times, moments, strict=True) if one.max_ms]
@@ -119,11 +119,8 @@ def draw_moments(moments: Sequence[Moment], marks: Sequence[tuple[float, str]], 
     below.set_xlabel("minutes elapsed" if in_minutes else "seconds elapsed")
     if heard:
         below.legend(frameon=False, ncols=3, loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0)
-    for axis in (above, connections):
-        axis.set_ylim(bottom=0, top=axis.get_ylim()[1] * _HEADROOM)
-    for axis in (above, connections, below):
-        axis.spines[["top"]].set_visible(False)
-        axis.yaxis.set_major_formatter(_for_people)
+    _from_zero(above, connections)
+    _for_reading(above, connections, below)
     for axis in (above, below):
         axis.grid(axis="y", alpha=0.3)
         for began_s, _ in marks:
@@ -132,8 +129,33 @@ def draw_moments(moments: Sequence[Moment], marks: Sequence[tuple[float, str]], 
         above.annotate(
             name, (began_s / scale, 1), xycoords=("data", "axes fraction"), xytext=(3, -4),
             textcoords="offset points", rotation=90, va="top", ha="left", fontsize=8, color="#5b6675",
+            parse_math=False,
         )  # fmt: skip
     return figure
+
+
+def _figure(height: float) -> Figure:
+    """An empty one.
+
+    Raises:
+        PlotsMissingError: matplotlib is not installed.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ModuleNotFoundError as error:
+        raise PlotsMissingError(error.name) from None
+    return Figure(figsize=(9, height), dpi=120, layout="constrained")
+
+
+def _from_zero(*axes: Axes) -> None:
+    for axis in axes:
+        axis.set_ylim(bottom=0, top=axis.get_ylim()[1] * _HEADROOM or 1)
+
+
+def _for_reading(*axes: Axes) -> None:
+    for axis in axes:
+        axis.yaxis.set_major_formatter(_for_people)
+        axis.spines[["top"]].set_visible(False)
 
 
 def _apart(marks: Sequence[tuple[float, str]], least_s: float) -> list[tuple[float, str]]:

@@ -6,13 +6,13 @@ import json
 import signal
 import socket
 import subprocess
-import threading
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import Program, eventually
-from tests.end_to_end.flooding import CLIENTS
+from tests.end_to_end.flooding import CLIENTS, Flood, mute, saying
 from tests.end_to_end.flooding import flooded as run
 from zfront.transports import chunked
 from zrouter.client import RouterClient
@@ -71,21 +71,69 @@ def test_refused_connections_are_errors_by_their_kind() -> None:
     ],
 )
 def test_a_server_that_breaks_the_rules_is_found_out(said: bytes, error: str) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-
-        def serve() -> None:
-            connection, _ = listener.accept()
-            with connection:
-                connection.recv(4096)
-                connection.sendall(said)
-
-        server = threading.Thread(target=serve)
-        server.start()
-        status, seen = run("--url", f"http://127.0.0.1:{listener.getsockname()[1]}/%d", "--ids", "1-1")
-        server.join()
+    with saying(said) as address:
+        status, seen = run("--url", f"http://{address}/%d", "--ids", "1-1")
     assert status == 1
-    [kind] = seen["errors"]
-    assert kind.startswith(error)
+    assert any(kind.startswith(error) for kind in seen["errors"])
+
+
+@pytest.mark.parametrize(
+    ("transport", "said", "error"),
+    [
+        ("chunked", b"", "closed without an answer"),
+        ("chunked", b"HTTP/1.1 200", "truncated head"),
+        ("chunked", b"HTTP/1.1 100 Continue\r\n\r\n", "truncated head"),
+        ("chunked", chunked.HEAD, "truncated response"),
+        ("chunked", chunked.HEAD + chunked.message_chunk(1, b"x"), "truncated response"),
+        ("chunked", chunked.HEAD + chunked.message_chunk(1, b"x")[:-5], "truncated response"),
+        ("chunked", b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nx", "truncated response"),
+        ("sse", b"", "closed without an answer"),
+        ("ws", b"", "closed without an answer"),
+        ("poll", b"", "closed without an answer"),
+        ("poll", b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nx", "truncated answer"),
+    ],
+)
+def test_a_server_that_goes_too_early_is_an_error(transport: str, said: bytes, error: str) -> None:
+    with saying(said) as address:
+        status, seen = run("--transport", transport, "--url", f"http://{address}/%d", "--ids", "1-1")
+    assert (status, seen["errors"], seen["cuts"]) == (1, {error: 1}, {})
+
+
+@pytest.mark.parametrize("transport", ["chunked", "sse", "ws"])
+def test_a_server_that_never_answers_is_an_error_after_the_timeout(transport: str) -> None:
+    with mute(backlog=10) as address:
+        status, seen = run(
+            "--transport", transport, "--url", f"http://{address}/%d", "--ids", "1-5", "--timeout", "0.3"
+        )
+    assert (status, seen["errors"]) == (1, {"no answer in time": 5})
+
+
+def test_a_server_that_lets_nobody_in_is_an_error_after_the_timeout() -> None:
+    with mute(backlog=0) as address:
+        status, seen = run("--url", f"http://{address}/%d", "--ids", "1-5", "--timeout", "0.5")
+    assert status == 1
+    assert seen["errors"] == {"no answer in time": 1, "Connection timed out": 4}
+
+
+def test_clients_that_connect_again_time_out_too() -> None:
+    with mute(backlog=10) as address:
+        again = ("--reconnect", "--seconds", "1")
+        status, seen = run("--url", f"http://{address}/%d", "--ids", "1-1", "--timeout", "0.2", *again)
+    assert status == 1
+    assert set(seen["errors"]) == {"no answer in time", "reconnecting: no answer in time"}
+
+
+@pytest.mark.parametrize("options", [(), ("--reconnect", "--seconds", "2")])
+def test_a_frontend_that_is_killed_is_seen(front: Program, options: tuple[str, ...]) -> None:
+    with Flood("--url", f"{front.address}/test/%d", "--ids", "1-30", *options) as flood:
+        flood.until(lambda seen: seen["active"] == 30)
+        front.process.kill()
+        for _ in flood.lines():
+            pass
+    assert flood.status == 1
+    seen = flood.seen["cuts" if options else "errors"]
+    assert sum(seen.values()) == 30
+    assert set(seen) <= {"truncated response", "Connection reset by peer"}
 
 
 def test_interrupted_it_shows_the_totals(front: Program, api: RouterClient) -> None:
@@ -104,7 +152,24 @@ def test_interrupted_it_shows_the_totals(front: Program, api: RouterClient) -> N
 
 
 @pytest.mark.parametrize(
-    "options", [("--ids", "5"), ("--ids", "9-1"), ("--url", "ftp://x/%d"), ("--source", "x")]
+    "options",
+    [
+        ("--ids", "5"),
+        ("--ids", "9-1"),
+        ("--ids", "1-\u00b2"),
+        ("--ids", "1-" + "9" * 5000),
+        ("--ids", "1-999999999999999"),
+        ("--url", "ftp://x/%d"),
+        ("--url", "http://x/a b"),
+        ("--source", "x"),
+        ("--seconds", "inf"),
+        ("--rate", "nan"),
+        ("--timeout", "0"),
+        ("--processes", "513"),
+        ("--urls", sys.executable),
+        ("--urls", "/dev/null"),
+        ("--urls", "/dev/zero"),
+    ],
 )
 def test_what_makes_no_sense_is_a_usage_error(options: tuple[str, str]) -> None:
     done = subprocess.run([*CLIENTS, *options], capture_output=True, text=True, timeout=30)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import queue
 import signal
 import socket
 import subprocess
-import sys
 import threading
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
@@ -17,12 +17,13 @@ from typing import Any
 
 import pytest
 import tornado.httpserver
+import tornado.iostream
 import tornado.netutil
 import tornado.web
 
 from tests.conftest import eventually
+from tests.end_to_end.flooding import MESSAGES
 
-MESSAGES = [sys.executable, "-c", "from zflood.cli import main; main()", "messages"]
 Answer = Callable[["Publish"], Awaitable[None]]
 
 
@@ -146,6 +147,19 @@ def test_no_answer_within_the_timeout_is_an_error() -> None:
         status, sent = run("--http", server.url, "--count", "10", "--timeout", "0.2")
     assert status == 1
     assert (sent["statuses"], sent["errors"]) == ({"200": 7}, {"no answer in time": 3})
+
+
+def test_an_answer_without_an_end_is_not_read() -> None:
+    async def go_on(handler: Publish) -> None:
+        with contextlib.suppress(tornado.iostream.StreamClosedError):
+            while True:
+                handler.write(b"x" * 10_000)
+                await handler.flush()
+
+    with Server(go_on).running() as server:
+        status, sent = run("--http", server.url, "--count", "3", "--timeout", "20")
+    assert (status, sent["errors"]) == (1, {"an answer of more than 65,536 bytes": 3})
+    assert sent["seconds"] < 10
 
 
 def test_interrupted_it_tells_what_had_no_answer_yet() -> None:

@@ -12,9 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Client, Program, eventually
+from tests.end_to_end.flooding import ZFLOOD
 from zflood.memory import read_samples
-
-ZFLOOD = [sys.executable, "-c", "from zflood.cli import main; main()"]
 
 
 def test_a_frontend_is_sampled_with_its_workers_until_it_ends(front: Program, tmp_path: Path) -> None:
@@ -77,6 +76,9 @@ def test_it_survives_the_restart_of_what_it_samples(tmp_path: Path) -> None:
         (["--pid", "1", "--name", "x"], 2, "one of"),
         (["--pid", str(2**22 + 1)], 1, "no process"),
         (["--name", "x", "--count", "1", "--out", "/nowhere/mem.tsv"], 1, "/nowhere"),
+        (["--name", "x", "--count", "1", "--every", "nan"], 2, "nan is no number"),
+        (["--name", "x", "--count", "1", "--every", "inf"], 2, "inf is no number"),
+        (["--unit", "/etc", "--count", "1"], 2, "no unit can have this name"),
     ],
 )
 def test_what_cannot_be_is_said_in_one_line(arguments: list[str], status: int, why: str) -> None:
@@ -84,6 +86,33 @@ def test_what_cannot_be_is_said_in_one_line(arguments: list[str], status: int, w
     assert done.returncode == status
     assert why in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("option", ["--name", "--unit"])
+def test_who_does_not_run_is_named_once(option: str) -> None:
+    done = subprocess.run(
+        [*ZFLOOD, "memory", option, "nobody-has-this-name", "--count", "2", "--every", "0.1"],
+        capture_output=True, text=True, timeout=30,
+    )  # fmt: skip
+    assert done.returncode == 0
+    assert done.stderr == "zflood: no process of nobody-has-this-name runs here now\n"
+    assert len(done.stdout.splitlines()) == 3  # under the header, though it is a pipe
+
+
+def test_interrupted_a_command_without_figures_says_nothing_and_exits_130() -> None:
+    urls = subprocess.Popen(
+        [*ZFLOOD, "urls", "--count", "1000000000"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert urls.stdout is not None
+    urls.stdout.readline()
+    urls.send_signal(signal.SIGINT)
+    _, said = urls.communicate(timeout=20)
+    assert (urls.returncode, said) == (130, b"")
+
+
+def test_help_names_the_variable_of_each_option() -> None:
+    done = subprocess.run([*ZFLOOD, "memory", "--help"], capture_output=True, text=True, timeout=30)
+    assert done.stdout.count("ZFLOOD_MEMORY_") == 8
 
 
 def test_urls_are_what_clients_read(front: Program) -> None:

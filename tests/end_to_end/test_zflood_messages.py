@@ -7,7 +7,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Client, Program, eventually, wait_for
+from tests.end_to_end.flooding import MESSAGES
 from zrouter.client import RouterClient
 
 DOCUMENT = Path(__file__).parent.parent.parent / "docs" / "zflood.md"
-MESSAGES = [sys.executable, "-c", "from zflood.cli import main; main()", "messages"]
 
 
 def run(*options: str) -> subprocess.CompletedProcess[str]:
@@ -220,6 +219,14 @@ def test_senders_end_when_the_program_that_started_them_is_killed(router: Progra
         ("--batch", "10"),
         ("--http", "http://127.0.0.1/%d", "--router", "tcp://127.0.0.1:1"),
         ("--zipf-s", "2"),
+        ("--zipf-s", "nan", "--distribution", "zipf"),
+        ("--interval-ms", "inf"),
+        ("--interval-ms", "nan"),
+        ("--timeout", "nan"),
+        ("--every", "inf"),
+        ("--max-id", str(10**20)),
+        ("--count", str(10**20)),
+        ("--size", str(10**12)),
         ("--distribution", "zipf", "--max-id", "10000001"),
     ],
 )

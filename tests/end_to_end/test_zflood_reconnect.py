@@ -30,6 +30,11 @@ def test_who_is_cut_comes_back_and_no_error_is_counted(transport: str, is_reset:
                 flood.until(lambda seen, cuts=cuts: seen["chunks"] == COUNT * (1 + cuts))  # type: ignore[misc]
         seen = flood.seen
     assert seen["errors"] == {}
+    assert sum(seen["cuts"].values()) == 2 * COUNT
+    if not is_reset:
+        assert set(seen["cuts"]) == {
+            "closed without a close frame" if transport == "ws" else "truncated response"
+        }
     assert (seen["connected"], seen["reconnects"], seen["closed"]) == (3 * COUNT, 2 * COUNT, 2 * COUNT)
     assert 0 < seen["back_s"] < 5
     assert flood.status == 0
@@ -40,7 +45,7 @@ def test_an_orderly_end_is_followed_by_another_connection_too() -> None:
         url = f"http://127.0.0.1:{server.port}/sse/%d"
         with Flood("--transport", "sse", "--url", url, "--ids", "1-5", "--reconnect") as flood:
             seen = flood.until(lambda seen: seen["reconnects"] >= 20)
-    assert seen["errors"] == {}
+    assert (seen["errors"], seen["cuts"]) == ({}, {})
     assert seen["ended"] >= 20
 
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-import socket
 import subprocess
-import threading
 from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.flooding import CLIENTS, Flood, flooded
+from tests.end_to_end.flooding import CLIENTS, Flood, flooded, saying
 from tests.end_to_end.pushing import PushServer
 from zflood.swarm.transports import TRANSPORTS
 
@@ -65,22 +63,10 @@ SSE = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding:
     ],
 )
 def test_a_server_that_breaks_the_rules_is_found_out(transport: str, said: bytes, error: str) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-
-        def serve() -> None:
-            connection, _ = listener.accept()
-            with connection:
-                connection.recv(4096)
-                connection.sendall(said)
-
-        server = threading.Thread(target=serve)
-        server.start()
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}/%d"
-        status, seen = flooded("--transport", transport, "--url", url, "--ids", "1-1")
-        server.join()
+    with saying(said) as address:
+        status, seen = flooded("--transport", transport, "--url", f"http://{address}/%d", "--ids", "1-1")
     assert status == 1
-    [kind] = seen["errors"]
-    assert kind.startswith(error)
+    assert any(kind.startswith(error) for kind in seen["errors"])
 
 
 def test_json_lines_go_to_a_file_beside_the_words(tmp_path: Path) -> None:

@@ -60,6 +60,34 @@ def test_rows_go_under_one_header_whoever_appends(tmp_path: Path) -> None:
     assert read_samples(path) == [ROW, ROW]
 
 
+def test_a_row_that_was_torn_is_cut_off_before_the_next(tmp_path: Path) -> None:
+    path = tmp_path / "mem.tsv"
+    for torn in ("", "2026-01-02 03:0", "2026-01-02 03:04:05\t17673"):
+        with path.open("a+") as file:
+            SampleFile(file).append(ROW)
+            file.write(torn)
+    with path.open("a+") as file:
+        SampleFile(file)
+    assert read_samples(path) == [ROW] * 3
+
+
+def test_a_torn_header_is_written_again(tmp_path: Path) -> None:
+    path = tmp_path / "mem.tsv"
+    path.write_text("time\tunix")
+    with path.open("a+") as file:
+        SampleFile(file).append(ROW)
+    assert read_samples(path) == [ROW]
+    assert len(path.read_text().splitlines()) == 2
+
+
+def test_nothing_is_cut_from_a_file_that_is_not_ours(tmp_path: Path) -> None:
+    path = tmp_path / "notes"
+    path.write_text("dear diary,\ntoday")
+    with path.open("a+") as file:
+        SampleFile(file)
+    assert path.read_text() == "dear diary,\ntoday"
+
+
 def test_the_series_own_file_can_be_read(tmp_path: Path) -> None:
     path = tmp_path / "series.log"
     path.write_text("Thu Oct 30 12:00:00 2008\t1225368000\t81240\t10000\n")
@@ -69,7 +97,14 @@ def test_the_series_own_file_can_be_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "why"),
-    [("", "no samples"), ("a b\n", "line 1: 1 columns"), ("t\t1\t2\tmany\n", "line 1: invalid literal")],
+    [
+        ("", "no samples"),
+        ("t\t1\t2\t3", "no samples"),  # torn
+        ("a b\n", "line 1: 1 columns"),
+        ("t\t1\t2\tmany\n", "line 1: invalid literal"),
+        ("t\t1\t-2\t3\n", "line 1: a figure is negative"),
+        (f"t\t1\t{10**400}\t3\n", "line 1: a figure is negative or beyond"),
+    ],
 )
 def test_a_file_that_is_none_is_said(tmp_path: Path, text: str, why: str) -> None:
     path = tmp_path / "x.tsv"
@@ -108,3 +143,11 @@ def test_the_processes_of_a_unit_are_found_under_its_slice(
     unit.mkdir(parents=True)
     (unit / "cgroup.procs").write_text(f"{os.getpid()}\n{2**22 + 1}\n")
     assert [process.pid for process in find()] == [os.getpid()]
+    (unit / "cgroup.procs").unlink()  # it is going
+    assert find() == []
+
+
+@pytest.mark.parametrize("name", ["/etc", "..", "a/b", "*", "", "x" * 300])
+def test_what_no_unit_can_be_called_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="no unit"):
+        memory.by_unit(name)

@@ -60,11 +60,33 @@ def test_the_terminal_gets_a_drawing(samples: Path) -> None:
     assert "minutes elapsed" in done.stdout
 
 
-def test_a_kind_of_picture_that_there_is_not_is_said(samples: Path, tmp_path: Path) -> None:
-    done = plot(samples, "--out", tmp_path / "graph.doc")
-    assert done.returncode == 1
-    assert "doc" in done.stderr
-    assert "Traceback" not in done.stderr
+@pytest.mark.parametrize("name", ["graph.doc", "graph"])
+def test_a_kind_of_picture_that_there_is_not_is_a_usage_error(
+    samples: Path, tmp_path: Path, name: str
+) -> None:
+    done = plot(samples, "--out", tmp_path / name)
+    assert done.returncode == 2
+    assert f"{name}: the name ends in none of .png, .svg, .pdf" in done.stderr
+    assert list(tmp_path.glob("graph*")) == []
+
+
+def test_titles_and_names_are_no_formulas(samples: Path, tmp_path: Path) -> None:
+    odd = samples.rename(tmp_path / "$\\frac.tsv")
+    out = tmp_path / "x.svg"
+    done = plot(odd, odd, "--out", out, "--title", "$\\frac{ costs $5")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("more", [[], ["--terminal"]])
+def test_a_single_row_is_drawn_and_a_torn_one_left_out_with_a_warning(
+    tmp_path: Path, more: list[str]
+) -> None:
+    path = tmp_path / "torn.tsv"
+    row = "\t".join(map(str, ROW._replace(rss_kb=0)))
+    path.write_text(f"{row}\n{row[:-5]}")
+    done = plot(path, "--out", tmp_path / "x.png", *more)
+    assert done.returncode == 0
+    assert done.stderr == f"zflood: {path}, line 2: not written to its end, left out\n"
 
 
 def test_without_the_extra_every_command_says_what_is_missing() -> None:

@@ -33,3 +33,6 @@ def commands() -> None:
 
 for _command in (clients, messages, memory, plot, run, scenarios, tune, urls, demo):
     commands.add_command(_command)
+    for _option in _command.params:
+        if isinstance(_option, click.Option):
+            _option.show_envvar = True

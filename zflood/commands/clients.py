@@ -2,32 +2,47 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from ipaddress import IPv4Network
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Final, TextIO
 from urllib.parse import urlsplit
 
 import click
 
+from zflood.commands.number import Number
 from zflood.swarm.transports import TRANSPORTS
+from zflood.tuning.demand import MOST_PROCESSES
 from zrouter.daemon import program
 
 if TYPE_CHECKING:
     from zflood.swarm.swarm import Urls
+
+_IDS: Final = re.compile(r"([0-9]{1,15})-([0-9]{1,15})")
+_URL_MAX: Final = 65_536
 
 
 @click.command()
 @click.option("--url", default="http://127.0.0.1:8000/test/%d", show_default=True, help="%d is the id.")
 @click.option("--ids", default="1-10000", show_default=True, help="First and last id, A-B.")
 @click.option("--urls", type=click.File("r"), help="One URL a line from this file instead; - is stdin.")
-@click.option("--rate", type=click.FloatRange(0), default=0, help="New connections a second; 0 = no limit.")
-@click.option("--seconds", type=click.FloatRange(0), help="Leave after so long; else when all have ended.")
-@click.option("--processes", type=click.IntRange(1, 512), help="Default: as many as the descriptors ask for.")
+@click.option("--rate", type=Number(), default=0, help="New connections a second; 0 = no limit.")
+@click.option("--seconds", type=Number(), help="Leave after so long; else when all have ended.")
+@click.option(
+    "--processes", type=click.IntRange(1, MOST_PROCESSES), help="Default: as many as the descriptors ask for."
+)
 @click.option("--source", help="Connect from addresses of this network; default for 127.x: 127.0.0.0/8.")
-@click.option("--every", type=click.FloatRange(0.1), default=10.0, show_default=True, help="A line each [s].")
+@click.option("--every", type=Number(0.1), default=10.0, show_default=True, help="A line each [s].")
 @click.option("--transport", type=click.Choice(list(TRANSPORTS)), default="chunked", show_default=True)
+@click.option(
+    "--timeout",
+    type=Number(min_open=True),
+    default=30.0,
+    show_default=True,
+    help="Longest wait for a connection and its answer [s].",
+)
 @click.option("--reconnect", is_flag=True, help="Clients whose connection ends connect again.")
 @click.option(
     "--json", "json_out", is_flag=False, flag_value="-", metavar="[OUT]",
@@ -44,6 +59,7 @@ def clients(
     source: str | None,
     every: float,
     transport: str,
+    timeout: float,
     reconnect: bool,
     json_out: str | None,
     board: Path | None,
@@ -51,8 +67,8 @@ def clients(
     """Connect many clients, read all that comes, and check it; exits 1 if anything was wrong.
 
     Chunks counts messages: chunks, events (sse), WebSocket messages (ws) or answers (poll). With --reconnect
-    a connection that is cut is no error: its client connects again, at once and then after pauses up to
-    1 s, until --seconds are over or Ctrl-C. --rate is the pace of first connections only.
+    a connection that is cut is counted as a cut, and is no error: its client connects again, at once and then
+    after pauses up to 1 s, until --seconds are over or Ctrl-C. --rate is the pace of first connections only.
 
     \b
     Examples:
@@ -69,7 +85,12 @@ def clients(
     wanted = _urls(url, ids, urls)
     network = _source(source, next(wanted.each(), ""))
     processes = processes or processes_needed(len(wanted))
-    plan = Plan(wanted, rate, seconds, processes, network, every, transport, reconnect, board)
+    if processes > MOST_PROCESSES:
+        raise click.UsageError(
+            f"{len(wanted):,} clients would take {processes:,} processes, with as many open files as one may"
+            f" have here; {MOST_PROCESSES} are the most"
+        )
+    plan = Plan(wanted, rate, seconds, processes, network, every, transport, reconnect, timeout, board)
     try:
         with open_lines(json_out) as lines:
             totals = show_clients(run(plan), len(wanted), lines)
@@ -84,18 +105,33 @@ def _urls(url: str, ids: str, file: TextIO | None) -> Urls:
     from zflood.swarm.swarm import Urls
 
     if file is None:
-        first, _, last = ids.partition("-")
-        if not (first.isdigit() and last.isdigit() and int(first) <= int(last)):
-            raise click.UsageError(f"--ids {ids}: not A-B")
-        urls = Urls(url, int(first), int(last))
+        found = _IDS.fullmatch(ids)
+        if not found or int(found[1]) > int(found[2]):
+            raise click.UsageError(f"--ids {ids[:100]}: not A-B")
+        urls = Urls(url, int(found[1]), int(found[2]))
     else:
-        urls = Urls(url, 0, 0, [line.strip() for line in file if line.strip()])
+        urls = Urls("", 0, 0, _lines(file))
     try:
         for one in urls.each() if file else islice(urls.each(), 1):
             target(one)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     return urls
+
+
+def _lines(file: TextIO) -> list[str]:
+    lines = []
+    try:
+        while line := file.readline(_URL_MAX):
+            if len(line) == _URL_MAX:
+                raise click.UsageError(f"--urls {file.name}: a line is longer than {_URL_MAX:,} characters")
+            if line.strip():
+                lines.append(line.strip())
+    except UnicodeDecodeError:
+        raise click.UsageError(f"--urls {file.name}: not text") from None
+    if not lines:
+        raise click.UsageError(f"--urls {file.name}: no URL is in it")
+    return lines
 
 
 def _source(source: str | None, url: str) -> IPv4Network | None:

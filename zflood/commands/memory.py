@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from zflood.commands.number import Number
 from zrouter.daemon import program
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 @click.option("--name", help="Of every process that runs this program, such as zfront.")
 @click.option("--unit", help="Of a systemd unit of this host, such as zfront@8000.")
 @click.option("--port", type=click.IntRange(1, 65535), help="Count established connections of this port.")
-@click.option("--every", type=click.FloatRange(0.1), default=60.0, show_default=True, help="A row each [s].")
+@click.option("--every", type=Number(0.1), default=60.0, show_default=True, help="A row each [s].")
 @click.option("--count", type=click.IntRange(1), help="Stop after so many rows; else when the process ends.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Append to this file too.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON lines.")
@@ -62,8 +63,12 @@ def memory(
         # Reading must be possible, to see whether the header is there.
         file = out and SampleFile(files.enter_context(out.open("a+")))
         shown = None if as_json else SampleFile(sys.stdout)
+        is_first = True
         with contextlib.suppress(KeyboardInterrupt):
             for sample in islice(samples(find, port, every, until_gone=bool(pids)), count):
+                if is_first and not sample.processes:
+                    print(f"zflood: no process of {name or unit} runs here now", file=sys.stderr)
+                is_first = False
                 if file:
                     file.append(sample)
                 if shown:
@@ -77,9 +82,11 @@ def _find(pids: tuple[int, ...], name: str | None, unit: str | None) -> Callable
 
     if name:
         return memory.by_name(name)
-    if unit:
-        return memory.by_unit(unit)
     try:
+        if unit:
+            return memory.by_unit(unit)
         return memory.by_pids(pids)
+    except ValueError as error:
+        raise click.UsageError(f"--unit {error}") from None
     except memory.NotFoundError as error:
         program.fail("zflood", str(error))

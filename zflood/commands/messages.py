@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
+from zflood.commands.number import MOST_COUNTED, Number
 from zrouter.daemon import program
 from zrouter.wire import DEFAULT_ROUTER
 
@@ -19,15 +20,22 @@ if TYPE_CHECKING:
 # Messages that one send carries when the router gets them as fast as its receipts come back.
 _FLOOD_BATCH = 1000
 _OPEN_TASKS = 100
+_MOST_BYTES = 64 << 20
 
 
 @click.command()
 @click.option("--router", default=DEFAULT_ROUTER, envvar="ZROUTER_ROUTER", show_default=True)
-@click.option("--http", metavar="URL", help="POST the messages there instead; %d in it is the id.")
-@click.option("--count", type=click.IntRange(1), default=10_000, show_default=True, help="Messages in all.")
+@click.option("--http", metavar="URL", help="POST the messages to any server instead; %d is the id.")
+@click.option(
+    "--count",
+    type=click.IntRange(1, MOST_COUNTED),
+    default=10_000,
+    show_default=True,
+    help="Messages in all.",
+)
 @click.option(
     "--interval-ms",
-    type=click.FloatRange(0),
+    type=Number(),
     default=1.0,
     show_default=True,
     help="Open loop: between two messages of all senders together. Closed: from a receipt to the next send.",
@@ -36,7 +44,11 @@ _OPEN_TASKS = 100
     "--loop", type=click.Choice(["open", "closed"]), help="Default: open, closed without an interval."
 )
 @click.option(
-    "--max-id", type=click.IntRange(1), default=10_000, show_default=True, help="Ids are 1 to this."
+    "--max-id",
+    type=click.IntRange(1, MOST_COUNTED),
+    default=10_000,
+    show_default=True,
+    help="Ids are 1 to this.",
 )
 @click.option(
     "--distribution",
@@ -47,12 +59,17 @@ _OPEN_TASKS = 100
 )
 @click.option(
     "--zipf-s",
-    type=click.FloatRange(0, 100),
+    type=Number(0, 100),
     default=1.0,
     show_default=True,
     help="Exponent of zipf.",
 )
-@click.option("--size", type=int, metavar="BYTES", help="Pad messages to so many. Default: the stamp alone.")
+@click.option(
+    "--size",
+    type=click.IntRange(max=_MOST_BYTES),
+    metavar="BYTES",
+    help="Pad messages to so many. Default: the stamp alone.",
+)
 @click.option(
     "--senders",
     type=click.IntRange(1, 64),
@@ -73,12 +90,12 @@ _OPEN_TASKS = 100
 )
 @click.option(
     "--timeout",
-    type=click.FloatRange(0, min_open=True),
+    type=Number(0, 3600, min_open=True),
     default=5.0,
     show_default=True,
     help="Longest wait for a receipt [s].",
 )
-@click.option("--every", type=click.FloatRange(0.1), default=10.0, show_default=True, help="A line each [s].")
+@click.option("--every", type=Number(0.1), default=10.0, show_default=True, help="A line each [s].")
 @click.option(
     "--json", "json_out", is_flag=False, flag_value="-", metavar="[OUT]",
     help="Print JSON lines, or write them to the file OUT.",
@@ -112,7 +129,7 @@ def messages(
       zflood messages --count 60000 --interval-ms 1 --max-id 10000 --distribution zipf
       zflood messages --count 1000000 --interval-ms 0 --senders 4
       zflood messages --loop closed --tasks 50 --interval-ms 20 --size 200
-      zflood messages --http 'http://127.0.0.1:8000/pub?id=%d' --interval-ms 2
+      zflood messages --http 'http://192.0.2.1/publish?id=%d' --interval-ms 2   # any server's URL
     """
     from zflood.crew import CrewError
     from zflood.lines import open_lines

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from pathlib import Path
 
 import click
@@ -32,14 +33,20 @@ def plot(files: tuple[Path, ...], out: Path, title: str | None, terminal: bool) 
     from zflood import plot
     from zflood.memory import read_samples
 
+    if not terminal and out.suffix.lower() not in plot.SUFFIXES:
+        raise click.UsageError(f"--out {out}: the name ends in none of {', '.join(plot.SUFFIXES)}")
     try:
-        runs = [plot.Run(path.stem, read_samples(path)) for path in files]
+        runs = [plot.Run(path.stem, read_samples(path, _warn)) for path in files]
         title = title or plot.title(runs)
         if terminal:
             columns, lines = shutil.get_terminal_size()
-            print(plot.draw_in_terminal(runs, title, columns, min(lines - 2, 30)))
+            print(plot.draw_in_terminal(runs, title, columns, max(5, min(lines - 2, 30))))
         else:
             plot.save(plot.draw(runs, title), out)
             print(out)
     except (ValueError, plot.PlotsMissingError) as error:
         program.fail("zflood", str(error))
+
+
+def _warn(text: str) -> None:
+    print(f"zflood: {text}", file=sys.stderr)

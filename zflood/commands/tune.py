@@ -105,7 +105,8 @@ def _show(findings: Sequence[Finding], demand: Demand) -> None:
     for finding in findings:
         verdict = Text(finding.verdict, style=colors[finding.verdict])
         table.add_row(verdict, f"[bold]{finding.name}[/]\n{escape(finding.why)}", finding.now, finding.needed)
-    console.print(f"{demand.connections:,} connections, side: {demand.side}")
+    many = "s" * (demand.connections != 1)
+    console.print(f"{demand.connections:,} connection{many}, side: {demand.side}")
     console.print(table)
     for where, title in PLACES.items():
         if lines := lines_for(findings, where):

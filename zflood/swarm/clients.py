@@ -17,12 +17,13 @@ import time
 from array import array
 from collections.abc import Callable
 from ipaddress import IPv4Address, IPv4Network
+from itertools import takewhile
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 from zflood.swarm.roster import Roster
 from zflood.swarm.tally import Tally
-from zflood.swarm.transports.interface import AskAgain, Ended, Transport
+from zflood.swarm.transports.interface import AskAgain, Cut, Ended, Transport
 
 # Clients of one source address. It has some 28,000 ports by default, of which connect() tries every other one
 # first, one after the other: when most of these are taken, 15,000 new connections a second become 1,300.
@@ -33,6 +34,7 @@ _BIND_ADDRESS_NO_PORT: Final = 24  # linux/in.h; the port is chosen at connect, 
 _FAILED: Final = select.EPOLLERR | select.EPOLLHUP
 _STEP_S: Final = 0.05
 _PACE_S: Final = 0.001
+_OVERDUE_S: Final = 0.1  # how often is looked for those that are not answered in time
 _AGAIN: Final = "reconnecting: "  # before the errors of clients that have been up and are not
 
 
@@ -51,8 +53,10 @@ def target(url: str) -> Target:
         ValueError: it is not http://HOST[:PORT]/... or ws://...
     """
     parts = urlsplit(url)
-    if parts.scheme not in ("http", "ws") or not parts.hostname:
-        raise ValueError(f"not an http or ws URL: {url}")
+    # What is not printable ASCII would break the request (RFC 3986, 2: it is to be percent-encoded).
+    is_sound = url.isascii() and url.isprintable() and " " not in url
+    if parts.scheme not in ("http", "ws") or not parts.hostname or parts.port == 0 or not is_sound:
+        raise ValueError(f"not an http or ws URL: {url[:200]!r}")
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     return Target((parts.hostname, parts.port or 80), parts.netloc.rpartition("@")[2], path)
 
@@ -62,7 +66,8 @@ class Clients:
 
     There are `wanted` of them, and `target_of` says where each, counted from 0, connects to. `rate_per_s` of
     them are begun each second (0: as fast as they are made), from the addresses of `source`, each in its turn
-    (None: the kernel's choice). With `reconnect` one whose connection ended connects again.
+    (None: the kernel's choice). With `reconnect` one whose connection ended connects again. A connection must
+    be there and, where the transport can tell, answered within `timeout_s` (None: whenever).
     """
 
     def __init__(
@@ -74,6 +79,7 @@ class Clients:
         source: IPv4Network | None = None,
         first_source: int = 0,
         reconnect: bool = False,
+        timeout_s: float | None = None,
     ) -> None:
         self.tally = Tally()
         self.roster = Roster(wanted, reconnect)
@@ -84,12 +90,15 @@ class Clients:
         self._rate_per_s = rate_per_s
         self._source = source
         self._first_source = first_source
+        self._timeout_s = timeout_s
         self._began = time.monotonic()
         self._begun = 0
         self._epoll = select.epoll()
         self._client_of = array("I")  # by descriptor
         self._opening: dict[int, Target] = {}
         self._open: set[int] = set()
+        self._asking: dict[int, float] = {}  # since when; not answered yet, who has waited longest first
+        self._next_look = self._began
 
     @property
     def active(self) -> int:
@@ -117,6 +126,8 @@ class Clients:
                 continue
             except (OSError, Ended) as error:
                 self._end(descriptor, error)
+        if self._asking and self._timeout_s is not None:
+            self._end_overdue(self._timeout_s)
 
     def close(self) -> None:
         """Leave, all at once."""
@@ -124,6 +135,7 @@ class Clients:
             os.close(descriptor)
         self._open.clear()
         self._opening.clear()
+        self._asking.clear()
         self._epoll.close()
 
     def _begin_due(self) -> float:
@@ -171,6 +183,7 @@ class Clients:
             self._client_of.extend([0] * 1024)
         self._client_of[descriptor] = client
         self._opening[descriptor] = where
+        self._asking[descriptor] = time.monotonic()
         self._epoll.register(descriptor, select.EPOLLOUT)
 
     def _source_address(self, client: int) -> IPv4Address:
@@ -181,11 +194,10 @@ class Clients:
         return self._source[0] if self._source.num_addresses == 1 else self._source[1 + turn]
 
     def _connected(self, descriptor: int, events: int) -> None:
-        where = self._opening.pop(descriptor)
         if events & _FAILED:
-            self._failed(self._client_of[descriptor], _pending_error(descriptor))
-            os.close(descriptor)
+            self._give_up(descriptor, _pending_error(descriptor))
             return
+        where = self._opening.pop(descriptor)
         self._open.add(descriptor)
         self._epoll.modify(descriptor, select.EPOLLIN)
         try:
@@ -203,6 +215,7 @@ class Clients:
             raise Ended("the server does not read")
 
     def _answered(self, descriptor: int) -> None:
+        self._asking.pop(descriptor, None)
         self.roster.answered(self._client_of[descriptor], time.monotonic())
 
     def _end(self, descriptor: int, error: Exception) -> None:
@@ -212,6 +225,7 @@ class Clients:
             with contextlib.suppress(OSError):
                 os.write(descriptor, error.last_words)
         self._open.discard(descriptor)
+        self._asking.pop(descriptor, None)
         self._transport.left(descriptor)
         os.close(descriptor)
         if isinstance(error, AskAgain):
@@ -219,12 +233,29 @@ class Clients:
             return
         self.closed += 1
         kind = _kind(error)
-        if self.roster.is_reconnecting:
-            if not self.roster.is_up(client):
-                kind = kind or "closed without an answer"
-            elif isinstance(error, OSError):
-                kind = ""  # a cut: whether it comes as a reset or as an end is the kernel's choice
+        # Whether a server's death comes as a reset or as an end is the kernel's choice.
+        if self.roster.is_reconnecting and self.roster.is_up(client) and isinstance(error, OSError | Cut):
+            self.tally.cut(kind)
+            kind = ""
         self._over(client, kind, self.roster.is_away(client))
+
+    def _end_overdue(self, timeout_s: float) -> None:
+        """Those that have waited too long for a connection or an answer."""
+        now = time.monotonic()
+        if now < self._next_look:
+            return
+        self._next_look = now + _OVERDUE_S
+        for descriptor in list(takewhile(lambda one: self._asking[one] < now - timeout_s, self._asking)):
+            if descriptor in self._opening:
+                self._give_up(descriptor, OSError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT)))
+            else:
+                self._end(descriptor, Ended("no answer in time"))
+
+    def _give_up(self, descriptor: int, error: OSError) -> None:
+        """It will be no connection, for this reason."""
+        del self._opening[descriptor], self._asking[descriptor]
+        os.close(descriptor)
+        self._failed(self._client_of[descriptor], error)
 
     def _failed(self, client: int, error: OSError) -> None:
         """No connection could be made."""

@@ -37,6 +37,7 @@ def clients_line(totals: Totals, before: Totals) -> str:
         parts.append(f"latency p50 {p50:.2f} p99 {p99:.2f} max {totals.latencies.max_ms():.2f} ms")
     if totals.reconnects:
         parts.append(f"Reconnects {totals.reconnects:,}")
+    parts += [f"cut: {count:,} x {kind}" for kind, count in totals.cuts.most_common()]
     if totals.back_s is not None:
         parts.append(f"last cut {totals.back_s:.2f} s")
     parts += [f"{count:,} x {kind}" for kind, count in totals.errors.most_common()]

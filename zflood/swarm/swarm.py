@@ -33,6 +33,7 @@ class Seen(NamedTuple):
     ended: int
     chunks: int
     errors: dict[str, int]
+    cuts: dict[str, int]
     latencies: bytes
     reconnects: int
     back_s: float | None
@@ -50,6 +51,7 @@ class Totals:
     errors: Counter[str] = field(default_factory=Counter)
     latencies: Latencies = field(default_factory=Latencies)
     reconnects: int = 0  # of `connected`, such of clients that had been away
+    cuts: Counter[str] = field(default_factory=Counter)  # how servers went; only if clients connect again
     back_s: float | None = None  # the last cut, until all were back or so far; the longest of the processes
     seconds: float = 0.0
 
@@ -68,6 +70,7 @@ class Totals:
             "p99_ms": self.latencies.percentile_ms(99),
             "max_ms": self.latencies.max_ms(),
             "reconnects": self.reconnects,
+            "cuts": dict(self.cuts),
             "back_s": None if self.back_s is None else round(self.back_s, 3),
             # HdrHistogram's compressed form, in microseconds, of all latencies so far.
             "histogram": self.latencies.encode().decode(),
@@ -107,6 +110,7 @@ class Plan(NamedTuple):
     every_s: float  # between two reports
     transport: str = "chunked"  # one of TRANSPORTS
     reconnect: bool = False  # clients whose connection ended connect again
+    timeout_s: float | None = None  # the longest wait for a connection and its answer
     board: Path | None = None  # gets live counts, a row of each process
 
 
@@ -153,6 +157,7 @@ def _be_clients(plan: Plan, number: int, report: Callable[[Seen], None]) -> None
         source=plan.source,
         first_source=number * sources,
         reconnect=plan.reconnect,
+        timeout_s=plan.timeout_s,
     )
     board = Board(plan.board) if plan.board else None
     began = time.monotonic()
@@ -183,6 +188,7 @@ def _seen(clients: Clients) -> Seen:
         tally.ended,
         tally.chunks,
         dict(tally.errors),
+        dict(tally.cuts),
         tally.latencies.encode(),
         roster.reconnects,
         roster.back_s(time.monotonic()),
@@ -204,6 +210,7 @@ def _together(reports: Sequence[Seen], seconds: float) -> Totals:
         totals.ended += seen.ended
         totals.chunks += seen.chunks
         totals.errors.update(seen.errors)
+        totals.cuts.update(seen.cuts)
         totals.latencies.add(seen.latencies)
         totals.reconnects += seen.reconnects
         totals.back_s = max((s for s in (totals.back_s, seen.back_s) if s is not None), default=None)

@@ -26,6 +26,7 @@ class Tally:
         self.ended = 0  # streams that the server brought to their end: a last chunk, a close frame
         self.chunks = 0  # messages: chunks, events, WebSocket messages or answers, as the transport has them
         self.errors: Counter[str] = Counter()
+        self.cuts: Counter[str] = Counter()  # of clients that connect again: how their servers went
         self.latencies = Latencies()
 
     def message(self, body: bytes) -> None:
@@ -37,6 +38,10 @@ class Tally:
         """One error of this kind."""
         is_known = kind in self.errors or len(self.errors) < _KINDS
         self.errors[kind if is_known else "errors of other kinds"] += 1
+
+    def cut(self, kind: str) -> None:
+        """One connection whose client connects again was cut in this way."""
+        self.cuts[kind] += 1
 
 
 class Numbers:

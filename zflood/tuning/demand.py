@@ -8,7 +8,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-# Resident bytes that each connection adds, by 10,000 of them and more (docs/memory.md); made again by
+# Resident bytes that each connection adds, the most of several runs (figures: docs/memory.md); made again by
 FRONT_BYTES: Final = 232  # of a zfront worker: `python -m tests.bench parking`
 ROUTER_BYTES: Final = 163  # of zrouter, for each id: `python -m tests.bench memory`
 FLOOD_BYTES: Final = 224  # of a zflood process: `python -m tests.bench swarm`

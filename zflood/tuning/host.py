@@ -5,8 +5,10 @@ Owns: /proc and the control groups' files. Must not know: what is enough (tune.p
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+import re
 import resource
 import socket
 from collections.abc import Iterable, Iterator
@@ -15,10 +17,12 @@ from typing import Final
 
 import psutil
 
-from zflood.tuning.sysctls import ALSO_READ, RULES, Host, Values
+from zflood.tuning.sysctls import ALSO_READ, NUMBERS, RULES, Host, Values
 
 _PROC: Final = Path("/proc")
 _CGROUPS: Final = Path("/sys/fs/cgroup")
+_NUMBER: Final = re.compile(r"-?[0-9]{1,20}")
+_HEXADECIMAL: Final = re.compile(r"[0-9a-fA-F]{1,32}")
 _CAP_SYS_RESOURCE: Final = 24  # linux/capability.h; it allows to raise a hard limit
 
 
@@ -28,7 +32,7 @@ class HostError(Exception):
 
 def read(proc: Path = _PROC, cgroups: Path = _CGROUPS) -> Host:
     """Read all that the rules ask for; what this host does not show is left out."""
-    found = {key: _values(_path(proc, key)) for key in (*RULES, *ALSO_READ)}
+    found = {key: _setting(proc, key) for key in (*RULES, *ALSO_READ)}
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     return Host(
         sysctls={key: values for key, values in found.items() if values},
@@ -39,7 +43,7 @@ def read(proc: Path = _PROC, cgroups: Path = _CGROUPS) -> Host:
         reserved_ports=_text(_path(proc, "net.ipv4.ip_local_reserved_ports")).strip(),
         addresses=_addresses(),
         tracked=_tracked(proc),
-        memory_bytes=min([psutil.virtual_memory().available, *_rooms(proc, cgroups)]),
+        memory_bytes=min([*_available(), *_rooms(proc, cgroups)], default=None),
     )
 
 
@@ -78,23 +82,36 @@ def _path(proc: Path, key: str) -> Path:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text()
+        return path.read_text(errors="replace")
     except OSError:
         return ""
 
 
 def _values(path: Path) -> Values:
-    """The numbers in a file; none if it is not there."""
-    return tuple(int(word) for word in _text(path).split())
+    """The numbers in a file; none if it is not there, or has something else in it."""
+    words = _text(path).split()
+    return tuple(map(int, words)) if all(_NUMBER.fullmatch(word) for word in words) else ()
+
+
+def _setting(proc: Path, key: str) -> Values:
+    """Its numbers; none if they are not as many as the rules know."""
+    values = _values(_path(proc, key))
+    return values if len(values) == NUMBERS.get(key, 1) else ()
 
 
 def _may_raise(proc: Path) -> bool:
     """Whether any program started here could raise its hard limit: the bounding set allows it to root."""
     for line in _text(proc / "self/status").splitlines():
         name, _, value = line.partition(":")
-        if name == "CapBnd":
+        if name == "CapBnd" and _HEXADECIMAL.fullmatch(value.strip()):
             return bool(int(value, 16) >> _CAP_SYS_RESOURCE & 1)
     return False
+
+
+def _available() -> Iterator[int]:
+    """Bytes that may be taken without swapping; nothing if the kernel does not say."""
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        yield psutil.virtual_memory().available
 
 
 def _addresses() -> int:
@@ -109,19 +126,19 @@ def _addresses() -> int:
 def _tracked(proc: Path) -> int | None:
     """Tracked connections while one of ours is open, so that 0 means that none is ever tracked."""
     path = _path(proc, "net.netfilter.nf_conntrack_count")
-    if not _values(path):
+    if not (before := _values(path)):
         return None
     try:
         with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()):
-            return _values(path)[0]
+            return (_values(path) or before)[0]
     except OSError:  # a network namespace whose loopback is down
-        return _values(path)[0]
+        return before[0]
 
 
 def _rooms(proc: Path, cgroups: Path) -> Iterator[int]:
     """Bytes that each control group above us may still take: version 2, and the memory controller of 1."""
     for line in _text(proc / "self/cgroup").splitlines():
-        _, controllers, path = line.split(":", 2)
+        _, controllers, path = [*line.split(":", 2), "-", "-"][:3]
         if controllers == "":
             base, names = cgroups, ("memory.max", "memory.current", "inactive_file")
         elif "memory" in controllers.split(","):
@@ -142,6 +159,6 @@ def _reclaimable(group: Path, name: str) -> int:
     """Bytes of files in memory that nobody has used lately; the kernel takes them back before it refuses."""
     for line in _text(group / "memory.stat").splitlines():
         key, _, value = line.partition(" ")
-        if key == name:
+        if key == name and _NUMBER.fullmatch(value):
             return int(value)
     return 0

@@ -8,6 +8,7 @@ Documentation/admin-guide/sysctl/fs.rst, "nf_conntrack" is Documentation/network
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
@@ -21,6 +22,7 @@ LISTEN_BACKLOG: Final = 4096
 # One message of the greatest size (64 KiB), counted twice: the kernel counts the packets' own bytes, too.
 _MESSAGE_BUFFER: Final = 131_072
 _NETDEV_BACKLOG: Final = 1000  # the kernel's own default
+_PORTS: Final = re.compile(r"\b([0-9]{1,5})(?:-([0-9]{1,5}))?\b")
 _WIDE_PORTS: Final = (10_000, 65_535)
 _CONNTRACK_MAX: Final = "net.netfilter.nf_conntrack_max"
 
@@ -102,11 +104,10 @@ def usable_ports(port_range: Values, reserved: str) -> int:
     """How many ports of the range, first and last, are not reserved (ip_local_reserved_ports)."""
     if not port_range:
         return 0
-    taken: set[int] = set()
-    for part in filter(None, reserved.split(",")):
-        first, _, last = part.partition("-")
-        taken.update(range(int(first), int(last or first) + 1))
-    return len(set(range(port_range[0], port_range[1] + 1)) - taken)
+    ports = set(range(port_range[0], port_range[1] + 1))
+    for first, last in _PORTS.findall(reserved):
+        ports.difference_update(range(int(first), int(last or first) + 1))
+    return len(ports)
 
 
 def _tw_reuse(demand: Demand, host: Host, now: Values) -> Need | None:
@@ -193,6 +194,13 @@ RULES: Final[Mapping[str, Rule]] = {
     "net.ipv4.tcp_rmem": _buffers,
     "net.ipv4.tcp_wmem": _buffers,
     _CONNTRACK_MAX: _conntrack,
+}
+# How many numbers a setting has, if not one.
+NUMBERS: Final[Mapping[str, int]] = {
+    "net.ipv4.ip_local_port_range": 2,
+    "net.ipv4.tcp_mem": 3,
+    "net.ipv4.tcp_rmem": 3,
+    "net.ipv4.tcp_wmem": 3,
 }
 # What the rules look at besides.
 ALSO_READ: Final = ("net.ipv4.tcp_syncookies",)

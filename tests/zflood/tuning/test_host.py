@@ -11,7 +11,9 @@ import psutil
 import pytest
 
 from zflood.tuning import host
+from zflood.tuning.demand import Side
 from zflood.tuning.sysctls import RULES
+from zflood.tuning.tune import demand_on, judge
 
 
 @pytest.mark.skipif(shutil.which("sysctl") is None, reason="sysctl is not installed")
@@ -42,6 +44,18 @@ def test_what_is_not_there_is_left_out(tmp_path: Path) -> None:
     assert here.sysctls == {"fs.file-max": (1000,)}
     assert here.tracked is None
     assert not here.may_raise_files
+
+
+@pytest.mark.parametrize("text", ["", "many\n", "1 2 3 4\n", "\ufffd\n", "0x10\n", "9" * 5000])
+def test_what_has_something_else_in_it_is_left_out(tmp_path: Path, text: str) -> None:
+    write(tmp_path / "sys/net/ipv4", {"ip_local_port_range": text, "ip_local_reserved_ports": text})
+    write(tmp_path / "sys/fs", {"file-max": text, "file-nr": text})
+    write(tmp_path / "sys/net/netfilter", {"nf_conntrack_count": "x"})
+    write(tmp_path / "self", {"status": f"CapBnd:\t{text}", "cgroup": text})
+    here = host.read(tmp_path, tmp_path)
+    assert here.sysctls == {}
+    assert here.tracked is None
+    assert judge(here, demand_on(here, 1000, Side.BOTH))
 
 
 def write(folder: Path, files: dict[str, str]) -> None:

@@ -17,6 +17,7 @@ import aiohttp
 from zflood.sender.outlets import Outcome, OutletError
 from zrouter.wire import Pair
 
+_ANSWER_MAX_BYTES: Final = 65_536  # a receipt has a few
 _PORTS: Final = {"http": 80, "https": 443}
 
 
@@ -50,6 +51,7 @@ class HttpOutlet:
             connector=aiohttp.TCPConnector(limit=self._connections),
             timeout=aiohttp.ClientTimeout(total=self._timeout_s),
             cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
         )
 
     async def send(self, pairs: Sequence[Pair]) -> Outcome:
@@ -57,7 +59,11 @@ class HttpOutlet:
         url = self._url.replace("%d", an_id.decode())
         try:
             async with self._session.post(url, data=message, allow_redirects=False) as answer:
-                await answer.read()
+                read = 0
+                async for piece in answer.content.iter_any():
+                    read += len(piece)
+                    if read > _ANSWER_MAX_BYTES:
+                        return Outcome(0, {}, f"an answer of more than {_ANSWER_MAX_BYTES:,} bytes")
         except (aiohttp.ClientError, OSError) as error:
             return Outcome(0, {}, _kind(error))
         status = f"status {answer.status}"

@@ -29,6 +29,10 @@ class Ended(Exception):  # noqa: N818  most endings are no errors
         self.last_words = last_words
 
 
+class Cut(Ended):
+    """The server went before it had brought to an end what it owed; the text says how far it got."""
+
+
 class AskAgain(Ended):
     """The answer is complete; the next one is to be asked for on another connection."""
 

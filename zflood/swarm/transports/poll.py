@@ -13,7 +13,7 @@ from typing import ClassVar, Final
 import httptools
 
 from zflood.swarm.tally import Tally
-from zflood.swarm.transports.interface import HELD_MAX_BYTES, Answered, AskAgain, Ended
+from zflood.swarm.transports.interface import HELD_MAX_BYTES, Answered, AskAgain, Cut, Ended
 from zflood.swarm.transports.responses import get
 
 _NOTHING_NEW: Final = 204
@@ -93,7 +93,7 @@ class Poll:
         if not data:
             if answer.status and answer.is_unframed:
                 raise self._over(answer, self._count(answer))
-            raise Ended()
+            raise Cut("truncated answer" if answer.held_bytes else "closed without an answer")
         try:
             answer.parser.feed_data(data)
         except httptools.HttpParserCallbackError:
@@ -121,7 +121,7 @@ class Poll:
         self._own[connection] = answer
         answer.held_bytes += read_bytes
         if answer.held_bytes > HELD_MAX_BYTES:
-            raise Ended(f"more than {HELD_MAX_BYTES} bytes without an end")
+            raise Ended(f"more than {HELD_MAX_BYTES:,} bytes without an end")
         return b""
 
     def _count(self, answer: _Answer) -> str:

@@ -14,7 +14,7 @@ from typing import ClassVar, Final
 import httptools
 
 from zflood.swarm.tally import Numbers, Tally
-from zflood.swarm.transports.interface import HELD_MAX_BYTES, Answered, Ended
+from zflood.swarm.transports.interface import HELD_MAX_BYTES, Answered, Cut, Ended
 
 _CHUNKED_HEAD: Final = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 _UNFRAMED_HEAD: Final = b"HTTP/1.1 200 OK\r\n\r\n"
@@ -50,6 +50,10 @@ class Response:
         self.is_done = False
         self.parser = httptools.HttpResponseParser(self)
 
+    def on_message_begin(self) -> None:
+        if self.is_done:
+            self.fault = "an answer that nobody asked for"
+
     def on_header(self, name: bytes, value: bytes) -> None:
         name = name.lower()
         if name == b"transfer-encoding":
@@ -61,10 +65,12 @@ class Response:
             self.content_type = value
 
     def on_headers_complete(self) -> None:
-        self.held_bytes = 0
         status = self.parser.get_status_code()
         if 100 <= status < 200 and status != 101:
             return  # the real one follows (RFC 9110, 15.2)
+        if self.is_done:
+            return  # it has a fault, and keeps it
+        self.held_bytes = 0
         self.is_headed = True
         self.is_at_rest = self.is_chunked or self.is_unframed
         if self.connection >= 0:
@@ -116,7 +122,7 @@ class Responses:
             response = self._others(connection)
             response.connection = connection
         if not data:
-            raise self._end(response) if response.is_headed and response.is_unframed else Ended()
+            raise self._end_of_connection(response)
         try:
             response.parser.feed_data(data)
         except httptools.HttpParserCallbackError:
@@ -159,7 +165,12 @@ class Responses:
         self._own[response.connection] = response
         response.held_bytes += read_bytes
         if response.held_bytes > HELD_MAX_BYTES:
-            raise Ended(f"more than {HELD_MAX_BYTES} bytes without an end")
+            raise Ended(f"more than {HELD_MAX_BYTES:,} bytes without an end")
+
+    def _end_of_connection(self, response: Response) -> Ended:
+        if not response.is_headed:
+            return Cut("truncated head" if response.held_bytes else "closed without an answer")
+        return self._end(response) if response.is_unframed else Cut("truncated response")
 
     def _end(self, response: Response) -> Ended:
         if not response.fault:

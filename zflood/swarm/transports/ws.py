@@ -25,7 +25,7 @@ from wsproto.handshake import H11Handshake
 from wsproto.utilities import ProtocolError
 
 from zflood.swarm.tally import Numbers, Tally
-from zflood.swarm.transports.interface import HELD_MAX_BYTES, Answered, Ended
+from zflood.swarm.transports.interface import HELD_MAX_BYTES, Answered, Cut, Ended
 
 _HEAD_END: Final = b"\r\n\r\n"
 _HEAD_MAX_BYTES: Final = 65_536
@@ -48,21 +48,19 @@ class _Decoders:
     def __init__(self) -> None:
         self.frames = FrameDecoder(client=True)
         self.messages = MessageDecoder()
-        self.pieces: list[bytes] = []  # of a message that is not complete
-        self.held_bytes = 0  # in these pieces
+        self.pieces = bytearray()  # of a message that is not complete
+        self.held_bytes = 0  # read since a message was complete
 
     def joined(self, piece: object, is_last: bool) -> bytes:
         """The message that this piece completes; b"" if it does not."""
         if isinstance(piece, str):
             piece = piece.encode()
         assert isinstance(piece, bytes)
-        self.pieces.append(piece)
-        self.held_bytes += len(piece)
+        self.pieces += piece
         if not is_last:
             return b""
-        message = b"".join(self.pieces)
+        message = bytes(self.pieces)
         self.pieces.clear()
-        self.held_bytes = 0
         return message
 
     @property
@@ -113,7 +111,7 @@ class Ws:
         if self._closing and connection in self._closing and data:
             raise Ended("bytes after the close frame")
         if not data:
-            raise Ended()
+            raise Ended() if connection in self._closing else Cut("closed without a close frame")
         decoders = self._own.pop(connection, None)
         if decoders is None:
             decoders = self._at_rest
@@ -130,9 +128,10 @@ class Ws:
         if not decoders.is_at_rest:
             self._replace(decoders)
             self._own[connection] = decoders
+            decoders.held_bytes += len(data)
             if decoders.held_bytes > HELD_MAX_BYTES:
                 too_big = bytes(self._speaker.close(CloseReason.MESSAGE_TOO_BIG))
-                raise Ended(f"more than {HELD_MAX_BYTES} bytes without an end", too_big)
+                raise Ended(f"more than {HELD_MAX_BYTES:,} bytes without an end", too_big)
         return said
 
     def left(self, connection: int) -> None:
@@ -144,7 +143,7 @@ class Ws:
         """The server's half of the handshake; returns what came after it."""
         handshake, head = self._handshakes[connection]
         if not data:
-            raise Ended("bad handshake: no end of the head" if head else "")
+            raise Cut("truncated head" if head else "closed without an answer")
         head += data
         end = head.find(_HEAD_END) + len(_HEAD_END)
         if end < len(_HEAD_END):
@@ -185,6 +184,7 @@ class Ws:
                 else:
                     body = _whole(opcode, frame.payload)
                 if frame.message_finished:
+                    decoders.held_bytes = 0
                     self._numbers.message(connection, body)
         return said
 

@@ -52,6 +52,12 @@ def test_an_answer_that_is_not_200_is_an_error_of_its_status(status: int) -> Non
     assert fed.answered == []
 
 
+def test_what_follows_the_end_of_a_response_is_an_error() -> None:
+    fed = Fed("chunked", 1)
+    fed.feed(1, b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx" * 2)
+    assert fed.error(1) == "an answer that nobody asked for"
+
+
 def test_an_informational_answer_comes_before_the_real_one() -> None:
     fed = Fed("chunked", 1)
     fed.feed(1, b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n")

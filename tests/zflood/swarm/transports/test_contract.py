@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.zflood.swarm.transports import SERVERS, Fed, Server
 from zflood.swarm.transports import TRANSPORTS
-from zflood.swarm.transports.interface import HELD_MAX_BYTES
+from zflood.swarm.transports.interface import HELD_MAX_BYTES, Cut
 
 each_server = pytest.mark.parametrize(
     ("name", "server"), SERVERS, ids=[server.__name__.strip("_") for _, server in SERVERS]
@@ -97,8 +97,20 @@ def test_the_servers_end_is_the_end(name: str, server: Server) -> None:
     for part in server(fed.said[3], [b"one"]):
         fed.feed(3, part)
     fed.feed(3, b"")
-    assert fed.error(3) == ""
+    is_all = server.__name__ == "_unframed_sse"  # such a body goes on until the connection ends
+    assert isinstance(fed.endings[3], Cut) != is_all
+    assert bool(fed.error(3)) != is_all
     assert fed.tally.ended == 0
+
+
+@pytest.mark.parametrize("name", ["chunked", "sse", "poll"])
+def test_an_answer_that_never_comes_to_the_point_is_not_waited_for(name: str) -> None:
+    fed = Fed(name, 3)
+    promises = b"HTTP/1.1 100 Continue\r\n\r\n" * 4000
+    for _ in range(HELD_MAX_BYTES // len(promises) + 2):
+        if 3 not in fed.endings:
+            fed.feed(3, promises)
+    assert fed.error(3) == "more than 4,194,304 bytes without an end"
 
 
 ENDLESS = {

@@ -67,7 +67,7 @@ def test_heartbeats_are_no_messages() -> None:
         (b"data: x\n\nda", b"0\r\n\r\n", "truncated event"),
         (b"data: x\n\n", b"0\r\n\r\n", ""),
         (b"data: x\n\n: pi", b"0\r\n\r\n", ""),
-        (b"data: x\n", b"", ""),  # the server is gone, which is no fault of what it said
+        (b"data: x\n", b"", "truncated response"),
     ],
 )
 def test_half_an_event_before_the_last_chunk_is_an_error(rest: bytes, end: bytes, error: str) -> None:

@@ -6,6 +6,7 @@ import pytest
 from wsproto.events import BytesMessage, CloseConnection, Ping, Pong, TextMessage
 
 from tests.zflood.swarm.transports import Fed, WsServer
+from zflood.swarm.transports import ws
 from zflood.swarm.transports.interface import HELD_MAX_BYTES
 
 
@@ -60,9 +61,9 @@ def test_numbers_are_looked_at(fed: Fed, server: WsServer) -> None:
             "bad handshake: Bad accept token",
         ),
         (b"\x00\x01 nonsense\r\n\r\n", "bad handshake: Bad HTTP message"),
-        (b"HTTP/1.1 101 Swi", "bad handshake: no end of the head"),
+        (b"HTTP/1.1 101 Swi", "truncated head"),
         (b"x" * 70_000, "bad handshake: no end of the head"),
-        (b"", ""),
+        (b"", "closed without an answer"),
     ],
 )
 def test_a_handshake_that_fails_is_an_error_of_its_kind(fed: Fed, head: bytes, error: str) -> None:
@@ -142,6 +143,17 @@ def test_a_message_without_an_end_is_not_kept(fed: Fed, server: WsServer) -> Non
     [close] = server.heard(fed.endings[1].last_words)
     assert isinstance(close, CloseConnection)
     assert close.code == 1009
+
+
+def test_endless_fragments_without_a_byte_are_not_kept(
+    fed: Fed, server: WsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ws, "HELD_MAX_BYTES", 10_000)
+    fed.feed(1, b"\x01\x00")
+    for _ in range(10):
+        assert not fed.endings
+        fed.feed(1, b"\x00\x00" * 500)
+    assert fed.error(1) == "more than 10,000 bytes without an end"
 
 
 def test_many_messages_whose_reads_end_anywhere_are_no_message_without_an_end(
