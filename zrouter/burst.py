@@ -30,6 +30,9 @@ class Burst:
         self._find = table.routes.get
         self._kept = table.kept
         self._unheld: list[Delivery] = []
+        self._position = mailboxes.position  # of the last message
+        self._frames: list[bytes | int] = []  # to be kept: see Mailboxes.keep
+        self._frame_bytes = 0
         self._nobody: Route = (self._unheld.append, 0, ())
         self._asking: list[Peer] = []  # who gets receipts
         self._sent_to: list[Peer] = []
@@ -47,7 +50,7 @@ class Burst:
         peer.accepted += count
         self._counters.messages_in += count
         find, nobody = self._find, self._nobody
-        position = first = self._mailboxes.position
+        position = first = self._position
         unheld = len(self._unheld)
         if send.request:
             handed: list[int] = []
@@ -64,10 +67,12 @@ class Burst:
             for an_id, message in pairs:
                 position += 1
                 find(an_id, nobody)[0]((an_id, message, position))
+        self._position = position
         if len(self._unheld) - unheld < count:
-            self._mailboxes.keep(frame, count)
+            self._frames.append(frame)
+            self._frame_bytes += len(frame)
         else:
-            self._mailboxes.skip(count)
+            self._frames.append(count)
 
     def deliveries(self, frontends: Iterable[Peer]) -> list[tuple[bytes, bytes]]:
         """`(address, frame)` for each frontend that something is for."""
@@ -117,6 +122,10 @@ class Burst:
 
     def end(self) -> None:
         """All is out, or dropped and counted."""
+        if self._frames:
+            self._mailboxes.keep(self._frames, self._position - self._mailboxes.position, self._frame_bytes)
+            self._frames.clear()
+            self._frame_bytes = 0
         for peer in self._sent_to:
             peer.inbox.clear()
         self._sent_to.clear()

@@ -10,7 +10,6 @@ have missed some of it: then it is indexed by id, once. So keeping a message cos
 
 from __future__ import annotations
 
-from array import array
 from collections import deque
 from collections.abc import Iterable
 from operator import itemgetter
@@ -38,7 +37,7 @@ class Missed(NamedTuple):
 class _Segment:
     """Some of the journal."""
 
-    __slots__ = ("befores", "bytes", "frames", "index", "messages", "sealed_at", "since", "started_at")
+    __slots__ = ("bytes", "frames", "index", "indexed", "messages", "sealed_at", "since", "started_at")
 
     def __init__(self, since: int, now: float) -> None:
         self.since = since  # the position before its first message
@@ -46,8 +45,8 @@ class _Segment:
         self.sealed_at: float | None = None
         self.bytes = 0
         self.messages = 0
-        self.frames: list[bytes] = []  # those that are not indexed yet
-        self.befores = array("Q")  # for each of these, the position before its first message
+        self.frames: list[bytes | int] = []  # those that are not indexed yet, see Mailboxes.keep
+        self.indexed = since  # the position before the first message of these
         self.index: dict[bytes, list[int | bytes]] = {}  # id -> [position, message, position, message ...]
 
 
@@ -74,28 +73,27 @@ class Mailboxes:
         """How many messages are kept."""
         return sum(segment.messages for segment in self._segments)
 
-    def keep(self, frame: bytes, count: int) -> None:
-        """Keep a Send frame of so many messages; their positions are those that follow."""
+    def keep(self, frames: list[bytes | int], messages: int, size: int) -> None:
+        """Keep what came in one burst: so many messages in Send frames of so many bytes together.
+
+        A number in place of a frame: so many messages were for nobody who is or just was here. They have
+        positions and are not kept.
+        """
         before = self.position
-        self.position += count
+        self.position += messages
         if not self.is_on:
             return
         if not self._segments or self._segments[-1].sealed_at is not None:
             self._segments.append(_Segment(before, self._now))
         segment = self._segments[-1]
-        segment.befores.append(before)
-        segment.frames.append(frame)
-        segment.messages += count
-        size = len(frame) + _FRAME_BYTES
+        segment.frames += frames
+        segment.messages += messages
+        size += len(frames) * _FRAME_BYTES
         segment.bytes += size
         self.bytes += size
         if segment.bytes > self._segment_bytes:
             segment.sealed_at = self._now
             self._make_room()
-
-    def skip(self, count: int) -> None:
-        """So many messages were for nobody who is or just was here: they have positions and are not kept."""
-        self.position += count
 
     def tick(self, now: float) -> None:
         """Seal what is old enough, and forget what is too old."""
@@ -163,8 +161,12 @@ class Mailboxes:
     def _index(self, segment: _Segment, budget: int) -> int:
         """Index frames of this segment, in order, until they had so many messages."""
         done = taken = 0
-        index = segment.index
-        for position, frame in zip(segment.befores, segment.frames, strict=True):
+        index, position = segment.index, segment.indexed
+        for frame in segment.frames:
+            taken += 1
+            if isinstance(frame, int):
+                position += frame
+                continue
             send = wire.decode_to_router(frame)
             assert isinstance(send, wire.Send)
             for an_id, message in send.pairs:
@@ -175,10 +177,9 @@ class Mailboxes:
                 else:
                     row += (position, message)
             done += len(send.pairs)
-            taken += 1
             if done >= budget:
                 break
-        del segment.befores[:taken]
+        segment.indexed = position
         del segment.frames[:taken]
         segment.bytes += done * _ROW_BYTES
         self.bytes += done * _ROW_BYTES
