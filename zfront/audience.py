@@ -39,13 +39,33 @@ class Audience:
                 self._of_id[an_id] = {held, connection}
             else:
                 held.add(connection)
-        self._of_connection[connection] = distinct[0] if len(distinct) == 1 else distinct
+        self._keep_ids(connection, distinct)
         return distinct
+
+    def join(self, connection: int, ids: Iterable[bytes]) -> tuple[bytes, ...]:
+        """A connection that is here is these ids, too; those of them that are new to it."""
+        before = self.ids_of(connection)
+        new = tuple(an_id for an_id in dict.fromkeys(ids) if an_id not in before)
+        self.add(connection, new)
+        self._keep_ids(connection, before + new)
+        return new
+
+    def part(self, connection: int, ids: Iterable[bytes]) -> tuple[bytes, ...]:
+        """A connection that is here is not these ids any more; those of them that it was."""
+        before = self.ids_of(connection)
+        gone = tuple(an_id for an_id in dict.fromkeys(ids) if an_id in before)
+        self._drop(connection, gone)
+        self._keep_ids(connection, tuple(an_id for an_id in before if an_id not in gone))
+        return gone
 
     def remove(self, connection: int) -> tuple[bytes, ...]:
         """A connection leaves; the ids that it had, none if it was not here."""
         ids = self.ids_of(connection)
         self._of_connection.pop(connection, None)
+        self._drop(connection, ids)
+        return ids
+
+    def _drop(self, connection: int, ids: Iterable[bytes]) -> None:
         for an_id in ids:
             held = self._of_id[an_id]
             if isinstance(held, int):
@@ -54,7 +74,9 @@ class Audience:
             held.discard(connection)
             if len(held) == 1:
                 self._of_id[an_id] = held.pop()
-        return ids
+
+    def _keep_ids(self, connection: int, ids: tuple[bytes, ...]) -> None:
+        self._of_connection[connection] = ids[0] if len(ids) == 1 else ids
 
     def ids_of(self, connection: int) -> tuple[bytes, ...]:
         """The ids of a connection."""

@@ -24,7 +24,7 @@ from zfront.linger import Linger
 from zfront.lot import Lot
 from zfront.room import RETRY_AFTER_S, Room
 from zfront.stream import DoorStream
-from zfront.transports import PATHS
+from zfront.transports import PATHS, WS, ws
 from zfront.visit import BadVisitError, Visit, read_visit
 
 log = logging.getLogger("zfront")
@@ -55,6 +55,7 @@ class Door:
         self._parks = isinstance(room.lot, Lot)
         self._is_open = False
         self._is_watching = False
+        room.on_request = self._asked_again
 
     def open(self) -> None:
         """Accept from now on."""
@@ -123,14 +124,28 @@ class Door:
         else:
             self._tornado.handle_stream(DoorStream(connection, data or b"", self._linger), address)
 
+    def _asked_again(self, descriptor: int, data: bytes) -> None:
+        """The next request on a connection that had been parked for one that was answered."""
+        visit = _plain_visit(data)
+        if visit is not None:
+            self._room.enter_again(descriptor, visit)
+            return
+        unread = self._room.release(descriptor)
+        connection = socket.socket(fileno=descriptor)
+        if unread:  # it did not wait for the answer
+            connection.close()
+        else:
+            stream = DoorStream(connection, data, self._linger)
+            self._tornado.handle_stream(stream, connection.getpeername())
+
 
 class _Head:
     """What httptools says of a request."""
 
-    __slots__ = ("has_body", "hosts", "is_complete", "last_event_id", "requests", "url")
+    __slots__ = ("has_body", "hosts", "is_complete", "key", "requests", "since", "upgrade", "url", "version")
 
     def __init__(self) -> None:
-        self.url = self.last_event_id = b""
+        self.url = self.since = self.upgrade = self.version = self.key = b""
         self.hosts: list[bytes] = []
         self.requests = 0
         self.is_complete = self.has_body = False
@@ -145,9 +160,15 @@ class _Head:
         name = name.lower()
         if name == b"host":
             self.hosts.append(value)
-        elif name == b"last-event-id":
-            self.last_event_id = value
-        elif name in (b"content-length", b"transfer-encoding", b"upgrade", b"expect"):
+        elif name in (b"last-event-id", b"if-none-match"):
+            self.since = value
+        elif name == b"upgrade":
+            self.upgrade = value
+        elif name == b"sec-websocket-version":
+            self.version = value
+        elif name == b"sec-websocket-key":
+            self.key = value
+        elif name in (b"content-length", b"transfer-encoding", b"expect"):
             self.has_body = True
 
     def on_message_complete(self) -> None:
@@ -161,14 +182,21 @@ def _plain_visit(data: bytes) -> Visit | None:
     head = _Head()
     parser = httptools.HttpRequestParser(head)
     try:
-        parser.feed_data(data)
+        with contextlib.suppress(httptools.HttpParserUpgrade):  # it stops behind the head
+            parser.feed_data(data)
         if not head.is_complete or head.has_body or head.requests > 1 or parser.get_http_version() != "1.1":
             return None
         if len(head.hosts) != 1 or not _PLAIN_HOST(head.hosts[0]):
             return None
         path, _, query = head.url.decode("ascii").partition("?")
-        return read_visit(path, query, head.last_event_id.decode("latin-1"))
-    except (httptools.HttpParserError, httptools.HttpParserUpgrade, UnicodeDecodeError, BadVisitError):
+        visit = read_visit(path, query, head.since.decode("latin-1"))
+        if visit is None or (visit.kind != WS and not head.upgrade):
+            return visit
+        upgrade, version, key = (one.decode("latin-1") for one in (head.upgrade, head.version, head.key))
+        if visit.kind != WS or not parser.should_upgrade() or not ws.is_handshake(upgrade, version, key):
+            return None
+        return visit._replace(key=key)
+    except (httptools.HttpParserError, UnicodeDecodeError, BadVisitError):
         return None  # Tornado finds the right words
 
 

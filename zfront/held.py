@@ -16,13 +16,21 @@ from zfront.lot import CLIENT_BYTES
 class HeldLot:
     """As lot.Lot; a connection goes by its descriptor here, too."""
 
-    def __init__(self, outbox_bytes: int, on_close: Callable[[int, str], None]) -> None:
+    def __init__(
+        self,
+        outbox_bytes: int,
+        on_close: Callable[[int, str], None],
+        on_data: Callable[[int, bytes], bool] = lambda descriptor, data: False,
+    ) -> None:
         self._outbox_bytes = outbox_bytes
         self._on_close = on_close
         self._streams: dict[int, IOStream] = {}
 
     def __len__(self) -> int:
         return len(self._streams)
+
+    def __contains__(self, descriptor: int) -> bool:
+        return descriptor in self._streams
 
     async def hold(self, stream: IOStream, enter: Callable[[int], None]) -> None:
         """Keep the caller's coroutine, and all that hangs on it, until the connection ends."""

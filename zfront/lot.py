@@ -15,17 +15,28 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 _WATCHED: Final = select.EPOLLIN | select.EPOLLRDHUP
+_READ_BYTES: Final = 8192
 _EVENTS: Final = 512  # hang-ups handled in one go
-# What a parked client may still say (pipelined requests, stray bytes); it is read and thrown away.
+# What a parked client may still say that nobody wants (pipelined requests, stray bytes): it is thrown away.
 CLIENT_BYTES: Final = 65536
 
 
 class Lot:
-    """See the module's docstring. `on_close(descriptor, why)` is told of each connection that ends."""
+    """See the module's docstring.
 
-    def __init__(self, outbox_bytes: int, on_close: Callable[[int, str], None]) -> None:
+    `on_close(descriptor, why)` is told of each connection that ends. `on_data(descriptor, data)` is given
+    what a client says, and returns whether that was wanted.
+    """
+
+    def __init__(
+        self,
+        outbox_bytes: int,
+        on_close: Callable[[int, str], None],
+        on_data: Callable[[int, bytes], bool] = lambda descriptor, data: False,
+    ) -> None:
         self._epoll = select.epoll()
         self._on_close = on_close
+        self._on_data = on_data
         self._outbox_bytes = outbox_bytes
         self._parked: set[int] = set()
         self._outboxes: dict[int, bytearray] = {}
@@ -98,9 +109,16 @@ class Lot:
                 self.close(descriptor, "gone")
                 continue
             if events & select.EPOLLIN:
-                self._read_away(descriptor)
+                self._read(descriptor)
             if events & select.EPOLLOUT and descriptor in self._outboxes:
                 self._drain(descriptor)
+
+    def release(self, descriptor: int) -> bytes:
+        """Give a connection away without ending it; returns what is still to be written to it."""
+        self._parked.remove(descriptor)
+        self._epoll.unregister(descriptor)
+        self._said_bytes.pop(descriptor, None)
+        return bytes(self._outboxes.pop(descriptor, b""))
 
     def parked(self) -> list[int]:
         """The descriptors that are parked."""
@@ -120,9 +138,9 @@ class Lot:
             del self._outboxes[descriptor]
             self._epoll.modify(descriptor, _WATCHED)
 
-    def _read_away(self, descriptor: int) -> None:
+    def _read(self, descriptor: int) -> None:
         try:
-            data = os.read(descriptor, 4096)
+            data = os.read(descriptor, _READ_BYTES)
         except BlockingIOError:
             return
         except OSError as error:
@@ -130,6 +148,8 @@ class Lot:
             return
         if not data:
             self.close(descriptor, "gone")
+            return
+        if self._on_data(descriptor, data):
             return
         said = self._said_bytes[descriptor] = self._said_bytes.get(descriptor, 0) + len(data)
         if said > CLIENT_BYTES:

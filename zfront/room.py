@@ -9,14 +9,31 @@ from __future__ import annotations
 import time
 from array import array
 from collections.abc import Callable, Iterable
+from random import randint, uniform
 from typing import Final
 
 from zfront.audience import Audience
 from zfront.held import HeldLot
 from zfront.lot import Lot
+from zfront.settings import FrontSettings
+from zfront.sockets import Sockets
 from zfront.ticks import Ticks
-from zfront.transports import CHUNKED, STREAMS, chunked
-from zfront.visit import Visit
+from zfront.transports import (
+    CHUNKED,
+    NDJSON,
+    POLL,
+    SSE,
+    STREAMS,
+    WS,
+    chunked,
+    ndjson,
+    objects,
+    poll,
+    sse,
+    ws,
+)
+from zfront.visit import MAX_IDS, BadVisitError, Visit
+from zfront.wishes import read_wish
 from zrouter.resumption import Resumption
 from zrouter.wire import Delivery, Resumed
 
@@ -26,6 +43,14 @@ RETRY_AFTER_S: Final = 5
 _WRITE_BYTES: Final = 1 << 20
 # A bit of a connection's kind: it waits to be told what it missed.
 WAITS: Final = 0x80
+# The kind of a connection between two polls.
+IDLE: Final = 0x40
+_IDLE_S: Final = 60
+# How often each connection is looked at, where nothing else says so.
+_SWEEP_S: Final = 25
+# What EventSource is to wait before it comes back: not all at once.
+_RETRY_MS: Final = (1000, 3000)
+MESSAGES: Final = {NDJSON: ndjson.message, SSE: sse.message, WS: ws.message, POLL: poll.message}
 
 
 class Room:
@@ -33,27 +58,33 @@ class Room:
 
     def __init__(
         self,
-        max_connections: int,
-        outbox_bytes: int,
+        settings: FrontSettings,
         changed: Callable[[bytes], None],
         kind: type[Lot] | type[HeldLot] = Lot,
     ) -> None:
         self.audience = Audience()
-        self.lot = kind(outbox_bytes, self._left)
-        self.resumption = Resumption(self._streams, self.audience.ids_of, self._hold, self._resume)
-        self.max_connections = max_connections
+        self.lot = kind(settings.outbox, self._left, self._said)
+        self.resumption = Resumption(self._resumable, self.audience.ids_of, self._hold, self._resume)
+        self.max_connections = settings.connection_limit()
+        self.on_request: Callable[[int, bytes], None] | None = (
+            None  # given the next request of a poll's client
+        )
         self.opened = 0  # connections parked since the start
         self.delivered = 0  # messages written to connections
         self.unheard = 0  # messages that came for an id that nobody is connected as any more
         self.resumed = 0  # messages written to clients that had missed them
         self.gaps = 0  # clients told that some of what they missed is gone
+        self.acked = 0  # times that a client said how far it has come
         self.turned_away = 0  # connections answered with 503
         self.closed: dict[str, int] = {}  # connections ended, by why
         self._changed = changed
+        self._settings = settings
         # By descriptor:
         self._kinds = bytearray()  # of its transport, with WAITS while the resumption has it
         self._numbers = array("Q")  # messages written so far, where the transport counts them
+        self._since = array("L")  # when it came, or a poll was asked or answered [s]
         self._ticks = Ticks()
+        self._sockets = Sockets()
 
     def is_full(self) -> bool:
         """Whether one more client would be too many."""
@@ -65,22 +96,40 @@ class Room:
         while descriptor >= len(self._kinds):
             self._kinds.extend(bytes(1024))
             self._numbers.extend([0] * 1024)
-        self._kinds[descriptor] = visit.kind
+            self._since.extend([0] * 1024)
         self.lot.park(descriptor)
+        self._admit(descriptor, visit)
+
+    def enter_again(self, descriptor: int, visit: Visit) -> None:
+        """The same for the next request on a connection that is parked."""
+        self._admit(descriptor, visit)
+
+    def release(self, descriptor: int) -> bytes:
+        """Give up a connection that is parked between two requests; returns what is still to be written."""
+        assert isinstance(self.lot, Lot)
+        self._kinds[descriptor] = CHUNKED
+        return self.lot.release(descriptor)
+
+    def _admit(self, descriptor: int, visit: Visit) -> None:
+        kind = self._kinds[descriptor] = visit.kind
+        self._since[descriptor] = int(time.monotonic())
         if visit.tick_s:
             self._ticks.add(descriptor, visit.tick_s, time.monotonic())
         for an_id in self.audience.add(descriptor, visit.ids):
             self._changed(an_id)
-        if visit.kind == CHUNKED:
-            head = chunked.HEAD
+        if kind == CHUNKED:
             self._numbers[descriptor] = 0
-            if visit.welcome:
-                head += chunked.welcome_chunk(visit.ids[0])
-        else:
-            head = STREAMS[visit.kind].HEAD
-            self._hold(descriptor)
-            self.resumption.begin(descriptor, visit.cursor)
-        self.lot.write(descriptor, head)
+            welcome = chunked.welcome_chunk(visit.ids[0]) if visit.welcome else b""
+            self.lot.write(descriptor, chunked.HEAD + welcome)
+            return
+        self._hold(descriptor)
+        self.resumption.begin(descriptor, visit.cursor)
+        if kind == WS:
+            self.lot.write(descriptor, ws.switch(visit.key))
+        elif kind == SSE:
+            self.lot.write(descriptor, sse.HEAD + sse.retry(randint(*_RETRY_MS)))
+        elif kind == NDJSON:
+            self.lot.write(descriptor, ndjson.HEAD)
 
     def deliver(self, messages: list[Delivery]) -> None:
         """Write each message to every connection of its id; the benchmark is `tests.bench saturated`.
@@ -93,33 +142,17 @@ class Room:
         delivered = waiting = 0
         for an_id, message, position in messages:
             if waiting > _WRITE_BYTES:
-                self.lot.write_all(writes)
+                self._write(writes, position - 1)
                 writes.clear()
                 waiting = 0
             held = find(an_id)
             if held is None:
                 self.unheard += 1
                 continue
-            if isinstance(held, int):
-                kind = kinds[held]
-                if kind == CHUNKED:
-                    number = numbers[held] = numbers[held] + 1
-                    made = number_it(number, escape(message))
-                elif kind < WAITS:
-                    made = STREAMS[kind].message(an_id, message, self._offset(position))
-                else:
-                    continue
-                delivered += 1
-                waiting += len(made)
-                if held in writes:
-                    _append(writes, held, made)
-                else:
-                    writes[held] = made
-                continue
             escaped = None
             made_by_kind: dict[int, bytes] = {}
             made_number, made_numbered = 0, b""
-            for connection in held:
+            for connection in (held,) if isinstance(held, int) else held:
                 kind = kinds[connection]
                 if kind == CHUNKED:
                     number = numbers[connection] = numbers[connection] + 1
@@ -130,7 +163,7 @@ class Room:
                     made = made_numbered
                 elif kind < WAITS:
                     if kind not in made_by_kind:
-                        made_by_kind[kind] = STREAMS[kind].message(an_id, message, self._offset(position))
+                        made_by_kind[kind] = MESSAGES[kind](an_id, message, self._offset(position))
                     made = made_by_kind[kind]
                 else:
                     continue
@@ -142,7 +175,16 @@ class Room:
                     writes[connection] = made
         self.delivered += delivered
         self.resumption.delivered(messages[-1][2])
+        self._write(writes, messages[-1][2])
+
+    def _write(self, writes: dict[int, bytes | bytearray], position: int) -> None:
+        """Write to each connection what is for it; a poll's is its answer: all up to that position."""
+        polls = [] if POLL not in self._kinds else [one for one in writes if self._kinds[one] == POLL]
+        for connection in polls:
+            writes[connection] = poll.answer(writes[connection], self._offset(position))
         self.lot.write_all(writes)
+        for connection in polls:
+            self._answered(connection)
 
     def is_ticking(self) -> bool:
         """Whether somebody waits for ticks."""
@@ -160,6 +202,36 @@ class Room:
             for connection in self.audience.listeners(an_id):
                 self._end(connection, "evicted")
 
+    def sweep(self, second: int) -> None:
+        """What is due now and then, once a second: keep connections alive, answer polls, end the old."""
+        now = int(time.monotonic())
+        settings, kinds = self._settings, self._kinds
+        period_s = settings.alive or _SWEEP_S
+        for connection in range(second % period_s, len(kinds), period_s):
+            if connection not in self.lot:
+                continue
+            # Those that came together do not have to go together.
+            if settings.max_age and now - self._since[connection] > settings.max_age * uniform(0.9, 1.1):
+                self._end(connection, "aged")
+            elif settings.alive and (stream := STREAMS.get(kinds[connection])) is not None:
+                self.lot.write(connection, stream.ALIVE)
+        for kind in (POLL, POLL | WAITS, IDLE):
+            limit_s = _IDLE_S if kind == IDLE else settings.poll_timeout
+            connection = kinds.find(kind)
+            while connection >= 0:
+                if connection in self.lot and now - self._since[connection] >= limit_s:
+                    self._time_out(connection, kind)
+                connection = kinds.find(kind, connection + 1)
+
+    def _time_out(self, connection: int, kind: int) -> None:
+        if kind == IDLE:
+            self.lot.close(connection, "idle")
+            return
+        # One that still waits is no further than it was; it asks again with what it has.
+        offset = b"" if kind != POLL else self._offset(self.resumption.here.position)
+        self.lot.write(connection, poll.nothing(offset))
+        self._answered(connection)
+
     def end_some(self, count: int) -> int:
         """End so many connections because the frontend stops; how many there were."""
         parked = self.lot.parked()[:count]
@@ -175,6 +247,7 @@ class Room:
             "unheard": self.unheard,
             "resumed": self.resumed,
             "gaps": self.gaps,
+            "acked": self.acked,
             "waiting": len(self.resumption),
             "turned_away": self.turned_away,
             **{f"closed_{why}": count for why, count in self.closed.items()},
@@ -184,10 +257,10 @@ class Room:
         """Where a client is that has had the message at that position."""
         return b"%x.%x" % (self.resumption.here.epoch, position)
 
-    def _streams(self) -> list[int]:
-        """The connections that can be resumed."""
+    def _resumable(self) -> list[int]:
+        """The connections that want to know what they missed."""
         kinds = self._kinds
-        return [connection for connection in self.lot.parked() if kinds[connection] != CHUNKED]
+        return [one for one in self.lot.parked() if kinds[one] not in (CHUNKED, IDLE)]
 
     def _hold(self, connection: int) -> None:
         """Give it no messages until it has been told what it missed."""
@@ -196,28 +269,85 @@ class Room:
     def _resume(self, connection: int, missed: Resumed) -> None:
         """Tell it what it missed, and from now on what comes."""
         kind = self._kinds[connection] = self._kinds[connection] & ~WAITS
-        stream = STREAMS[kind]
+        transport = poll if kind == POLL else STREAMS[kind]
         parts: list[bytes] = []
         if missed.gap:
             self.gaps += 1
             before = missed.messages[0][2] - 1 if missed.messages else missed.position
-            parts.append(stream.gap(missed.gap, self._offset(before)))
+            parts.append(transport.gap(missed.gap, self._offset(before)))
         for an_id, message, position in missed.messages:
-            parts.append(stream.message(an_id, message, self._offset(position)))
-        if not parts:
-            parts.append(stream.opened(self._offset(missed.position)))
+            parts.append(transport.message(an_id, message, self._offset(position)))
         self.resumed += len(missed.messages)
-        self.lot.write(connection, b"".join(parts))
+        if kind != POLL:
+            self.lot.write(connection, b"".join(parts) or STREAMS[kind].opened(self._offset(missed.position)))
+        elif parts:
+            self._write({connection: b"".join(parts)}, missed.position)
+
+    def _answered(self, connection: int) -> None:
+        """A poll has had its answer: the connection is nobody's until it asks again."""
+        if connection in self.lot:
+            self.resumption.end(connection)
+            self._kinds[connection] = IDLE
+            self._since[connection] = int(time.monotonic())
+            for an_id in self.audience.remove(connection):
+                self._changed(an_id)
+
+    def _said(self, connection: int, data: bytes) -> bool:
+        """A client said something; whether it may."""
+        kind = self._kinds[connection] & ~WAITS
+        if kind == IDLE and self.on_request is not None:
+            self.on_request(connection, data)
+        elif kind == WS:
+            said = self._sockets.receive(connection, data)
+            if said.answer:
+                self.lot.write(connection, said.answer)
+            for message in said.messages:
+                self._obey(connection, message)
+            if said.is_end:
+                self.lot.close(connection, "gone")
+        else:
+            return False
+        return True
+
+    def _obey(self, connection: int, message: str | bytes) -> None:
+        """Do what a WebSocket client asks for."""
+        if connection not in self.lot:
+            return
+        try:
+            wish = read_wish(message)
+            if len(self.audience.ids_of(connection)) + len(wish.login) > MAX_IDS:
+                raise BadVisitError(f"more than {MAX_IDS} ids")
+        except BadVisitError as error:
+            self.lot.write(connection, ws.text(objects.error(str(error))))
+            return
+        self.acked += wish.ack != ""
+        for an_id in self.audience.part(connection, wish.logouts()):
+            self._changed(an_id)
+        new = self.audience.join(connection, wish.logins())
+        for an_id in new:
+            self._changed(an_id)
+        if new and not self._kinds[connection] & WAITS:
+            # Nothing that is sent from now on may be missed: as if it came back from where it is.
+            self._hold(connection)
+            self.resumption.begin(connection, self.resumption.here)
 
     def _end(self, connection: int, why: str) -> None:
-        """End the response as HTTP wants it, then the connection."""
-        self.lot.write(connection, chunked.LAST)
+        """End the answer as its transport wants it, then the connection."""
+        kind = self._kinds[connection] & ~WAITS
+        if kind == CHUNKED:
+            self.lot.write(connection, chunked.LAST)
+        elif kind == POLL:
+            self.lot.write(connection, poll.nothing(b""))
+        elif kind != IDLE:
+            self.lot.write(connection, STREAMS[kind].last(why))
         self.lot.close(connection, why)
 
     def _left(self, descriptor: int, why: str) -> None:
         self.closed[why] = self.closed.get(why, 0) + 1
         self.resumption.end(descriptor)
+        self._sockets.left(descriptor)
         self._ticks.remove(descriptor)
+        self._kinds[descriptor] = CHUNKED  # as those that never were
         for an_id in self.audience.remove(descriptor):
             self._changed(an_id)
 

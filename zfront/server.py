@@ -45,7 +45,7 @@ class Worker:
         self._lifeline = lifeline
         self._loop = IOLoop.current()
         kind = HeldLot if settings.no_park else Lot
-        self._room = Room(settings.connection_limit(), settings.outbox, self._changed, kind)
+        self._room = Room(settings, self._changed, kind)
         audience = self._room.audience
         self._link = Link(
             settings.router,
@@ -65,6 +65,7 @@ class Worker:
         )
         self._door = Door(listener, self._room, server, settings.keepalive)
         self._ticker: Every | None = None  # while somebody waits for ticks
+        self._second = 0
         self._stopping = False
 
     def run(self, ready: Callable[[], None]) -> None:
@@ -83,7 +84,12 @@ class Worker:
             Every(BEAT_S, self._lifeline.beat)
         elif (watchdog_s := notify.watchdog_s()) is not None:
             Every(watchdog_s, notify.alive)
+        Every(1.0, self._sweep)
         self._loop.start()
+
+    def _sweep(self) -> None:
+        self._second += 1
+        self._room.sweep(self._second)
 
     def _changed(self, an_id: bytes) -> None:
         self._link.changed(an_id)

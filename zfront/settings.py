@@ -40,6 +40,24 @@ class FrontSettings:
         type=click.IntRange(1, 32767),
         unit="s",
     )
+    alive: int = setting(
+        25,
+        "How often a stream is written to that is quiet, so that nothing on the way gives it up; 0 = never.",
+        type=click.IntRange(0, 3600),
+        unit="s",
+    )
+    poll_timeout: int = setting(
+        30,
+        "How long a poll waits for a message before the answer is 204.",
+        type=click.IntRange(1, 3600),
+        unit="s",
+    )
+    max_age: int = setting(
+        0,
+        "A connection is ended when it is about so old, to be made anew; 0 = never.",
+        type=click.IntRange(0),
+        unit="s",
+    )
     worker_timeout: float = setting(
         10.0, "With several workers: one that hangs for so long is killed and started again.", unit="s"
     )

@@ -30,11 +30,13 @@ class Visit(NamedTuple):
     welcome: bool = False
     tick_s: float = 0.0  # whole tenths of a second; 0 = none
     cursor: Cursor = NEW  # where it was
+    key: str = ""  # of a WebSocket's handshake
 
 
-def read_visit(path: str, query: str, last_event_id: str = "") -> Visit | None:
+def read_visit(path: str, query: str, said_since: str = "") -> Visit | None:
     """Read `/sse/<id>?id=...&since=...`; None if there is no such transport.
 
+    `said_since` is from a header: Last-Event-ID, or If-None-Match with its quotes.
     All are the bytes of the request read as Latin-1, as parsers of HTTP do; bytes of UTF-8 that were not
     percent-encoded count as they are.
 
@@ -47,7 +49,7 @@ def read_visit(path: str, query: str, last_event_id: str = "") -> Visit | None:
         return None
     first = unquote_to_bytes(path[end:].encode("latin-1"))
     if not query:
-        return Visit(kind, _checked((first,)), cursor=read_cursor(last_event_id))
+        return Visit(kind, _checked((first,)), cursor=_cursor(said_since))
     try:
         query = query.encode("latin-1").decode(errors="surrogateescape")
         values = parse_qs(query, max_num_fields=_FIELDS, errors="surrogateescape")
@@ -62,10 +64,14 @@ def read_visit(path: str, query: str, last_event_id: str = "") -> Visit | None:
         return values.get(name, [default])[-1]
 
     # A browser that comes back by itself asks for the same URL, so what it says in the header is newer.
-    since = read_cursor(last_event_id or last("since", ""))
+    since = _cursor(said_since or last("since", ""))
     if kind != CHUNKED:
         return Visit(kind, _checked(ids), cursor=since)
     return Visit(kind, _checked(ids), last("welcome", "0") == "1", _tick(last("tick", "0")))
+
+
+def _cursor(said: str) -> Cursor:
+    return read_cursor(said.removeprefix("W/").strip('"'))
 
 
 def _checked(ids: tuple[bytes, ...]) -> tuple[bytes, ...]:

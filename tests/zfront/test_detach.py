@@ -12,6 +12,7 @@ from tornado.testing import bind_unused_port
 
 from zfront.app import make_app
 from zfront.room import Room
+from zfront.settings import FrontSettings
 
 KINDS = {"ChunkedHandler", "IOStream", "HTTP1Connection", "HTTP1ServerConnection", "HTTPServerRequest"}
 
@@ -23,7 +24,7 @@ def alive() -> Counter[str]:
 
 async def park(count: int) -> Counter[str]:
     """Park so many connections Tornado's way; what is left of its objects."""
-    room = Room(1000, 65536, lambda _: None)
+    room = Room(FrontSettings(), lambda _: None)
     server = HTTPServer(make_app(room))
     listener, port = bind_unused_port()
     server.add_sockets([listener])

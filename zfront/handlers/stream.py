@@ -10,7 +10,7 @@ from zfront.handlers.methods import KNOWN, EveryMethod
 from zfront.held import HeldLot
 from zfront.room import RETRY_AFTER_S, Room
 from zfront.stream import take_over
-from zfront.transports import TYPES
+from zfront.transports import POLL, TYPES, WS, ws
 from zfront.visit import BadVisitError, Visit, read_visit
 
 
@@ -36,13 +36,26 @@ class StreamHandler(RequestHandler):
             raise HTTPError(503)
         if self.request.version == "HTTP/1.0":
             raise HTTPError(505, reason="chunked needs HTTP/1.1")
+        if visit.kind == WS:
+            visit = visit._replace(key=self._websocket_key())
         if isinstance(self.room.lot, HeldLot):
+            if visit.kind in (WS, POLL):
+                raise HTTPError(501)  # who talks is parked, or not here
             return self._hold(self.room.lot, visit)
         descriptor = take_over(self.detach())
         # Handler and `ui` refer to each other. finish() would break that, but it is never called here.
         self.ui = None  # type: ignore[assignment]
         self.room.enter(descriptor, visit)
         return None
+
+    def _websocket_key(self) -> str:
+        """What a handshake is answered with; RFC 6455, section 4.2.2, on those that are none."""
+        headers = self.request.headers
+        key = headers.get("Sec-WebSocket-Key", "")
+        version = headers.get("Sec-WebSocket-Version", "")
+        if not ws.is_handshake(headers.get("Upgrade", ""), version, key):
+            raise HTTPError(426, reason="Upgrade Required")
+        return key
 
     async def _hold(self, lot: HeldLot, visit: Visit) -> None:
         """Stay, with everything, until the client has gone."""
@@ -62,8 +75,9 @@ class StreamHandler(RequestHandler):
 
     def _visit(self) -> Visit:
         try:
-            last_event_id = self.request.headers.get("Last-Event-ID", "")
-            visit = read_visit(self.request.path, self.request.query, last_event_id)
+            headers = self.request.headers
+            since = headers.get("Last-Event-ID") or headers.get("If-None-Match", "")
+            visit = read_visit(self.request.path, self.request.query, since)
         except BadVisitError as error:
             raise HTTPError(400, reason="Bad Request", log_message=str(error)) from None
         assert visit is not None  # app.py leads only such paths here
@@ -74,6 +88,9 @@ class StreamHandler(RequestHandler):
         error = kwargs.get("exc_info", (None, None, None))[1]  # type: ignore[index]
         why = error.log_message if isinstance(error, HTTPError) and error.log_message else self._reason
         self.set_header("Content-Type", "text/plain; charset=utf-8")
+        if status_code == 426:
+            self.set_header("Upgrade", "websocket")
+            self.set_header("Sec-WebSocket-Version", ws.VERSION)
         if status_code == 503:
             self.set_header("Retry-After", RETRY_AFTER_S)
         self.finish(f"{why}\n")

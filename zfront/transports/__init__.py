@@ -1,14 +1,32 @@
-"""What clients are given, in bytes: one file each, one row each in STREAMS."""
+"""What clients are given, in bytes: one file each, one row each here."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from zfront.transports import chunked, ndjson, sse
+from zfront.transports import chunked, ndjson, poll, sse, ws
 from zfront.transports.interface import Transport
 
-# A client's kind is a small number: the series' page, or a place in STREAMS.
+# A client's kind is a small number.
 CHUNKED: Final = 0
-STREAMS: Final[dict[int, Transport]] = {1: ndjson, 2: sse}
-TYPES: Final = {CHUNKED: chunked.TYPE, **{kind: one.TYPE for kind, one in STREAMS.items()}}
-PATHS: Final[dict[str, int]] = {chunked.PATH: CHUNKED, **{one.PATH: kind for kind, one in STREAMS.items()}}
+NDJSON: Final = 1
+SSE: Final = 2
+WS: Final = 3
+POLL: Final = 4
+
+STREAMS: Final[dict[int, Transport]] = {NDJSON: ndjson, SSE: sse, WS: ws}
+PATHS: Final[dict[str, int]] = {
+    chunked.PATH: CHUNKED,
+    ndjson.PATH: NDJSON,
+    sse.PATH: SSE,
+    ws.PATH: WS,
+    poll.PATH: POLL,
+}
+TYPES: Final[dict[int, str]] = {
+    CHUNKED: chunked.TYPE,
+    NDJSON: ndjson.TYPE,
+    SSE: sse.TYPE,
+    WS: ws.TYPE,
+    POLL: poll.TYPE,
+}
+HEADS: Final[dict[int, bytes]] = {CHUNKED: chunked.HEAD, NDJSON: ndjson.HEAD, SSE: sse.HEAD}

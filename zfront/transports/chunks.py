@@ -21,3 +21,8 @@ def head(content_type: str) -> bytes:
 def chunk(data: bytes) -> bytes:
     """One chunk."""
     return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+def last(why: str) -> bytes:
+    """The end of an answer, whatever ends it."""
+    return LAST

@@ -21,16 +21,8 @@ class Transport(Protocol):
         """Its media type."""
 
     @property
-    def HEAD(self) -> bytes:  # noqa: N802
-        """The head of its answer."""
-
-    @property
     def ALIVE(self) -> bytes:  # noqa: N802
         """What a client ignores, to keep what lies between it and us from giving the connection up."""
-
-    @property
-    def LAST(self) -> bytes:  # noqa: N802
-        """The end of its answer."""
 
     def opened(self, offset: bytes) -> bytes:
         """The client is logged in, and misses nothing from here on."""
@@ -40,3 +32,6 @@ class Transport(Protocol):
 
     def gap(self, why: str, offset: bytes) -> bytes:
         """Some messages before this are gone; `why` is one of wire.GAPS."""
+
+    def last(self, why: str) -> bytes:
+        """The end: "evicted" or "shutdown"."""

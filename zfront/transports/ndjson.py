@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import Final
 
 from zfront.transports import objects
-from zfront.transports.chunks import LAST, chunk, head
+from zfront.transports.chunks import chunk, head, last
 
-__all__ = ["ALIVE", "HEAD", "LAST", "PATH", "TYPE", "gap", "message", "opened"]
+__all__ = ["ALIVE", "HEAD", "PATH", "TYPE", "gap", "last", "message", "opened"]
 
 PATH: Final = "/stream/"
 TYPE: Final = "application/x-ndjson"

@@ -16,6 +16,10 @@ class _Gap(msgspec.Struct, tag_field="event", tag="gap", gc=False):
     reason: str
 
 
+class _Error(msgspec.Struct, tag_field="event", tag="error", gc=False):
+    text: str
+
+
 class _Text(msgspec.Struct, gc=False):
     id: str
     offset: str
@@ -34,6 +38,11 @@ _encode = msgspec.json.Encoder().encode
 def opened(offset: bytes) -> bytes:
     """The client is logged in, and misses nothing from here on."""
     return _encode(_Opened(offset.decode()))
+
+
+def error(text: str) -> bytes:
+    """What the client said can't be done, and why."""
+    return _encode(_Error(text))
 
 
 def message(an_id: bytes, message: bytes, offset: bytes) -> bytes:

@@ -9,9 +9,9 @@ import base64
 import re
 from typing import Final
 
-from zfront.transports.chunks import LAST, chunk, head
+from zfront.transports.chunks import chunk, head, last
 
-__all__ = ["ALIVE", "HEAD", "LAST", "PATH", "TYPE", "gap", "message", "opened", "retry"]
+__all__ = ["ALIVE", "HEAD", "PATH", "TYPE", "gap", "last", "message", "opened", "retry"]
 
 PATH: Final = "/sse/"
 TYPE: Final = "text/event-stream"
