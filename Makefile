@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-FOR_TESTS := curl=curl ip=iproute2 systemd-analyze=systemd
+FOR_TESTS := curl=curl ip=iproute2 systemd-analyze=systemd nginx=nginx-light
 FOR_BENCH := cc=gcc redis-server=redis-server
 
 help: ## this list

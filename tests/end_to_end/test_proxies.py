@@ -1,0 +1,132 @@
+"""The configurations in docs/proxies, with the real proxies before a real frontend."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import shutil
+import socket
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from tornado.websocket import websocket_connect
+
+from tests.conftest import Client, Program, eventually, wait_for
+from zrouter.client import RouterClient
+
+CONFIGS = Path(__file__).parents[2] / "docs" / "proxies"
+
+
+def nginx(config: str, folder: Path) -> list[str]:
+    (folder / "site.conf").write_text(config)
+    (folder / "nginx.conf").write_text(
+        f"daemon off; pid {folder}/pid; error_log stderr;\nevents {{}}\n"
+        f"http {{ access_log off; include {folder}/site.conf; }}\n"
+    )
+    return ["nginx", "-p", str(folder), "-c", str(folder / "nginx.conf")]
+
+
+def haproxy(config: str, folder: Path) -> list[str]:
+    (folder / "haproxy.cfg").write_text(config.replace("maxconn 40000", "maxconn 100"))
+    return ["haproxy", "-db", "-f", str(folder / "haproxy.cfg")]
+
+
+def caddy(config: str, folder: Path) -> list[str]:
+    (folder / "Caddyfile").write_text("{\n\tadmin off\n\tauto_https off\n\tgrace_period 1s\n}\n" + config)
+    return ["caddy", "run", "--adapter", "caddyfile", "--config", str(folder / "Caddyfile")]
+
+
+PROXIES: dict[str, tuple[Callable[[str, Path], list[str]], str]] = {
+    "nginx": (nginx, "nginx.conf"),
+    "haproxy": (haproxy, "haproxy.cfg"),
+    "caddy": (caddy, "Caddyfile"),
+}
+
+
+@pytest.fixture(params=PROXIES)
+def proxied(request: pytest.FixtureRequest, front: Program, tmp_path: Path) -> Iterator[str]:
+    """The address of a proxy before the frontend."""
+    program = request.param
+    if shutil.which(program) is None:
+        pytest.skip(f"{program} is not installed")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command, name = PROXIES[program]
+    config = (CONFIGS / name).read_text().replace("127.0.0.1:8000", front.address.removeprefix("http://"))
+    config = re.sub(r"(listen|bind :|^:)( ?)80\b", rf"\g<1>\g<2>{port}", config, flags=re.MULTILINE)
+    with (tmp_path / "proxy.log").open("wb") as log:
+        process = subprocess.Popen(command(config, tmp_path), stdout=log, stderr=log, cwd=tmp_path)
+    address = f"127.0.0.1:{port}"
+    try:
+        eventually(lambda: process.poll() is not None or _listens(port))
+        assert process.poll() is None, (tmp_path / "proxy.log").read_text()
+        yield address
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_messages_come_at_once_through_a_proxy_on_every_stream(proxied: str, api: RouterClient) -> None:
+    clients = [Client(proxied, f"/{kind}/{kind}") for kind in ("test", "stream", "sse")]
+    for kind in ("test", "stream", "sse"):
+        wait_for(api, kind, 1)
+        assert api.send(kind, f"to {kind}") == 1
+    for client, kind in zip(clients, ("test", "stream", "sse"), strict=True):
+        client.read_until(f"to {kind}".encode())
+
+
+def test_a_client_that_hangs_up_is_logged_out_through_a_proxy(proxied: str, api: RouterClient) -> None:
+    client = Client(proxied, "/sse/1")
+    wait_for(api, "1", 1)
+    client.socket.close()
+    wait_for(api, "1", 0)
+
+
+def test_a_client_comes_back_through_a_proxy_and_gets_what_it_missed(proxied: str, api: RouterClient) -> None:
+    client = Client(proxied, "/sse/1")
+    client.read_until(b"id: ")
+    client.read_until(b"\n\n")
+    wait_for(api, "1", 1)
+    api.send("1", "seen")
+    offset = client.read_until(b"seen").rpartition(b"id: ")[2].split(b"\n")[0]
+    client.socket.close()
+    wait_for(api, "1", 0)
+    assert api.send("1", "missed") < 0
+    again = Client(proxied, "", read_head=False)
+    again.socket.sendall(b"GET /sse/1 HTTP/1.1\r\nHost: test\r\nLast-Event-ID: " + offset + b"\r\n\r\n")
+    again.read_until(b"data: missed")
+    assert b"data: seen" not in again.seen
+
+
+def test_a_poll_goes_through_a_proxy(proxied: str, api: RouterClient) -> None:
+    client = Client(proxied, "/poll/1", read_head=False)
+    wait_for(api, "1", 1)
+    api.send("1", "hello")
+    assert b'"message":"hello"' in client.read_until(b"]}\n")
+
+
+def test_a_websocket_goes_through_a_proxy_both_ways(proxied: str, api: RouterClient) -> None:
+    async def talk() -> list[object]:
+        connection = await websocket_connect(f"ws://{proxied}/ws/1")
+        heard: list[object] = [await connection.read_message()]
+        await connection.write_message(json.dumps({"login": ["2"]}))
+        heard.append(await connection.read_message())
+        await asyncio.to_thread(wait_for, api, "2", 1)
+        await asyncio.to_thread(api.send, "2", "hello")
+        heard.append(await connection.read_message())
+        connection.close()
+        return heard
+
+    opened, joined, message = (json.loads(str(one)) for one in asyncio.run(talk()))
+    assert (opened["event"], joined["event"]) == ("open", "open")
+    assert (message["id"], message["message"]) == ("2", "hello")
+    wait_for(api, "1", 0)
