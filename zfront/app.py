@@ -9,6 +9,7 @@ from tornado.httputil import HTTPServerRequest
 from tornado.web import Application
 
 from zfront.handlers.fallback import FallbackHandler
+from zfront.handlers.pages import PageHandler
 from zfront.handlers.stream import StreamHandler
 from zfront.room import Room
 from zfront.transports import PATHS
@@ -30,7 +31,12 @@ class _App(Application):
 def make_app(room: Room) -> Application:
     """The Tornado application; the door takes the ordinary `GET /test/<id>` past it."""
     return _App(
-        [(path + ".*", StreamHandler, {"room": room}) for path in PATHS],
+        [
+            *((path + ".*", StreamHandler, {"room": room}) for path in PATHS),
+            ("/", PageHandler, {"page": "index.html"}),
+            ("/demo", PageHandler, {"page": "demo.html"}),
+            ("/pages/([a-z.]+)", PageHandler),
+        ],
         default_handler_class=FallbackHandler,
         log_function=lambda _: None,
     )
