@@ -33,6 +33,7 @@ PURE = [
     "zfront/transports/poll.py",
     "zfront/transports/ws.py",
     "zfront/sockets.py",
+    "zfront/origins.py",
     "zfront/wishes.py",
     "zflood/swarm/tally.py",
     "zflood/swarm/roster.py",

@@ -22,6 +22,7 @@ from tornado.ioloop import IOLoop
 
 from zfront.linger import Linger
 from zfront.lot import Lot
+from zfront.origins import Origins, headers
 from zfront.room import RETRY_AFTER_S, Room
 from zfront.stream import DoorStream
 from zfront.transports import PATHS, WS, ws
@@ -118,7 +119,7 @@ class Door:
                 connection.send(FULL)
             self._linger.end(connection)
             return
-        visit = _plain_visit(data) if data and self._parks else None
+        visit = _plain_visit(data, self._room.origins) if data and self._parks else None
         if visit is not None:
             self._room.enter(connection.detach(), visit)
         else:
@@ -126,7 +127,7 @@ class Door:
 
     def _asked_again(self, descriptor: int, data: bytes) -> None:
         """The next request on a connection that had been parked for one that was answered."""
-        visit = _plain_visit(data)
+        visit = _plain_visit(data, self._room.origins)
         if visit is not None:
             self._room.enter_again(descriptor, visit)
             return
@@ -142,10 +143,21 @@ class Door:
 class _Head:
     """What httptools says of a request."""
 
-    __slots__ = ("has_body", "hosts", "is_complete", "key", "requests", "since", "upgrade", "url", "version")
+    __slots__ = (
+        "has_body",
+        "hosts",
+        "is_complete",
+        "key",
+        "origin",
+        "requests",
+        "since",
+        "upgrade",
+        "url",
+        "version",
+    )
 
     def __init__(self) -> None:
-        self.url = self.since = self.upgrade = self.version = self.key = b""
+        self.url = self.since = self.origin = self.upgrade = self.version = self.key = b""
         self.hosts: list[bytes] = []
         self.requests = 0
         self.is_complete = self.has_body = False
@@ -162,6 +174,8 @@ class _Head:
             self.hosts.append(value)
         elif name in (b"last-event-id", b"if-none-match"):
             self.since = value
+        elif name == b"origin":
+            self.origin = value
         elif name == b"upgrade":
             self.upgrade = value
         elif name == b"sec-websocket-version":
@@ -175,7 +189,7 @@ class _Head:
         self.is_complete = True
 
 
-def _plain_visit(data: bytes) -> Visit | None:
+def _plain_visit(data: bytes, origins: Origins) -> Visit | None:
     """The visit, if these bytes are one whole, ordinary request for it."""
     if not data.startswith(_PLAINLY_OURS) or not data.endswith(b"\r\n\r\n"):
         return None
@@ -190,8 +204,13 @@ def _plain_visit(data: bytes) -> Visit | None:
             return None
         path, _, query = head.url.decode("ascii").partition("?")
         visit = read_visit(path, query, head.since.decode("latin-1"))
-        if visit is None or (visit.kind != WS and not head.upgrade):
-            return visit
+        if visit is None:
+            return None
+        origin = head.origin.decode("latin-1")
+        if visit.kind != WS and not head.upgrade:
+            return visit._replace(headers=headers(origins.answer(origin))) if origin else visit
+        if not origins.may_open(origin, head.hosts[0].decode("latin-1")):
+            return None
         upgrade, version, key = (one.decode("latin-1") for one in (head.upgrade, head.version, head.key))
         if visit.kind != WS or not parser.should_upgrade() or not ws.is_handshake(upgrade, version, key):
             return None

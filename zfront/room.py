@@ -15,6 +15,7 @@ from typing import Final
 from zfront.audience import Audience
 from zfront.held import HeldLot
 from zfront.lot import Lot
+from zfront.origins import Origins
 from zfront.settings import FrontSettings
 from zfront.sockets import Sockets
 from zfront.ticks import Ticks
@@ -32,6 +33,7 @@ from zfront.transports import (
     sse,
     ws,
 )
+from zfront.transports.chunks import with_headers
 from zfront.visit import MAX_IDS, BadVisitError, Visit
 from zfront.wishes import read_wish
 from zrouter.resumption import Resumption
@@ -65,6 +67,7 @@ class Room:
         self.audience = Audience()
         self.lot = kind(settings.outbox, self._left, self._said)
         self.resumption = Resumption(self._resumable, self.audience.ids_of, self._hold, self._resume)
+        self.origins = Origins(settings.cors)
         self.max_connections = settings.connection_limit()
         self.on_request: Callable[[int, bytes], None] | None = (
             None  # given the next request of a poll's client
@@ -84,6 +87,7 @@ class Room:
         self._numbers = array("Q")  # messages written so far, where the transport counts them
         self._since = array("L")  # when it came, or a poll was asked or answered [s]
         self._ticks = Ticks()
+        self._headers: dict[int, bytes] = {}  # for the answers of polls
         self._sockets = Sockets()
 
     def is_full(self) -> bool:
@@ -120,16 +124,19 @@ class Room:
         if kind == CHUNKED:
             self._numbers[descriptor] = 0
             welcome = chunked.welcome_chunk(visit.ids[0]) if visit.welcome else b""
-            self.lot.write(descriptor, chunked.HEAD + welcome)
+            self.lot.write(descriptor, with_headers(chunked.HEAD, visit.headers) + welcome)
             return
         self._hold(descriptor)
         self.resumption.begin(descriptor, visit.cursor)
         if kind == WS:
             self.lot.write(descriptor, ws.switch(visit.key))
         elif kind == SSE:
-            self.lot.write(descriptor, sse.HEAD + sse.retry(randint(*_RETRY_MS)))
+            head = with_headers(sse.HEAD, visit.headers)
+            self.lot.write(descriptor, head + sse.retry(randint(*_RETRY_MS)))
         elif kind == NDJSON:
-            self.lot.write(descriptor, ndjson.HEAD)
+            self.lot.write(descriptor, with_headers(ndjson.HEAD, visit.headers))
+        elif visit.headers:
+            self._headers[descriptor] = visit.headers
 
     def deliver(self, messages: list[Delivery]) -> None:
         """Write each message to every connection of its id; the benchmark is `tests.bench saturated`.
@@ -181,7 +188,8 @@ class Room:
         """Write to each connection what is for it; a poll's is its answer: all up to that position."""
         polls = [] if POLL not in self._kinds else [one for one in writes if self._kinds[one] == POLL]
         for connection in polls:
-            writes[connection] = poll.answer(writes[connection], self._offset(position))
+            answer = poll.answer(writes[connection], self._offset(position))
+            writes[connection] = with_headers(answer, self._headers.get(connection, b""))
         self.lot.write_all(writes)
         for connection in polls:
             self._answered(connection)
@@ -229,7 +237,7 @@ class Room:
             return
         # One that still waits is no further than it was; it asks again with what it has.
         offset = b"" if kind != POLL else self._offset(self.resumption.here.position)
-        self.lot.write(connection, poll.nothing(offset))
+        self.lot.write(connection, with_headers(poll.nothing(offset), self._headers.get(connection, b"")))
         self._answered(connection)
 
     def end_some(self, count: int) -> int:
@@ -285,6 +293,7 @@ class Room:
 
     def _answered(self, connection: int) -> None:
         """A poll has had its answer: the connection is nobody's until it asks again."""
+        self._headers.pop(connection, None)
         if connection in self.lot:
             self.resumption.end(connection)
             self._kinds[connection] = IDLE
@@ -347,6 +356,7 @@ class Room:
         self.resumption.end(descriptor)
         self._sockets.left(descriptor)
         self._ticks.remove(descriptor)
+        self._headers.pop(descriptor, None)
         self._kinds[descriptor] = CHUNKED  # as those that never were
         for an_id in self.audience.remove(descriptor):
             self._changed(an_id)

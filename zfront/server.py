@@ -62,6 +62,8 @@ class Worker:
             max_header_size=HEAD_BYTES,
             idle_connection_timeout=30,
             max_body_size=HEAD_BYTES,
+            xheaders=bool(settings.trusted_proxies),
+            trusted_downstream=[one.strip() for one in settings.trusted_proxies.split(",")],
         )
         self._door = Door(listener, self._room, server, settings.keepalive)
         self._ticker: Every | None = None  # while somebody waits for ticks

@@ -58,6 +58,12 @@ class FrontSettings:
         type=click.IntRange(0),
         unit="s",
     )
+    cors: str = setting(
+        "", "Origins whose pages may read streams and open WebSockets, with commas between; * = all."
+    )
+    trusted_proxies: str = setting(
+        "", "Addresses of proxies whose X-Forwarded-For is believed, with commas between."
+    )
     worker_timeout: float = setting(
         10.0, "With several workers: one that hangs for so long is killed and started again.", unit="s"
     )

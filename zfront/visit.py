@@ -31,6 +31,7 @@ class Visit(NamedTuple):
     tick_s: float = 0.0  # whole tenths of a second; 0 = none
     cursor: Cursor = NEW  # where it was
     key: str = ""  # of a WebSocket's handshake
+    headers: bytes = b""  # more lines for the answer's head
 
 
 def read_visit(path: str, query: str, said_since: str = "") -> Visit | None:

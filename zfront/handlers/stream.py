@@ -8,6 +8,7 @@ from tornado.web import HTTPError, RequestHandler
 
 from zfront.handlers.methods import KNOWN, EveryMethod
 from zfront.held import HeldLot
+from zfront.origins import headers
 from zfront.room import RETRY_AFTER_S, Room
 from zfront.stream import take_over
 from zfront.transports import POLL, TYPES, WS, ws
@@ -21,7 +22,7 @@ class StreamHandler(RequestHandler):
 
     def prepare(self) -> None:
         """Refuse what the series does not know."""
-        if self.request.method not in KNOWN:
+        if self.request.method not in (*KNOWN, "OPTIONS"):
             raise HTTPError(501)
 
     def initialize(self, room: Room) -> None:
@@ -31,12 +32,17 @@ class StreamHandler(RequestHandler):
     def get(self) -> Awaitable[None] | None:
         """Park the connection, or hold it if nothing is to be parked."""
         visit = self._visit()
+        origin = self.request.headers.get("Origin", "")
+        if origin:
+            visit = visit._replace(headers=headers(self.room.origins.answer(origin)))
         if self.room.is_full():
             self.room.turned_away += 1
             raise HTTPError(503)
         if self.request.version == "HTTP/1.0":
             raise HTTPError(505, reason="chunked needs HTTP/1.1")
         if visit.kind == WS:
+            if not self.room.origins.may_open(origin, self.request.host):
+                raise HTTPError(403, log_message=f"pages of {origin} may not: see --cors")
             visit = visit._replace(key=self._websocket_key())
         if isinstance(self.room.lot, HeldLot):
             if visit.kind in (WS, POLL):
@@ -68,6 +74,17 @@ class StreamHandler(RequestHandler):
         self.set_header("Content-Type", TYPES[self._visit().kind])
         self.set_header("Cache-Control", "no-cache")
         self.flush()  # before Tornado adds a length and a tag, which the stream does not have
+
+    def options(self) -> None:
+        """What a page of another origin may ask, for browsers that ask first (Fetch standard, 3.2.2)."""
+        answer = self.room.origins.answer(self.request.headers.get("Origin", ""))
+        self.set_status(204)
+        self.set_header("Allow", "GET, HEAD, OPTIONS")
+        if answer:
+            self.set_header("Access-Control-Allow-Origin", answer)
+            self.set_header("Access-Control-Allow-Methods", "GET, HEAD")
+            self.set_header("Access-Control-Allow-Headers", "Last-Event-ID, If-None-Match")
+            self.set_header("Access-Control-Max-Age", "3600")
 
     def post(self) -> None:
         """The series answers POST with 404, and other methods with 501."""

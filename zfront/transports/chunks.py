@@ -18,6 +18,11 @@ def head(content_type: str) -> bytes:
     )
 
 
+def with_headers(answer: bytes, lines: bytes) -> bytes:
+    """The same answer with more lines in its head."""
+    return answer.replace(b"\r\n\r\n", b"\r\n" + lines + b"\r\n", 1) if lines else answer
+
+
 def chunk(data: bytes) -> bytes:
     """One chunk."""
     return b"%x\r\n%b\r\n" % (len(data), data)

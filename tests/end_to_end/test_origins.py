@@ -1,0 +1,81 @@
+"""Pages of other origins: what they may read, and who may open a WebSocket."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+
+import pytest
+
+from tests.conftest import Client, Program, needs_curl, wait_for
+from zrouter.client import RouterClient
+
+HERE, LISTED, OTHER = "http://here.example", "https://listed.example", "https://other.example"
+KEY = "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n"
+UPGRADE = f"Connection: Upgrade\r\nUpgrade: websocket\r\n{KEY}"
+
+
+def answer(front: Program, target: str, *lines: str) -> str:
+    """The head of the answer to a GET with these header lines."""
+    client = Client(front.address, "")
+    more = "".join(line if line.endswith("\r\n") else f"{line}\r\n" for line in lines)
+    client.socket.sendall(f"GET {target} HTTP/1.1\r\nHost: here.example\r\n{more}\r\n".encode())
+    return client.read_until(b"\r\n\r\n").decode()
+
+
+@pytest.fixture
+def listing(start: Callable[..., Program], router: Program) -> Program:
+    listen = ("--listen", "127.0.0.1:0", "--router", router.address)
+    return start("zfront", "serve", *listen, "--cors", f"{LISTED}, https://more.example")
+
+
+@pytest.mark.parametrize("path", ["/test/1", "/stream/1", "/sse/1"])
+@pytest.mark.parametrize("more", [(), ("Content-Length: 0",)], ids=["parked", "by Tornado"])
+def test_a_stream_names_the_origin_that_may_read_it(
+    listing: Program, path: str, more: tuple[str, ...]
+) -> None:
+    head = answer(listing, path, f"Origin: {LISTED}", *more)
+    assert f"Access-Control-Allow-Origin: {LISTED}\r\n" in head
+    assert "Vary: Origin\r\n" in head
+    assert "Access-Control" not in answer(listing, path, f"Origin: {OTHER}", *more)
+    assert "Access-Control" not in answer(listing, path, *more)
+
+
+def test_all_origins_may_read_if_the_setting_says_so(start: Callable[..., Program], router: Program) -> None:
+    front = start("zfront", "serve", "--listen", "127.0.0.1:0", "--router", router.address, "--cors", "*")
+    assert "Access-Control-Allow-Origin: *\r\n" in answer(front, "/sse/1", f"Origin: {OTHER}")
+    assert " 101 " in answer(front, "/ws/1", f"Origin: {OTHER}", UPGRADE)
+
+
+def test_each_answer_to_a_poll_names_the_origin(listing: Program, api: RouterClient) -> None:
+    client = Client(listing.address, "")
+    request = f"GET /poll/1 HTTP/1.1\r\nHost: here.example\r\nOrigin: {LISTED}\r\n\r\n".encode()
+    for _ in range(2):
+        client.seen = b""
+        client.socket.sendall(request)
+        wait_for(api, "1", 1)
+        api.send("1", "x")
+        assert f"Access-Control-Allow-Origin: {LISTED}\r\n".encode() in client.read_until(b"]}\n")
+
+
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [(HERE, " 101 "), (LISTED, " 101 "), (OTHER, " 403 "), ("null", " 403 "), ("", " 101 ")],
+)
+def test_a_page_may_open_a_websocket_here_if_it_is_ours_or_listed(
+    listing: Program, origin: str, status: str
+) -> None:
+    lines = [UPGRADE, *([f"Origin: {origin}"] if origin else [])]
+    assert status in answer(listing, "/ws/1", *lines)
+
+
+@needs_curl
+def test_a_browser_that_asks_first_is_told(listing: Program) -> None:
+    def asked(origin: str) -> str:
+        command = ["curl", "-si", "-X", "OPTIONS", "-H", f"Origin: {origin}", f"{listing.address}/poll/1"]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    assert f"Access-Control-Allow-Origin: {LISTED}" in asked(LISTED)
+    assert "If-None-Match" in asked(LISTED)
+    assert "Access-Control" not in asked(OTHER)
+    assert " 204 " in asked(OTHER)
