@@ -21,7 +21,8 @@ from zrouter.wire import Delivery
 
 # A segment is sealed at this part of the bytes or seconds that are kept: it is forgotten as a whole.
 _PARTS: Final = 64
-# What an indexed message takes beside its bytes: two slots, a number, a share of its id's row.
+_POSITION_BYTES: Final = 8
+# What an indexed message takes beside its bytes: an object, a slot, a share of its id's row.
 _ROW_BYTES: Final = 120
 # What a frame takes beside its bytes.
 _FRAME_BYTES: Final = 50
@@ -47,7 +48,8 @@ class _Segment:
         self.messages = 0
         self.frames: list[bytes | int] = []  # those that are not indexed yet, see Mailboxes.keep
         self.indexed = since  # the position before the first message of these
-        self.index: dict[bytes, list[int | bytes]] = {}  # id -> [position, message, position, message ...]
+        # id -> what came for it, each with its position before it; a lone one without a list.
+        self.index: dict[bytes, bytes | list[bytes]] = {}
 
 
 class Mailboxes:
@@ -144,10 +146,8 @@ class Mailboxes:
         size = 0
         for segment in reversed(self._segments):
             row = segment.index.get(an_id, [])
-            for index in range(len(row) - 2, -1, -2):
-                at, message = row[index], row[index + 1]
-                assert isinstance(at, int)
-                assert isinstance(message, bytes)
+            for one in (row,) if isinstance(row, bytes) else reversed(row):
+                at, message = int.from_bytes(one[:_POSITION_BYTES], "big"), one[_POSITION_BYTES:]
                 if at <= position:
                     return found, True
                 size += len(message)
@@ -171,11 +171,14 @@ class Mailboxes:
             assert isinstance(send, wire.Send)
             for an_id, message in send.pairs:
                 position += 1
+                one = position.to_bytes(_POSITION_BYTES, "big") + message
                 row = index.get(an_id)
                 if row is None:
-                    index[an_id] = [position, message]
+                    index[an_id] = one
+                elif isinstance(row, bytes):
+                    index[an_id] = [row, one]
                 else:
-                    row += (position, message)
+                    row.append(one)
             done += len(send.pairs)
             if done >= budget:
                 break

@@ -30,6 +30,7 @@ MEASURES = {
         router.memory,
         router.throughput,
         router.singles,
+        router.mailboxes,
         router.comeback,
         flood.swarm,
         flood.messages,
@@ -50,7 +51,8 @@ def main(names: tuple[str, ...], repeat: int, json_path: Path) -> None:
     """Measure, side by side with the yardsticks; exits 1 if a bar is not reached.
 
     \b
-    Measures: parking saturated broadcast paced held memory throughput singles comeback swarm messages;
+    Measures: parking saturated broadcast paced held memory throughput singles mailboxes comeback swarm
+    messages;
     soak takes 10 minutes
     \b
     Examples:

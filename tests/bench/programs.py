@@ -120,9 +120,9 @@ class Stage:
         """Start a module of the benchmark."""
         return self.run(sys.executable, "-m", f"tests.bench.{module}", *map(str, arguments))
 
-    def router(self) -> tuple[Running, str]:
+    def router(self, *more: str) -> tuple[Running, str]:
         """A router, and its endpoint."""
-        program = self.ours("zrouter", "serve", "--bind", "tcp://127.0.0.1:0")
+        program = self.ours("zrouter", "serve", "--bind", "tcp://127.0.0.1:0", *more)
         return program, program.said(r"listening on (\S+)")
 
     def front(self, endpoint: str, *more: str) -> tuple[Running, int]:

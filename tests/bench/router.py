@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
 import time
+import urllib.request
+from collections.abc import Iterator
 
 from tests.bench.lines import Line
 from tests.bench.programs import Running, Stage, until
 from zrouter.client import RouterClient
+from zrouter.wire import Pair
 
 IDS = 10_000
 BATCH = 256
@@ -17,6 +21,7 @@ MESSAGES = 4_000_000
 SINGLES = 400_000  # for each of the senders
 SENDERS = 4
 MANY_IDS = 100_000
+KEPT_EACH = 10
 REDIS = "Redis"
 
 
@@ -33,10 +38,10 @@ def _frontends(stage: Stage, endpoint: str) -> list[Running]:
     return found
 
 
-def _flood(messages: int, batch: int, senders: int, receipts: bool) -> tuple[float, float]:
+def _flood(messages: int, batch: int, senders: int, receipts: bool, *options: str) -> tuple[float, float]:
     """Messages a second through a router, and its CPU for each [us]; fails if one was lost."""
     with Stage() as stage:
-        router, endpoint = stage.router()
+        router, endpoint = stage.router(*options)
         frontends = _frontends(stage, endpoint)
         running = [
             stage.python("peers", "sender", endpoint, messages, batch, IDS, receipts) for _ in range(senders)
@@ -140,6 +145,64 @@ def memory() -> list[Line]:
             until(lambda: api.stats()["ids"] == 1000 + MANY_IDS)
         each = (router.rss_bytes() - before) / MANY_IDS
     return [Line("router memory per id", "B", each, 250)]
+
+
+def mailboxes() -> list[Line]:
+    """What it costs to keep messages for clients that come back: in throughput, and in memory."""
+    off, _ = _flood(MESSAGES, BATCH, 1, False, "--mailbox-seconds", "0")
+    on, _ = _flood(MESSAGES, BATCH, 1, False)
+    off_receipts, _ = _flood(MESSAGES, BATCH, 1, True, "--mailbox-seconds", "0")
+    on_receipts, _ = _flood(MESSAGES, BATCH, 1, True)
+    kept, looked_into = _kept_bytes()
+    return [
+        Line(
+            "mailboxes on: throughput", "/s", on, 0.6, off, "off", at_least=True, by_ratio=True
+        ),
+        Line(
+            "mailboxes on, with receipts: throughput", "/s", on_receipts, 0.6, off_receipts, "off",
+            at_least=True, by_ratio=True,
+        ),
+        Line("mailboxes: memory of a message of 100 B", "B", kept, 350),
+        Line("the same, once somebody has come back", "B", looked_into, 350),
+    ]  # fmt: skip
+
+
+def _kept_bytes() -> tuple[float, float]:
+    """Memory of each of 1,000,000 messages of 100 B to 100,000 ids, before and after a look into them."""
+    count = MANY_IDS * KEPT_EACH
+    with Stage() as stage:
+        router, endpoint = stage.router("--mailbox-total", "2G", "--mailbox-seconds", "3600")
+        _, port = stage.front(endpoint)
+        stage.python("peers", "frontend", endpoint, 1, MANY_IDS).read()
+        with RouterClient(endpoint) as api:
+            until(lambda: api.stats()["ids"] == MANY_IDS)
+            assert min(api.send_many(_to_all(1))) == 1
+            before, kept = router.rss_bytes(), api.stats()["mailbox_messages"]
+            offset = _first_offset(port)
+            assert min(api.send_many(_to_all(KEPT_EACH))) == 1
+            assert api.stats()["mailbox_messages"] - kept == count
+            after = router.rss_bytes()
+            assert len(_missed(port, offset)) == KEPT_EACH
+            looked_into = router.rss_bytes()
+    return (after - before) / count, (looked_into - before) / count
+
+
+def _to_all(times: int) -> Iterator[Pair]:
+    for _ in range(times):
+        for number in range(1, MANY_IDS + 1):
+            yield b"%d" % number, b"x" * 100
+
+
+def _first_offset(port: int) -> str:
+    """Where a client is that comes now."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/stream/1") as lines:
+        return str(json.loads(lines.readline())["offset"])
+
+
+def _missed(port: int, offset: str) -> list[str]:
+    """What the client of id 1 gets that comes back."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/stream/1?since={offset}") as lines:
+        return [json.loads(lines.readline())["message"] for _ in range(KEPT_EACH)]
 
 
 def comeback() -> list[Line]:
