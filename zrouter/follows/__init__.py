@@ -1,0 +1,1 @@
+"""Who follows whom: the stored pairs, found both ways."""

@@ -1,0 +1,325 @@
+"""One generation: an LMDB environment with the ids, the lists of both directions, and what changed lately.
+
+Owns: what is under which key, views, how changes are done and merged. Must not know: other generations.
+
+    meta              state: how much there is, as JSON
+    segments          number of a segment -> 65,536 sorted ids (packed.py): numbers 0 to `base` - 1
+    added_numbers     id -> number, for ids that came later; added_names the other way
+    followers         number // 256 -> block of lists: the followers of 256 ids
+    following         the same: whom each of them follows
+    recent_followers  number -> what changed in its list since its block was written
+    recent_following  the same for the other direction
+    journal           what has changed since a load began; empty at other times
+
+Numbers in keys are big-endian, so that they are in order.
+"""
+
+from __future__ import annotations
+
+import errno
+import struct
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import lmdb
+import msgspec
+import numpy as np
+
+from zrouter.follows import packed
+from zrouter.follows.packed import BLOCK, SEGMENT, Segment
+from zrouter.follows.store import Change, Numbers, Packed, StoreError
+
+# Address space, not memory, and not disk: the file is as large as what is in it.
+MAP_BYTES: Final = 256 * 1024**3
+KEY: Final = struct.Struct(">I")
+NUMBER: Final = struct.Struct("<I")
+MAX_NUMBERS: Final = 2**32
+# Changes of both lists of a pair that wait to be merged into blocks, and of one list; beyond it, each change
+# pays for the blocks that it makes room for.
+MAX_RECENT: Final = 200_000
+MAX_RECENT_OF_ONE: Final = 4096
+_STATE: Final = b"state"
+_DATABASES: Final = (
+    "meta",
+    "segments",
+    "added_numbers",
+    "added_names",
+    "followers",
+    "following",
+    "recent_followers",
+    "recent_following",
+    "journal",
+)
+
+
+class State(msgspec.Struct):
+    """How much there is."""
+
+    pairs: int = 0
+    base: int = 0  # numbers that are in segments
+    size: int = 0  # numbers
+    recent: int = 0  # entries of all recent lists
+    merged: int = 0  # blocks merged since the generation was made
+    is_loading: bool = False  # changes go to the journal, too
+
+
+@contextmanager
+def told(path: Path) -> Iterator[None]:
+    """What LMDB has against it, as a StoreError."""
+    try:
+        yield
+    except lmdb.MapFullError:
+        raise StoreError(f"{path}: more than {MAP_BYTES:,} bytes") from None
+    except lmdb.ReadersFullError:
+        raise StoreError(f"{path}: too many programs read it") from None
+    except lmdb.Error as error:
+        raise StoreError(f"{path}: {error}") from None
+    except OSError as error:
+        if error.errno is None:
+            raise
+        raise StoreError(f"{path}: {errno.errorcode.get(error.errno, '')} {error.strerror}") from None
+
+
+class Generation:
+    """An environment that is open."""
+
+    def __init__(self, path: Path, *, is_new: bool = False, read_only: bool = False) -> None:
+        self.path = path
+        self.label = path.name
+        with told(path):
+            self.env = lmdb.open(
+                str(path), map_size=MAP_BYTES, max_dbs=len(_DATABASES), subdir=True, create=is_new,
+                readonly=read_only, lock=True, sync=not is_new, metasync=not is_new, max_spare_txns=4,
+                readahead=False,
+            )  # fmt: skip
+            self.env.reader_check()
+            self.db = {name: self.env.open_db(name.encode(), create=is_new) for name in _DATABASES}
+        self._first_names: list[bytes] = []
+        self._segments: list[Segment] = []
+        if not is_new:
+            self.read_segments()
+
+    def read_segments(self) -> None:
+        """They never change, so their place in the map is remembered."""
+        self._segments, self._first_names = [], []
+        with self.env.begin(buffers=True) as txn:
+            for _, segment in txn.cursor(self.db["segments"]):
+                self._segments.append(Segment(segment))
+                self._first_names.append(self._segments[-1].name(0))
+
+    def view(self, txn: lmdb.Transaction) -> LmdbView:
+        """What a transaction sees."""
+        return LmdbView(self, txn)
+
+    def state(self, txn: lmdb.Transaction) -> State:
+        """How much there is."""
+        found = txn.get(_STATE, db=self.db["meta"])
+        return msgspec.json.decode(found, type=State) if found is not None else State()
+
+    def put_state(self, txn: lmdb.Transaction, state: State) -> None:
+        """Say how much there is."""
+        txn.put(_STATE, msgspec.json.encode(state), db=self.db["meta"])
+
+    def find(self, txn: lmdb.Transaction, an_id: bytes) -> int | None:
+        """The number of an id."""
+        at = bisect_right(self._first_names, an_id) - 1
+        if at >= 0:
+            place = self._segments[at].find(an_id)
+            if place is not None:
+                return at * SEGMENT + place
+        found = txn.get(an_id, db=self.db["added_numbers"])
+        return None if found is None else int(NUMBER.unpack(found)[0])
+
+    def name(self, txn: lmdb.Transaction, number: int) -> bytes:
+        """The id of a number."""
+        at, place = divmod(number, SEGMENT)
+        # All segments but the last are full, and numbers behind it are of ids that were added.
+        if at < len(self._segments) and place < self._segments[at].count:
+            return self._segments[at].name(place)
+        found = txn.get(KEY.pack(number), db=self.db["added_names"])
+        if found is None:
+            raise KeyError(number)
+        return bytes(found)
+
+    def segments(self) -> Iterator[list[bytes]]:
+        """The ids of the segments, in order."""
+        for segment in self._segments:
+            yield segment.all()
+
+    def close(self) -> None:
+        """Let go; arrays of views are no longer valid."""
+        self._segments, self._first_names = [], []
+        self.env.close()
+
+
+class LmdbView:
+    """One transaction's view."""
+
+    def __init__(self, generation: Generation, txn: lmdb.Transaction) -> None:
+        self._of = generation
+        self._txn = txn
+        db = generation.db
+        self._followers = db["followers"], db["recent_followers"]
+        self._following = db["following"], db["recent_following"]
+
+    @property
+    def generation(self) -> str:
+        return self._of.label
+
+    def sorted_ids(self) -> Iterator[list[bytes]]:
+        """The ids of the numbers below `state.base`, in order."""
+        return self._of.segments()
+
+    @property
+    def state(self) -> State:
+        """How much there is."""
+        return self._of.state(self._txn)
+
+    @property
+    def size(self) -> int:
+        return self.state.size
+
+    def number(self, an_id: bytes) -> int | None:
+        return self._of.find(self._txn, an_id)
+
+    def names(self, numbers: Numbers | Sequence[int]) -> list[bytes]:
+        name, txn = self._of.name, self._txn
+        plain = numbers.tolist() if isinstance(numbers, np.ndarray) else numbers
+        return [name(txn, number) for number in plain]
+
+    def followers_of(self, number: int) -> Packed:
+        return self._list(self._followers, number)
+
+    def following_of(self, number: int) -> Packed:
+        return self._list(self._following, number)
+
+    def blocks(self, direction: str = "following") -> Iterator[tuple[int, packed.Buffer]]:
+        """Every block with what changed in it lately, and the number of its first list, in order."""
+        lists, recents = self._following if direction == "following" else self._followers
+        blocks, changes = self._txn.cursor(lists), self._txn.cursor(recents)
+        has_block, has_change = blocks.first(), changes.first()
+        while has_block or has_change:
+            keys = [KEY.unpack(blocks.key())[0]] if has_block else []
+            if has_change:
+                keys.append(KEY.unpack(changes.key())[0] // BLOCK)
+            at = min(keys)
+            block: packed.Buffer | None = None
+            if has_block and keys[0] == at:
+                block = blocks.value()
+                has_block = blocks.next()
+            changed = {}
+            while has_change and (number := KEY.unpack(changes.key())[0]) // BLOCK == at:
+                changed[number % BLOCK] = changes.value()
+                has_change = changes.next()
+            if block is None or changed:
+                block = packed.merge(block, changed)
+            yield at * BLOCK, block
+
+    def _list(self, of: tuple[Any, Any], number: int) -> Packed:
+        blocks, changes = of
+        block = self._txn.get(KEY.pack(number // BLOCK), db=blocks)
+        added, removed = packed.recent(self._txn.get(KEY.pack(number), db=changes))
+        return Packed(packed.list_in(block, number % BLOCK), added, removed)
+
+
+class Batch:
+    """Changes that are done in one write transaction, which is not committed here."""
+
+    def __init__(self, generation: Generation, txn: lmdb.Transaction) -> None:
+        self._of = generation
+        self._txn = txn
+        self.state = generation.state(txn)
+        self._view = generation.view(txn)
+        # (is it the followers' direction, number) -> what is added to its list, and removed.
+        self._recent: dict[tuple[bool, int], tuple[set[int], set[int]]] = {}
+        self._base: dict[int, Numbers] = {}
+
+    def apply(self, change: Change) -> bool:
+        """Do it; whether it changed anything."""
+        subscriber = self._number(change.subscriber, change.is_follow)
+        subscribee = self._number(change.subscribee, change.is_follow)
+        if subscriber is None or subscribee is None:
+            return False
+        base = self._base.get(subscriber)
+        if base is None:
+            base = self._base[subscriber] = self._view.following_of(subscriber).base
+        is_in_base = Packed(base, packed.NONE, packed.NONE).holds(subscribee)
+        # What is in the base is followed unless it is among the removed; else if it is among the added.
+        kind = 1 if is_in_base else 0
+        here, there = self._changes(False, subscriber)[kind], self._changes(True, subscribee)[kind]
+        if change.is_follow == ((subscribee in here) != is_in_base):
+            return False
+        here ^= {subscribee}
+        there ^= {subscriber}
+        self.state.pairs += 1 if change.is_follow else -1
+        return True
+
+    def _number(self, an_id: bytes, is_wanted: bool) -> int | None:
+        number = self._of.find(self._txn, an_id)
+        if number is None and is_wanted:
+            number = self.state.size
+            if number >= MAX_NUMBERS:
+                raise StoreError(f"more than {MAX_NUMBERS:,} ids")
+            self.state.size += 1
+            self._txn.put(an_id, NUMBER.pack(number), db=self._of.db["added_numbers"])
+            self._txn.put(KEY.pack(number), an_id, db=self._of.db["added_names"])
+        return number
+
+    def _changes(self, is_followers: bool, number: int) -> tuple[set[int], set[int]]:
+        found = self._recent.get((is_followers, number))
+        if found is None:
+            view = self._view
+            kept = view.followers_of(number) if is_followers else view.following_of(number)
+            found = set(kept.added.tolist()), set(kept.removed.tolist())
+            self._recent[is_followers, number] = found
+            self.state.recent -= len(found[0]) + len(found[1])
+        return found
+
+    def write(self) -> None:
+        """Put it where views see it, and merge what is too much."""
+        full = set()
+        for (is_followers, number), (added, removed) in self._recent.items():
+            db = self._of.db["recent_followers" if is_followers else "recent_following"]
+            self.state.recent += len(added) + len(removed)
+            if added or removed:
+                self._txn.put(KEY.pack(number), packed.pack_recent(added, removed), db=db)
+            else:
+                self._txn.delete(KEY.pack(number), db=db)
+            if len(added) + len(removed) > MAX_RECENT_OF_ONE:
+                full.add((is_followers, number // BLOCK))
+        for is_followers, block in full:
+            self._merge(is_followers, block)
+        # Each block has one change at least, so what comes in is outrun.
+        allowed = 4 * len(self._recent)
+        while self.state.recent > MAX_RECENT and allowed and self.merge_next():
+            allowed -= 1
+        self._recent, self._base = {}, {}
+        self._of.put_state(self._txn, self.state)
+
+    def merge_next(self) -> bool:
+        """Merge one more block, if there is any to be merged; both directions take turns."""
+        is_followers = self.state.merged % 2 == 0
+        for direction in (is_followers, not is_followers):
+            cursor = self._txn.cursor(self._of.db["recent_followers" if direction else "recent_following"])
+            if cursor.first():
+                self._merge(direction, KEY.unpack(cursor.key())[0] // BLOCK)
+                return True
+        return False
+
+    def _merge(self, is_followers: bool, block: int) -> None:
+        lists = self._of.db["followers" if is_followers else "following"]
+        recent = self._of.db["recent_followers" if is_followers else "recent_following"]
+        changes = {}
+        cursor = self._txn.cursor(recent)
+        first = KEY.pack(block * BLOCK)
+        while cursor.set_range(first) and (number := KEY.unpack(cursor.key())[0]) < (block + 1) * BLOCK:
+            changes[number % BLOCK] = bytes(cursor.value())
+            cursor.delete()
+        key = KEY.pack(block)
+        merged = packed.merge(self._txn.get(key, db=lists), changes)
+        self._txn.put(key, merged, db=lists)
+        self.state.recent -= sum(len(change) // 4 - 1 for change in changes.values())
+        self.state.merged += 1

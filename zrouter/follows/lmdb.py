@@ -1,0 +1,266 @@
+"""Follows in LMDB, embedded: what a router has on its own host. Any number of programs may have it open.
+
+Owns: which generation is open, transactions, the journal of changes while a load is under way. Must not know:
+how pairs lie in a generation.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import struct
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+import lmdb
+import msgspec
+
+from zrouter.follows.bulk import Source, build
+from zrouter.follows.generation import Batch, Generation, LmdbView, told
+from zrouter.follows.home import Home
+from zrouter.follows.store import Change, Follows, Format, Loaded, Progress, StoreError, check
+from zrouter.follows.verify import problems, shape
+
+DEFAULT_MEMORY: Final = 1024**3
+_SEQUENCE: Final = struct.Struct(">Q")
+_encode_change = msgspec.msgpack.Encoder().encode
+_decode_change = msgspec.msgpack.Decoder(Change).decode
+
+
+def default_path() -> Path:
+    """Where a user's store is unless somebody says otherwise: XDG Base Directory Specification."""
+    data = os.environ.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share")
+    return Path(data) / "zcomet" / "follows"
+
+
+class LmdbFollows(Follows):
+    """The store at a path.
+
+    One process may open a path once. Threads may share it; a view belongs to the thread that opened it.
+    """
+
+    def __init__(self, path: Path | str, *, create: bool = True) -> None:
+        """Open the store, or make an empty one.
+
+        Raises:
+            NoStoreError: nothing is there, and it is not to be made.
+            FormatError: it has another format.
+            StoreError: it can't be opened.
+        """
+        self._home = Home(Path(path))
+        self._lock = threading.Lock()
+        if create and not self._home.exists():
+            with self._home.only_one(), told(self._home.path):
+                if not self._home.exists():
+                    self._home.promote(_empty(self._home))
+        self._users: dict[str, int] = {}  # how many use a generation now
+        self._stamp, self._open = self._open_current()
+
+    def _open_current(self) -> tuple[tuple[int, int], Generation]:
+        while True:
+            stamp, name = self._home.stamp(), self._home.current()
+            if stamp != self._home.stamp():
+                continue
+            try:
+                return stamp, Generation(self._home.path / name)
+            except StoreError:
+                # Another one counts since, and this one was removed.
+                if name == self._home.current():
+                    raise
+
+    @contextmanager
+    def _using(self) -> Iterator[Generation]:
+        """The generation that counts; it stays open while somebody uses it."""
+        stamp = self._home.stamp()
+        with self._lock:
+            if stamp != self._stamp:
+                before = self._open
+                self._stamp, self._open = self._open_current()
+                if not self._users.get(before.label):
+                    before.close()
+            generation = self._open
+            self._users[generation.label] = self._users.get(generation.label, 0) + 1
+        try:
+            yield generation
+        finally:
+            with self._lock:
+                self._users[generation.label] -= 1
+                if not self._users[generation.label]:
+                    del self._users[generation.label]
+                    if generation is not self._open:
+                        generation.close()
+
+    @property
+    def path(self) -> Path:
+        """Where it is."""
+        return self._home.path
+
+    @contextmanager
+    def read(self) -> Iterator[LmdbView]:
+        with self._using() as generation:
+            with told(self.path):
+                txn = generation.env.begin(buffers=True)
+            try:
+                yield generation.view(txn)
+            finally:
+                txn.abort()
+
+    @contextmanager
+    def _writing(self) -> Iterator[tuple[Generation, lmdb.Transaction]]:
+        """A transaction of the generation that counts, committed at the end; one at a time."""
+        with told(self.path):
+            while True:
+                with self._using() as generation, generation.env.begin(write=True, buffers=True) as txn:
+                    # A load lets the next generation count while it holds this lock.
+                    if self._home.current() == generation.label:
+                        yield generation, txn
+                        return
+
+    def change(self, changes: Iterable[Change]) -> list[bool]:
+        wanted = check(changes)
+        if not wanted:
+            return []
+        with self._writing() as (generation, txn):
+            batch = Batch(generation, txn)
+            done = [batch.apply(change) for change in wanted]
+            if batch.state.is_loading:
+                if self._home.is_loading():
+                    _journal(generation, txn, [one for one, did in zip(wanted, done, strict=True) if did])
+                else:
+                    # That load ended before its time.
+                    txn.drop(generation.db["journal"], delete=False)
+                    batch.state.is_loading = False
+            batch.write()
+        return done
+
+    def load(
+        self,
+        file: BinaryIO,
+        form: Format = "tsv",
+        *,
+        replace: bool = False,
+        memory: int | None = None,
+        progress: Progress | None = None,
+    ) -> Loaded:
+        return self._rebuild(Source(file, form), replace, memory, progress)
+
+    def compact(self, memory: int | None = None, progress: Progress | None = None) -> Loaded:
+        """Write everything anew, in order and without holes; as a load of nothing."""
+        return self._rebuild(None, False, memory, progress)
+
+    def _rebuild(
+        self, source: Source | None, replace: bool, memory: int | None, progress: Progress | None
+    ) -> Loaded:
+        with self._home.only_one(), told(self.path):
+            self._home.sweep()
+            self._set_loading(True)
+            following = self._home.new_generation()
+            try:
+                with self.read() as view:
+                    loaded = build(
+                        following, None if replace else view, source,
+                        memory=DEFAULT_MEMORY if memory is None else memory, progress=progress,
+                    )  # fmt: skip
+                return self._replace(following, loaded)
+            except BaseException:
+                self._give_up(following)
+                raise
+
+    def _replace(self, following: Path, loaded: Loaded) -> Loaded:
+        """Let the next generation count, with what has changed meanwhile."""
+        with self._writing() as (generation, txn):
+            after = Generation(following)
+            try:
+                with after.env.begin(write=True, buffers=True) as into:
+                    batch = Batch(after, into)
+                    for _, change in txn.cursor(generation.db["journal"]):
+                        batch.apply(_decode_change(change))
+                    batch.write()
+                    loaded = loaded._replace(pairs=batch.state.pairs, ids=batch.state.size)
+                after.env.sync(True)
+            finally:
+                after.close()
+            self._home.promote(following)
+        self._home.sweep()
+        return loaded
+
+    def _set_loading(self, is_loading: bool) -> None:
+        """From now on changes go to a journal, too, or no longer."""
+        with self._writing() as (generation, txn):
+            txn.drop(generation.db["journal"], delete=False)
+            state = generation.state(txn)
+            state.is_loading = is_loading
+            generation.put_state(txn, state)
+
+    def _give_up(self, following: Path) -> None:
+        """Leave all as it was."""
+        with suppress(StoreError):  # a full disk, or no store any more: the next change does it
+            if self._home.current() != following.name:
+                shutil.rmtree(following, ignore_errors=True)
+                self._set_loading(False)
+
+    def backup(self, destination: Path) -> None:
+        """A copy as of now, itself a store; changes and loads may go on meanwhile.
+
+        Raises:
+            StoreError: something is there already, or it can't be written.
+        """
+        if destination.exists():
+            raise StoreError(f"{destination}: something is there already")
+        beside = Home(destination.with_name(f"{destination.name}.unfinished"))
+        with self._using() as generation, told(destination):
+            shutil.rmtree(beside.path, ignore_errors=True)
+            beside.path.mkdir(parents=True)
+            copy = beside.new_generation()
+            generation.env.copy(str(copy), compact=True)
+            _sync_file(copy / "data.mdb")
+            beside.promote(copy)
+            os.rename(beside.path, destination)
+
+    def verify(self, memory: int = DEFAULT_MEMORY) -> Iterator[str]:
+        with self.read() as view, told(self.path):
+            yield from problems(view, memory)
+
+    def figures(self) -> dict[str, Any]:
+        with self.read() as view, told(self.path):
+            state = view.state
+            return {
+                "pairs": state.pairs,
+                "ids": state.size,
+                **shape(view),
+                "recent": state.recent,
+                "merged_blocks": state.merged,
+                "disk_bytes": self._home.disk_bytes(view.generation),
+                "generation": view.generation,
+                "path": str(self.path),
+            }
+
+    def close(self) -> None:
+        self._open.close()
+
+
+def _empty(home: Home) -> Path:
+    path = home.new_generation()
+    generation = Generation(path, is_new=True)
+    generation.env.sync(True)
+    generation.close()
+    return path
+
+
+def _journal(generation: Generation, txn: lmdb.Transaction, changes: list[Change]) -> None:
+    db = generation.db["journal"]
+    cursor = txn.cursor(db)
+    following = _SEQUENCE.unpack(cursor.key())[0] + 1 if cursor.last() else 0
+    for number, change in enumerate(changes, following):
+        txn.put(_SEQUENCE.pack(number), _encode_change(change), db=db, append=True)
+
+
+def _sync_file(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
