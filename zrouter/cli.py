@@ -16,6 +16,7 @@ from zrouter.daemon import logs, program
 from zrouter.daemon.arguments import ENDPOINT, ID
 from zrouter.daemon.exposure import check_zmq
 from zrouter.daemon.options import options
+from zrouter.follows.commands import COMMANDS
 from zrouter.settings import RouterSettings
 from zrouter.wire import DEFAULT_ROUTER, KEPT
 
@@ -227,3 +228,7 @@ def stats(router: str, timeout: float, as_json: bool) -> None:
     for row in frontends:
         name = row.pop("name")
         print(f"  {name}: " + ", ".join(f"{key} {value}" for key, value in row.items()))
+
+
+for _command in COMMANDS:
+    commands.add_command(_command)

@@ -6,6 +6,7 @@ import click
 
 from zflood.commands.clients import clients
 from zflood.commands.demo import demo
+from zflood.commands.friends import friends
 from zflood.commands.memory import memory
 from zflood.commands.messages import messages
 from zflood.commands.plot import plot
@@ -31,7 +32,7 @@ def commands() -> None:
     """
 
 
-for _command in (clients, messages, memory, plot, run, scenarios, tune, urls, demo):
+for _command in (clients, messages, memory, plot, run, scenarios, tune, urls, friends, demo):
     commands.add_command(_command)
     for _option in _command.params:
         if isinstance(_option, click.Option):

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from itertools import count, islice
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
 
@@ -20,7 +21,7 @@ import numpy as np
 
 from zrouter.follows import packed
 from zrouter.follows.generation import KEY, Generation, LmdbView, State
-from zrouter.follows.intern import Sorted, interner
+from zrouter.follows.intern import interner
 from zrouter.follows.names import merge_names, write_names
 from zrouter.follows.packed import BLOCK, SEGMENT
 from zrouter.follows.pairs import Codes, Pairs
@@ -29,7 +30,7 @@ from zrouter.follows.store import Format, Loaded, Numbers, Progress, StoreError
 
 LEAST_MEMORY: Final = 128 * 1024**2
 # The interpreter with numpy, polars and LMDB.
-_BASE_BYTES: Final = 115 * 1024**2
+_BASE_BYTES: Final = 90 * 1024**2
 _CHUNK_BYTES: Final = 32 * 1024**2
 _COMMIT_BYTES: Final = 16 * 1024**2
 
@@ -53,8 +54,9 @@ class _Run(NamedTuple):
     """Pairs in numbers of their own."""
 
     codes: Codes
-    names: list[Path]  # sorted; the numbers of the second file follow those of the first
-    places: list[Path | None]  # for each file: number -> place in it; None = the same
+    # Sorted ids, see names.py, and for each number its place among them: None = the same. The numbers of each
+    # file follow those of the file before.
+    names: list[tuple[Path, Path | None]]
 
 
 def build(
@@ -118,23 +120,18 @@ def _read(source: Source, work: Path, free: int, progress: Progress) -> Iterator
     """The runs of a file."""
     chunk_bytes = min(_CHUNK_BYTES, max(MAX_LINE_BYTES, free // 24))
     progress.stage("reading", _size(source.file))
-    number = 0
-    ids, codes = interner(source.form), Codes(work / "codes-0")
-    for chunk in read_chunks(source.file, source.form, chunk_bytes):
-        codes.write(*ids.encode(chunk))
-        progress.advance(len(chunk.data))
-        if ids.size() > free * 2 // 5:
-            yield _end_run(ids.finish(), codes, work, number)
-            number += 1
-            ids, codes = interner(source.form), Codes(work / f"codes-{number}")
-    yield _end_run(ids.finish(), codes, work, number)
-
-
-def _end_run(found: Sorted, codes: Codes, work: Path, number: int) -> _Run:
-    names, places = work / f"names-{number}", work / f"places-{number}.npy"
-    write_names(names, found.names)
-    np.save(places, found.places)
-    return _Run(codes, [names], [places])
+    chunks = read_chunks(source.file, source.form, chunk_bytes)
+    for number in count():
+        ids = interner(source.form, work / f"run-{number}", free * 2 // 3)
+        codes = Codes(work / f"codes-{number}")
+        for chunk in chunks:
+            codes.write(*ids.encode(chunk))
+            progress.advance(len(chunk.data))
+            if ids.is_full():
+                break
+        yield _Run(codes, [(names.sorted, names.places) for names in ids.finish()])
+        if not ids.is_full():
+            return
 
 
 def _old(view: LmdbView, work: Path) -> _Run:
@@ -153,27 +150,27 @@ def _old(view: LmdbView, work: Path) -> _Run:
         lengths = np.diff(packed.offsets_of(block))
         subscribers = np.repeat(np.arange(first, first + BLOCK, dtype=np.uint32), lengths)
         codes.write(subscribers, packed.members_of(block))
-    return _Run(codes, [base, added], [None, work / "places-added.npy"])
+    return _Run(codes, [(base, None), (added, work / "places-added.npy")])
 
 
 def _write_names(runs: list[_Run], writer: _Writer) -> tuple[int, list[Numbers]]:
     """Write the ids of all runs; how many there are, and what each number of each run is now."""
-    files = [name for run in runs for name in run.names]
+    files = [name for run in runs for name, _ in run.names]
     size = 0
     segment: list[bytes] = []
-    count = 0
+    segments = 0
     maps: list[list[Numbers]] = [[] for _ in files]
     for names, found in merge_names(files):
         segment += names
         size += len(names)
         while len(segment) >= SEGMENT:
-            writer.put("segments", KEY.pack(count), packed.pack_segment(segment[:SEGMENT]))
+            writer.put("segments", KEY.pack(segments), packed.pack_segment(segment[:SEGMENT]))
             del segment[:SEGMENT]
-            count += 1
+            segments += 1
         for each, more in zip(maps, found, strict=True):
             each.append(more)
     if segment:
-        writer.put("segments", KEY.pack(count), packed.pack_segment(segment))
+        writer.put("segments", KEY.pack(segments), packed.pack_segment(segment))
     if size > 2**32:
         raise StoreError(f"more than {2**32:,} ids")
     joined = iter([np.concatenate([np.empty(0, np.uint32), *each]) for each in maps])
@@ -181,9 +178,9 @@ def _write_names(runs: list[_Run], writer: _Writer) -> tuple[int, list[Numbers]]
     for run in runs:
         parts = [
             found if places is None else found[np.load(places)]
-            for places, found in zip(run.places, joined, strict=False)
+            for (_, places), found in zip(run.names, islice(joined, len(run.names)), strict=True)
         ]
-        wholes.append(np.concatenate(parts) if len(parts) > 1 else parts[0])
+        wholes.append(np.concatenate([np.empty(0, np.uint32), *parts]))
     return size, wholes
 
 

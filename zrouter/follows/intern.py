@@ -13,33 +13,39 @@ ids.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from zrouter import wire
+from zrouter.follows.names import write_names
 from zrouter.follows.records import Chunk, Record, parse
 from zrouter.follows.store import Format, Numbers, StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import polars as pl
 
 Hashes: TypeAlias = npt.NDArray[np.uint64]
 
-_SLICE: Final = 1 << 17  # rows looked up at a time: their temporaries stay in the processor's cache
-_MAX_BITS: Final = 22
+_SLICE: Final = 1 << 16  # rows looked up at a time: their temporaries stay in the processor's cache
+_MAX_BITS: Final = 21
+_YOUNG: Final = 4  # a young table may have so much of the large one
+# Hash, number, frequency, second hash; and the table again while it grows.
+_ID_BYTES: Final = 8 + 4 + 4 + 8 + 16
+_NAME_BYTES: Final = 16 + 32  # polars' view of a name, and what sorting takes
+_MAX_ROWS: Final = 2**31  # of a run, whose frequencies are 32 bits
 _PLAIN_ID_BYTES: Final = 160  # of an id in a dictionary: the object, its number, their slots
 _SLICE_OF_NAMES: Final = 1 << 16
 
 
-class Sorted(NamedTuple):
-    """The ids of a run: sorted, some at a time; and the place of each number among them."""
+class Names(NamedTuple):
+    """Ids whose numbers follow one another, in two files: see names.py; and the place of each among them."""
 
-    names: Iterator[list[bytes]]
-    places: Numbers
+    sorted: Path
+    places: Path
 
 
 class Interner(Protocol):
@@ -52,20 +58,27 @@ class Interner(Protocol):
             BadRecordError: something is no record.
         """
 
-    def size(self) -> int:
-        """Bytes of memory that it takes."""
+    def is_full(self) -> bool:
+        """Whether it takes all the memory that it may."""
 
-    def finish(self) -> Sorted:
-        """All ids so far; it is of no use after that.
+    def finish(self) -> list[Names]:
+        """All ids so far, in the order of their numbers; it is of no use after that.
 
         Raises:
             StoreError: two ids could not be told apart.
         """
 
 
-def interner(form: Format) -> Interner:
-    """The fastest that is installed."""
-    return Columns(form) if has_columns() else Plain(form)
+def interner(form: Format, work: Path, free: int) -> Interner:
+    """The fastest that is installed.
+
+    Args:
+        form: of the chunks.
+        work: an empty directory for files.
+        free: bytes of memory that it may take.
+    """
+    work.mkdir()
+    return Columns(form, work, free) if has_columns() else Plain(form, work, free)
 
 
 def has_columns() -> bool:
@@ -80,8 +93,10 @@ def has_columns() -> bool:
 class Plain:
     """A dictionary."""
 
-    def __init__(self, form: Format) -> None:
+    def __init__(self, form: Format, work: Path, free: int) -> None:
         self._form = form
+        self._work = work
+        self._most = free // _PLAIN_ID_BYTES
         self._numbers: dict[bytes, int] = {}
 
     def encode(self, chunk: Chunk) -> tuple[Numbers, Numbers]:
@@ -94,149 +109,175 @@ class Plain:
         ]
         return columns[0], columns[1]
 
-    def size(self) -> int:
-        return len(self._numbers) * _PLAIN_ID_BYTES
+    def is_full(self) -> bool:
+        return len(self._numbers) > self._most
 
-    def finish(self) -> Sorted:
+    def finish(self) -> list[Names]:
         names = sorted(self._numbers)
         places = np.empty(len(names), np.uint32)
         order = np.fromiter(map(self._numbers.__getitem__, names), np.uint32, len(names))
         places[order] = np.arange(len(names), dtype=np.uint32)
         slices = (names[at : at + _SLICE_OF_NAMES] for at in range(0, len(names), _SLICE_OF_NAMES))
-        return Sorted(slices, places)
+        return [_save(self._work, 0, slices, places)]
 
 
 class Columns:
     """Hashes of polars columns."""
 
-    def __init__(self, form: Format) -> None:
+    def __init__(self, form: Format, work: Path, free: int) -> None:
         self._form = form
+        self._work = work
+        self._most = free // _ID_BYTES
+        self._most_name_bytes = free // 4
         self._seeds = [secrets.randbits(64) for _ in range(2)]
-        self._known = _Table(np.empty(0, np.uint64), np.empty(0, np.uint32))
-        self._names: list[pl.Series] = []
+        self._known = Table()
+        # What is new goes here first: the large table is made anew only when this has grown to a part of it.
+        self._young = Table()
+        self._names: list[pl.Series] = []  # of the last numbers, which are in no file yet
         self._name_bytes = 0
+        self._written: list[Names] = []
         self._second: list[Hashes] = []
-        self._seen = np.zeros(0, np.int64)  # how often each number came
+        self._seen = np.zeros(0, np.uint32)  # how often each number came
+        self._rows = 0
         self._sum = np.uint64(0)
 
     def encode(self, chunk: Chunk) -> tuple[Numbers, Numbers]:
         frame = _columns(chunk, self._form)
-        if frame is None:
-            frame = _frame(parse(chunk, self._form))
-        columns = [self._encode(frame[name]) for name in ("a", "b")]
-        if columns[0] is None or columns[1] is None:
-            # An id that is too long or empty: where it stands is found by the one who can tell lines.
-            frame = _frame(parse(chunk, self._form))
-            columns = [self._encode(frame[name]) for name in ("a", "b")]
-        first, second = columns
-        assert first is not None, "what the exact way takes for ids are ids"
-        assert second is not None
-        return first, second
+        numbers = None if frame is None else self._encode(frame)
+        if numbers is None:
+            # Something is no record, or not plain: who can tell lines says which.
+            numbers = self._encode(_frame(parse(chunk, self._form)))
+            assert numbers is not None, "what the exact way takes for ids are ids"
+        half = numbers.size // 2
+        return numbers[:half], numbers[half:]
 
-    def _encode(self, ids: pl.Series) -> Numbers | None:
-        """The numbers of a column; None if something is no id."""
+    def _encode(self, frame: pl.DataFrame) -> Numbers | None:
+        """The numbers of both columns in a row; None if something is no id."""
         import polars as pl
 
-        first = ids.hash(self._seeds[0]).to_numpy()
-        numbers, is_known = self._known.find(first)
-        if not is_known.all():
-            unknown = np.flatnonzero(~is_known)
-            fresh = pl.DataFrame({"hash": first[unknown], "name": ids.gather(unknown)})
-            fresh = fresh.unique("hash", keep="any")
-            names = fresh["name"]
-            lengths = names.str.len_bytes()
+        ids = pl.concat([frame["a"], frame["b"]])
+        hashes = ids.hash(self._seeds[0]).to_numpy()
+        numbers, unknown = self._known.find(hashes)
+        if unknown.size:
+            numbers[unknown], still = self._young.find(hashes[unknown])
+            unknown = unknown[still]
+        if unknown.size:
+            wanted = hashes[unknown]
+            fresh = pl.DataFrame({"hash": wanted, "name": ids.gather(unknown)}).unique("hash", keep="any")
+            lengths = fresh["name"].str.len_bytes()
             if not lengths.is_between(1, wire.MAX_ID_BYTES).all():
                 return None
-            self._add(fresh["hash"].to_numpy(), names, int(lengths.sum()))
-            numbers[unknown] = self._known.find(first[unknown])[0]
+            self._add(fresh["hash"].to_numpy(), fresh["name"], int(lengths.sum()))
+            numbers[unknown] = self._young.find(wanted)[0]
+            if self._young.count * _YOUNG > self._known.count:
+                self._known.merge(self._young)
+                self._young = Table()
         with np.errstate(over="ignore"):
             self._sum += ids.hash(self._seeds[1]).to_numpy().sum(dtype=np.uint64)
-        self._seen += np.bincount(numbers, minlength=self._seen.size)
+        self._seen += np.bincount(numbers, minlength=self._seen.size).astype(np.uint32)
+        self._rows += numbers.size
         return numbers
 
     def _add(self, hashes: Hashes, names: pl.Series, name_bytes: int) -> None:
         count = self._seen.size
-        self._known.add(hashes, np.arange(count, count + len(hashes), dtype=np.uint32))
+        order = np.argsort(hashes)
+        more = Table(hashes[order], (order + count).astype(np.uint32))
+        self._young.merge(more)
         self._names.append(names)
-        self._name_bytes += name_bytes
+        self._name_bytes += name_bytes + len(names) * _NAME_BYTES
+        # For each id its second hash, as often as it comes: this many times, unless another comes as it.
         self._second.append(names.hash(self._seeds[1]).to_numpy())
-        self._seen = np.concatenate([self._seen, np.zeros(len(hashes), np.int64)])
+        self._seen = np.concatenate([self._seen, np.zeros(len(hashes), np.uint32)])
+        if self._name_bytes > self._most_name_bytes:
+            self._write_names()
 
-    def size(self) -> int:
-        # Hashes twice, number, frequency, a view of the name; and the same while they are sorted.
-        return self._seen.size * (8 + 8 + 4 + 8 + 16 + 24) + 2 * self._name_bytes
-
-    def finish(self) -> Sorted:
+    def _write_names(self) -> None:
         import polars as pl
 
-        if not self._names:
-            return Sorted(iter(()), np.empty(0, np.uint32))
-        with np.errstate(over="ignore"):
-            expected = (np.concatenate(self._second) * self._seen.astype(np.uint64)).sum(dtype=np.uint64)
-        if expected != self._sum:
-            raise StoreError("two ids have the same hash: please start the load again")
-        self._second.clear()
-        self._known = _Table(np.empty(0, np.uint64), np.empty(0, np.uint32))
-        names = pl.concat(self._names)
+        names = pl.concat(self._names, rechunk=False)
         self._names.clear()
+        self._name_bytes = 0
         order = names.arg_sort().to_numpy()
         places = np.empty(len(order), np.uint32)
         places[order] = np.arange(len(order), dtype=np.uint32)
-        return Sorted(
-            (
-                names.gather(order[at : at + _SLICE_OF_NAMES]).cast(pl.Binary).to_list()
-                for at in range(0, len(order), _SLICE_OF_NAMES)
-            ),
-            places,
+        slices = (
+            names.gather(order[at : at + _SLICE_OF_NAMES]).cast(pl.Binary).to_list()
+            for at in range(0, len(order), _SLICE_OF_NAMES)
         )
+        self._written.append(_save(self._work, len(self._written), slices, places))
+
+    def is_full(self) -> bool:
+        return self._seen.size > self._most or self._rows > _MAX_ROWS
+
+    def finish(self) -> list[Names]:
+        self._known = self._young = Table()
+        if self._names:
+            self._write_names()
+        if self._second:
+            with np.errstate(over="ignore"):
+                second = np.concatenate(self._second)
+                second *= self._seen
+                if second.sum(dtype=np.uint64) != self._sum:
+                    raise StoreError("two ids have the same hash: please start the load again")
+        return self._written
 
 
-class _Table:
+def _save(work: Path, number: int, names: Iterable[list[bytes]], places: Numbers) -> Names:
+    found = Names(work / f"names-{number}", work / f"places-{number}.npy")
+    write_names(found.sorted, names)
+    np.save(found.places, places)
+    return found
+
+
+class Table:
     """Hashes to numbers: a sorted array, with the place where each beginning of a hash begins."""
 
-    def __init__(self, hashes: Hashes, numbers: Numbers) -> None:
-        self._hashes = hashes
-        self._numbers = numbers
-        self._build()
+    def __init__(self, hashes: Hashes | None = None, numbers: Numbers | None = None) -> None:
+        self._hashes = np.empty(0, np.uint64) if hashes is None else hashes
+        self._numbers = np.empty(0, np.uint32) if numbers is None else numbers
+        self._begins = np.empty(0, np.uint32)
+        self._shift = np.uint64(0)
 
-    def _build(self) -> None:
-        bits = min(_MAX_BITS, max(1, self._hashes.size.bit_length()))
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return self._hashes.size
+
+    def merge(self, other: Table) -> None:
+        """Take those of the other; none is here yet."""
+        places = np.searchsorted(self._hashes, other._hashes)
+        self._hashes = np.insert(self._hashes, places, other._hashes)
+        self._numbers = np.insert(self._numbers, places, other._numbers)
+        self._begins = np.empty(0, np.uint32)
+
+    def _index(self) -> None:
+        bits = min(_MAX_BITS, max(1, self.count.bit_length()))
         self._shift = np.uint64(64 - bits)
-        begins = np.zeros((1 << bits) + 1, np.uint32)
-        counts = np.bincount((self._hashes >> self._shift).astype(np.int64), minlength=1 << bits)
-        np.cumsum(counts, out=begins[1:])
-        self._begins = begins
-        self._padded = np.append(self._hashes, np.uint64(2**64 - 1))
-        self._hashes = self._padded[:-1]
+        edges = np.arange(1, 1 << bits, dtype=np.uint64) << self._shift
+        self._begins = np.zeros(1 << bits, np.uint32)
+        self._begins[1:] = np.searchsorted(self._hashes, edges)
 
-    def add(self, hashes: Hashes, numbers: Numbers) -> None:
-        """More of them; none is there yet."""
-        order = np.argsort(hashes)
-        everything = np.concatenate([self._hashes, hashes[order]])
-        # Two sorted arrays in a row, which the stable sort merges.
-        merged = np.argsort(everything, kind="stable")
-        self._hashes = everything[merged]
-        self._numbers = np.concatenate([self._numbers, numbers[order]])[merged]
-        self._build()
-
-    def find(self, hashes: Hashes) -> tuple[Numbers, npt.NDArray[np.bool_]]:
-        """The number of each, and whether it is there."""
-        numbers = np.zeros(hashes.size, np.uint32)
-        is_there = np.zeros(hashes.size, np.bool_)
-        if not self._hashes.size:
-            return numbers, is_there
+    def find(self, hashes: Hashes) -> tuple[Numbers, npt.NDArray[np.intp]]:
+        """The number of each, and the places of those that are not here, whose numbers mean nothing."""
+        if not self.count:
+            return np.zeros(hashes.size, np.uint32), np.arange(hashes.size)
+        if not self._begins.size:
+            self._index()
+        numbers = np.empty(hashes.size, np.uint32)
+        missing = []
+        last = np.uint32(self.count - 1)
         for at in range(0, hashes.size, _SLICE):
             wanted = hashes[at : at + _SLICE]
-            places = self._begins[(wanted >> self._shift).astype(np.int64)].astype(np.int64)
-            found = self._padded[places]
-            less = np.flatnonzero(found < wanted)
+            places = np.minimum(self._begins[wanted >> self._shift], last)
+            found = self._hashes[places]
+            less = np.flatnonzero((found < wanted) & (places < last))
             while less.size:
-                places[less] += 1
-                found[less] = self._padded[places[less]]
-                less = less[found[less] < wanted[less]]
-            is_there[at : at + _SLICE] = (found == wanted) & (places < self._hashes.size)
-            numbers[at : at + _SLICE] = self._numbers[np.minimum(places, self._hashes.size - 1)]
-        return numbers, is_there
+                places[less] += np.uint32(1)
+                found[less] = further = self._hashes[places[less]]
+                less = less[(further < wanted[less]) & (places[less] < last)]
+            missing.append(np.flatnonzero(found != wanted) + at)
+            numbers[at : at + _SLICE] = self._numbers[places]
+        return numbers, np.concatenate(missing) if missing else np.empty(0, np.intp)
 
 
 def _columns(chunk: Chunk, form: Format) -> pl.DataFrame | None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, BinaryIO, Literal, NamedTuple, Protocol, TypeAlias
+from typing import Any, BinaryIO, Literal, NamedTuple, Protocol, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -220,7 +220,7 @@ class Follows(ABC):
                     for subscribee in view.names(found):
                         yield subscriber, subscribee
 
-    def __enter__(self) -> Follows:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -1,0 +1,70 @@
+"""`zflood friends`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from zflood.commands.number import Number
+
+if TYPE_CHECKING:
+    from zflood.friends import Numbers
+
+_MOST_USERS: Final = 1_000_000_000
+_LINES: Final = 1 << 16
+
+
+@click.command()
+@click.option("--users", type=click.IntRange(2, _MOST_USERS), default=1_000_000, show_default=True)
+@click.option(
+    "--each",
+    type=Number(min_open=True),
+    default=15,
+    show_default=True,
+    help="Friends of each; on average with --zipf.",
+)
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="The same graph again.")
+@click.option("--zipf", "is_zipf", is_flag=True, help="Users follow artists after Zipf's law.")
+@click.option(
+    "--followed", type=click.IntRange(1, _MOST_USERS), help="Artists; a tenth of the users if not given."
+)
+def friends(users: int, each: float, seed: int, is_zipf: bool, followed: int | None) -> None:
+    """Print who follows whom, made up: lines of a subscriber, a tab, a subscribee, for `zrouter follows load`.
+
+    A Barabasi-Albert graph: each user follows those who are there when he comes, the likelier the more friends
+    they have. With --zipf users follow artists, few of whom have very many followers.
+
+    \b
+    Examples:
+      zflood friends --users 1000000 --each 15 --seed 1 > friends.tsv
+      zflood friends --users 2000000 --each 7.5 --zipf > artists.tsv
+    """
+    from zflood.friends import barabasi_albert, zipf
+
+    if not is_zipf and each != int(each):
+        raise click.UsageError(f"--each {each} is no whole number, which only --zipf takes")
+    if not is_zipf and followed is not None:
+        raise click.UsageError("--followed goes with --zipf")
+    try:
+        if is_zipf:
+            pairs = zipf(users, round(users * each), followed or max(1, users // 10), seed)
+            lines = _lines(pairs, b"user:%d\tartist:%d\n")
+        else:
+            lines = _lines(barabasi_albert(users, int(each), seed), b"user:%d\tuser:%d\n")
+        for some in lines:
+            sys.stdout.buffer.write(some)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    sys.stdout.buffer.flush()
+
+
+def _lines(pairs: Iterator[tuple[Numbers, Numbers]], line: bytes) -> Iterator[bytes]:
+    for subscribers, subscribees in pairs:
+        for at in range(0, subscribers.size, _LINES):
+            both = zip(
+                subscribers[at : at + _LINES].tolist(), subscribees[at : at + _LINES].tolist(), strict=True
+            )
+            yield b"".join([line % pair for pair in both])

@@ -1,0 +1,318 @@
+"""zrouter's commands for follows: the store itself, and its bulk load.
+
+Owns: options, what is printed, exit codes. Must not know: how pairs are kept.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from zrouter.daemon import program
+from zrouter.daemon.arguments import ID
+from zrouter.daemon.options import BYTES
+
+if TYPE_CHECKING:
+    from zrouter.follows.lmdb import LmdbFollows
+    from zrouter.follows.store import Loaded
+
+_FORMATS: Final = ("tsv", "csv", "jsonl")
+_SUFFIXES: Final = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
+_MEMORY: Final = "1G"
+
+
+def _store(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option(
+        "--store",
+        type=click.Path(file_okay=False, path_type=Path),
+        required=True,
+        envvar="ZROUTER_STORE",
+        show_envvar=True,
+        help="Where the store is.",
+    )(command)
+
+
+_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+_memory = click.option(
+    "--memory",
+    type=BYTES,
+    default=_MEMORY,
+    show_default=True,
+    help="Memory that may be used; 128M at the least.",
+)
+
+
+@contextmanager
+def _open(path: Path, *, create: bool = False) -> Iterator[LmdbFollows]:
+    """The store; what it can't do ends the command with one line."""
+    from zrouter.follows.lmdb import LmdbFollows
+    from zrouter.follows.store import StoreError
+
+    try:
+        with LmdbFollows(path, create=create) as store:
+            yield store
+    except StoreError as error:
+        program.fail("zrouter", str(error))
+
+
+def _print(figures: dict[str, Any]) -> None:
+    width = max(map(len, figures))
+    for name, value in figures.items():
+        print(f"{name:<{width}}  {value:,}" if isinstance(value, int) else f"{name:<{width}}  {value}")
+
+
+@click.command()
+@click.argument("subscriber", type=ID)
+@click.argument("subscribees", metavar="SUBSCRIBEE...", nargs=-1, required=True, type=ID)
+@_store
+@_json
+def follow(subscriber: str, subscribees: tuple[str, ...], store: Path, as_json: bool) -> None:
+    """Let SUBSCRIBER follow each SUBSCRIBEE; it is on disk when this returns.
+
+    \b
+    Examples:
+      zrouter follow user:123 artist:456 artist:789 --store /var/lib/zcomet/follows
+    """
+    with _open(store, create=True) as follows:
+        count = follows.follow(_bytes(subscriber), *map(_bytes, subscribees))
+    if as_json:
+        print(json.dumps({"subscriber": subscriber, "followed": count}))
+    else:
+        print(f"{subscriber} follows {count} more")
+
+
+@click.command()
+@click.argument("subscriber", type=ID)
+@click.argument("subscribees", metavar="SUBSCRIBEE...", nargs=-1, required=True, type=ID)
+@_store
+@_json
+def unfollow(subscriber: str, subscribees: tuple[str, ...], store: Path, as_json: bool) -> None:
+    """Let SUBSCRIBER no longer follow any SUBSCRIBEE; it is on disk when this returns.
+
+    \b
+    Example:
+      zrouter unfollow user:123 artist:456 --store /var/lib/zcomet/follows
+    """
+    with _open(store) as follows:
+        count = follows.unfollow(_bytes(subscriber), *map(_bytes, subscribees))
+    if as_json:
+        print(json.dumps({"subscriber": subscriber, "unfollowed": count}))
+    else:
+        print(f"{subscriber} follows {count} less")
+
+
+@click.command()
+@click.argument("id", type=ID)
+@click.option("--count", "only_count", is_flag=True, help="Only how many.")
+@_store
+@_json
+def followers(id: str, only_count: bool, store: Path, as_json: bool) -> None:
+    """Print who follows ID, one a line.
+
+    \b
+    Examples:
+      zrouter followers artist:456 --store /var/lib/zcomet/follows
+      zrouter followers artist:456 --count --json --store /var/lib/zcomet/follows
+    """
+    with _open(store) as follows:
+        if only_count:
+            count = follows.counts(_bytes(id)).followers
+            print(json.dumps({"id": id, "count": count}) if as_json else count)
+            return
+        _print_ids(id, "followers", follows.followers(_bytes(id)), as_json)
+
+
+@click.command()
+@click.argument("id", type=ID)
+@click.option("--count", "only_count", is_flag=True, help="Only how many.")
+@_store
+@_json
+def following(id: str, only_count: bool, store: Path, as_json: bool) -> None:
+    """Print whom ID follows, one a line.
+
+    \b
+    Example:
+      zrouter following user:123 --store /var/lib/zcomet/follows
+    """
+    with _open(store) as follows:
+        if only_count:
+            count = follows.counts(_bytes(id)).following
+            print(json.dumps({"id": id, "count": count}) if as_json else count)
+            return
+        _print_ids(id, "following", follows.following(_bytes(id)), as_json)
+
+
+def _print_ids(id: str, what: str, found: list[bytes], as_json: bool) -> None:
+    if as_json:
+        print(json.dumps({"id": id, what: [each.decode() for each in found]}))
+    else:
+        sys.stdout.writelines(f"{each.decode()}\n" for each in found)
+
+
+def _bytes(an_id: str) -> bytes:
+    return an_id.encode()
+
+
+@click.group()
+def follows() -> None:
+    """Who follows whom: load, export, check and copy the stored pairs, also while a router serves them."""
+
+
+@follows.command()
+@click.argument("file", type=click.File("rb"))
+@click.option(
+    "--format", "form", type=click.Choice(_FORMATS), help="Default: as the name of the file says, else tsv."
+)
+@click.option("--replace", is_flag=True, help="Forget all pairs that are not in the file.")
+@_memory
+@_store
+@_json
+def load(file: Any, form: str | None, replace: bool, memory: int, store: Path, as_json: bool) -> None:
+    """Add all pairs of FILE at once; '-' is stdin. Readers see the pairs of before until all are there.
+
+    A line is a subscriber and a subscribee: two columns (tsv, csv), or an object with these keys (jsonl).
+    Order does not matter, and a pair that comes twice is one. If a line is none of these, or the load is
+    interrupted, all stays as it was.
+
+    \b
+    Examples:
+      zrouter follows load friends.tsv --store /var/lib/zcomet/follows
+      zcat friends.csv.gz | zrouter follows load - --format csv --replace --store /var/lib/zcomet/follows
+    """
+    from zrouter.follows.intern import has_columns
+    from zrouter.follows.store import BadRecordError
+
+    chosen = form or _SUFFIXES.get(Path(file.name).suffix, "tsv")
+    if not has_columns():
+        print("zrouter: polars is not installed, so this is slower: pip install '.[bulk]'", file=sys.stderr)
+    with _open(store, create=True) as into, _bar() as progress:
+        try:
+            loaded = into.load(file, chosen, replace=replace, memory=memory, progress=progress)  # type: ignore[arg-type]
+        except BadRecordError as error:
+            program.fail("zrouter", f"{file.name}: {error}; nothing was changed")
+    _say_loaded(loaded, as_json)
+
+
+def _say_loaded(loaded: Loaded, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(loaded._asdict()))
+    else:
+        print(f"{loaded.records:,} records; the store has {loaded.pairs:,} pairs of {loaded.ids:,} ids")
+
+
+@contextmanager
+def _bar() -> Iterator[Any]:
+    """A progress bar on standard error, if that is a terminal and rich is installed."""
+    try:
+        from zrouter.follows.bar import Bar
+    except ModuleNotFoundError:
+        yield None
+        return
+    with Bar() as bar:
+        yield bar
+
+
+@follows.command()
+@click.option("--format", "form", type=click.Choice(_FORMATS), default="tsv", show_default=True)
+@_store
+def export(form: str, store: Path) -> None:
+    """Print every pair, as they are at one moment; `load` takes it.
+
+    \b
+    Example:
+      zrouter follows export --format csv --store /var/lib/zcomet/follows | gzip > friends.csv.gz
+    """
+    from zrouter.follows.export import export_pairs
+
+    with _open(store) as found:
+        export_pairs(found, form, sys.stdout.buffer)  # type: ignore[arg-type]
+        sys.stdout.buffer.flush()
+
+
+@follows.command()
+@_store
+@_json
+def stats(store: Path, as_json: bool) -> None:
+    """Show how many pairs and ids there are, the longest lists, and the size on disk.
+
+    \b
+    Example:
+      zrouter follows stats --json --store /var/lib/zcomet/follows
+    """
+    with _open(store) as found:
+        figures = found.figures()
+    if as_json:
+        print(json.dumps(figures))
+    else:
+        _print(figures)
+
+
+@follows.command()
+@_memory
+@_store
+@_json
+def verify(memory: int, store: Path, as_json: bool) -> None:
+    """Compare both directions pair by pair, and check order and ids; exits 1 if anything is wrong.
+
+    \b
+    Example:
+      zrouter follows verify --store /var/lib/zcomet/follows
+    """
+    problems = []
+    with _open(store) as found:
+        pairs = found.figures()["pairs"]
+        for problem in found.verify(memory):
+            problems.append(problem)
+            if not as_json:
+                print(problem)
+    if as_json:
+        print(json.dumps({"pairs": pairs, "problems": problems}))
+    elif not problems:
+        print(f"{pairs:,} pairs, the same in both directions")
+    if problems:
+        sys.exit(program.EXIT_COULD_NOT)
+
+
+@follows.command()
+@click.argument("destination", type=click.Path(path_type=Path))
+@_store
+@_json
+def backup(destination: Path, store: Path, as_json: bool) -> None:
+    """Copy the store to DESTINATION, as it is at one moment, also while it is in use. The copy is a store.
+
+    \b
+    Example:
+      zrouter follows backup /backup/follows-2024-05-01 --store /var/lib/zcomet/follows
+    """
+    with _open(store) as found:
+        found.backup(destination)
+    print(json.dumps({"backup": str(destination)}) if as_json else f"copied to {destination}")
+
+
+@follows.command()
+@_memory
+@_store
+@_json
+def compact(memory: int, store: Path, as_json: bool) -> None:
+    """Write the store anew, in order and without holes, also while it is in use.
+
+    \b
+    Example:
+      zrouter follows compact --store /var/lib/zcomet/follows
+    """
+    with _open(store) as found, _bar() as progress:
+        loaded = found.compact(memory, progress)
+        size = found.figures()["disk_bytes"]
+    if as_json:
+        print(json.dumps({"pairs": loaded.pairs, "ids": loaded.ids, "disk_bytes": size}))
+    else:
+        print(f"{loaded.pairs:,} pairs of {loaded.ids:,} ids in {size:,} bytes")
+
+
+COMMANDS: Final = (follow, unfollow, followers, following, follows)
