@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 Numbers: TypeAlias = npt.NDArray[np.uint32]
 
-EXPONENT: Final = 0.88  # so that the first of 200,000 has 1/30 of 15 million followers
+EXPONENT: Final = 0.89  # so that the first of 200,000 has 1/30 of 15 million followers
 _AT_ONCE: Final = 1 << 20
 _TRIES: Final = 1000
 
@@ -21,9 +21,9 @@ _TRIES: Final = 1000
 def barabasi_albert(users: int, each: int, seed: int) -> Iterator[tuple[Numbers, Numbers]]:
     """Each user, as he comes, follows `each` who are there, the likelier the more friends they have.
 
-    Barabasi and Albert, Emergence of Scaling in Random Networks, 1999. A user's friends are drawn from the ends
-    of all friendships so far, so that who has many gets more. Users come in batches that grow with the graph: in
-    a batch, nobody is a friend of those who came with him, but what they drew from has all before them.
+    Barabasi and Albert, Emergence of Scaling in Random Networks, 1999. A user's friends are drawn from the
+    ends of all friendships so far, so that who has many gets more. Users come in batches that grow with the
+    graph: in a batch nobody is a friend of those who came with him, only of those who came before.
 
     Args:
         users: how many there are; the first `each` only get followed.
@@ -32,6 +32,9 @@ def barabasi_albert(users: int, each: int, seed: int) -> Iterator[tuple[Numbers,
 
     Yields:
         some subscribers and their subscribees, users 0 to `users` - 1, each pair once.
+
+    Raises:
+        ValueError: there are too few users.
     """
     if not 0 < each < users:
         raise ValueError(f"{users:,} users can't follow {each:,} others each")
@@ -83,8 +86,10 @@ def zipf(
         exponent: of Zipf's law.
 
     Yields:
-        some subscribers (0 to `users` - 1) and their subscribees (0 to `followed` - 1), each pair once, in any
-        order.
+        some subscribers (0 to `users` - 1) and their subscribees (0 to `followed` - 1), each pair once.
+
+    Raises:
+        ValueError: so many pairs would take too long to find at random.
     """
     if not 0 < records <= users * followed // 2:
         raise ValueError(f"{users:,} users and {followed:,} followed make no {records:,} pairs at random")

@@ -32,10 +32,10 @@ _LINES: Final = 1 << 16
     "--followed", type=click.IntRange(1, _MOST_USERS), help="Artists; a tenth of the users if not given."
 )
 def friends(users: int, each: float, seed: int, is_zipf: bool, followed: int | None) -> None:
-    """Print who follows whom, made up: lines of a subscriber, a tab, a subscribee, for `zrouter follows load`.
+    """Print who follows whom, made up: lines of subscriber, tab, subscribee, for `zrouter follows load`.
 
-    A Barabasi-Albert graph: each user follows those who are there when he comes, the likelier the more friends
-    they have. With --zipf users follow artists, few of whom have very many followers.
+    A Barabasi-Albert graph: each user follows those who are there when he comes, the likelier the more
+    friends they have. With --zipf users follow artists, few of whom have very many followers.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""A load that does not fit in memory, without polars, or with hashes that are the same, is a load all the same."""
+"""A load that does not fit in memory, or without polars, or with hashes that are the same."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_a_chunk_may_end_anywhere(stored: LmdbFollows, form: Format, monkeypatch
 
 
 def test_a_line_without_end_is_refused(stored: LmdbFollows) -> None:
-    with pytest.raises(StoreError, match="^line 2: more than"):
+    with pytest.raises(StoreError, match=r"^line 2: more than"):
         stored.load(io.BytesIO(b"a\tb\n" + b"x" * 50_000_000), memory=1)
 
 

@@ -50,8 +50,9 @@ from zrouter.follows.store import Change
 with LmdbFollows(sys.argv[1]) as store:
     number = 0
     while True:
-        store.change([Change(True, b"u%d" % number, b"s%d" % (number % 7)) for number in range(number, number + 10)])
-        number += 10
+        some = range(number, number + 10)
+        store.change([Change(True, b"u%d" % number, b"s%d" % (number % 7)) for number in some])
+        number = some.stop
         print(number, flush=True)
 """
 READS = """
@@ -209,7 +210,7 @@ def test_a_full_disk_leaves_all_as_it_was(small_disk: Path) -> None:
         store.load(io.BytesIO(b"".join(b"u%d\ts\n" % number for number in range(1000))))
         before = pairs(store)
         much = b"".join(b"subscriber-%d\tsubscribee-%d\n" % (number, number) for number in range(400_000))
-        with pytest.raises(StoreError, match="ENOSPC|No space left"):
+        with pytest.raises(StoreError, match="No space left"):
             store.load(io.BytesIO(much))
         assert pairs(store) == before
         fill(small_disk / "filler")
