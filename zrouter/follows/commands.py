@@ -6,6 +6,7 @@ Owns: options, what is printed, exit codes. Must not know: how pairs are kept.
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -189,7 +190,10 @@ def load(file: Any, form: str | None, replace: bool, memory: int, store: Path, a
     from zrouter.follows.store import BadRecordError
 
     chosen = form or _SUFFIXES.get(Path(file.name).suffix, "tsv")
-    if not has_columns():
+    if has_columns():
+        # polars' handler lets a read go on that waits for a pipe.
+        signal.siginterrupt(signal.SIGINT, True)
+    else:
         print("zrouter: polars is not installed, so this is slower: pip install '.[bulk]'", file=sys.stderr)
     with _open(store, create=True) as into, _bar() as progress:
         try:
