@@ -16,7 +16,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import clients, flood, router, soak
+from tests.bench import clients, flood, follows, router, soak
 from tests.bench.lines import Line, medians
 
 MEASURES = {
@@ -34,10 +34,13 @@ MEASURES = {
         router.comeback,
         flood.swarm,
         flood.messages,
+        follows.follows_load,
+        follows.follows_lookup,
+        follows.follows_changes,
         soak.soak,
     )
 }
-TOO_LONG = ("soak",)  # measured when named only
+TOO_LONG = ("soak", "follows_load")  # measured when named only
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -52,8 +55,8 @@ def main(names: tuple[str, ...], repeat: int, json_path: Path) -> None:
 
     \b
     Measures: parking saturated broadcast paced held memory throughput singles mailboxes comeback swarm
-    messages;
-    soak takes 10 minutes
+    messages follows_lookup follows_changes;
+    soak takes 10 minutes, follows_load 5
     \b
     Examples:
       python -m tests.bench

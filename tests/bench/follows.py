@@ -1,0 +1,196 @@
+"""The store of follows: 15 million pairs are loaded, looked up, and changed.
+
+The file is made once, by `zflood friends`, and kept in tests/bench/.build. Beside ours runs PostgreSQL,
+where it is installed: COPY and two indexes, see follows_peers.py. Each load has a process of its own,
+whose memory and CPU time are the kernel's.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from tests.bench.lines import Line, median
+
+USERS: Final = int(os.environ.get("FOLLOWS_USERS", "2000000"))
+EACH: Final = 7.5
+FOLLOWED: Final = USERS // 10
+RECORDS: Final = round(USERS * EACH)
+BUILD: Final = Path(__file__).parent / ".build"
+MB: Final = 1e6
+LOOKUPS: Final = 1000
+CHANGES: Final = 100_000
+BATCH: Final = 500  # changes that are committed together
+
+
+class Cost(NamedTuple):
+    """Of a program that has ended."""
+
+    seconds: float
+    cpu_s: float
+    peak_bytes: int
+
+
+def records() -> Path:
+    """The file with the pairs."""
+    path = BUILD / f"zipf-{USERS}.tsv"
+    if not path.exists():
+        BUILD.mkdir(exist_ok=True)
+        beside = path.with_suffix(".unfinished")
+        with beside.open("wb") as file:
+            subprocess.run(
+                [sys.executable, "-c", "from zflood.cli import main; main()", "friends", "--zipf",
+                 "--users", str(USERS), "--each", str(EACH), "--followed", str(FOLLOWED)],
+                stdout=file, check=True,
+            )  # fmt: skip
+        beside.rename(path)
+    return path
+
+
+def run(*command: str | Path) -> Cost:
+    """Run a program to its end."""
+    began = time.monotonic()
+    pid = os.posix_spawnp(str(command[0]), [str(word) for word in command], os.environ)
+    _, status, usage = os.wait4(pid, 0)
+    if status:
+        raise RuntimeError(f"{command[0]} ended with {os.waitstatus_to_exitcode(status)}")
+    return Cost(time.monotonic() - began, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
+
+
+def load(store: Path, memory: str = "1G", file: Path | None = None) -> Cost:
+    """Load the file with the program."""
+    code = "from zrouter.cli import main; main()"
+    return run(
+        sys.executable, "-c", code, "follows", "load", file or records(), "--store", store, "--memory", memory
+    )
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """A directory on the disk of the checkout, not in memory."""
+    BUILD.mkdir(exist_ok=True)
+    path = Path(tempfile.mkdtemp(dir=BUILD))
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def follows_load() -> list[Line]:
+    """The load, with much memory and with little, and PostgreSQL's in the same run."""
+    from tests.bench.follows_peers import postgresql
+
+    records()
+    with scratch() as folder:
+        much = load(folder / "much")
+        size = sum(file.stat().st_blocks * 512 for file in (folder / "much").rglob("*") if file.is_file())
+        little = load(folder / "little", "256M")
+        lines = [
+            Line(f"load of {RECORDS:,} pairs", "s", much.seconds, 20),
+            Line("peak memory of the load", "MB", much.peak_bytes / MB, 1200),
+            Line("load with --memory 256M", "s", little.seconds, 200),
+            Line("peak memory with --memory 256M", "MB", little.peak_bytes / MB, 300 * 1.048576),
+            Line("size on disk", "MB", size / MB, 400),
+        ]
+        if shutil.which("pg_config"):
+            beside = postgresql(records(), folder)
+            lines.append(
+                Line(
+                    "load", "s", much.seconds, 0.2, yardstick=beside.seconds, against="PostgreSQL's",
+                    by_ratio=True,
+                )
+            )  # fmt: skip
+    return lines
+
+
+def _loaded() -> Path:
+    """A store that stays from one measure to the next."""
+    store = BUILD / f"store-{USERS}"
+    if not store.exists():
+        load(store)
+    return store
+
+
+def follows_lookup() -> list[Line]:
+    """Followers of random ids, as ids, and of the one who has most, as an array over the map."""
+    from zrouter.follows.lmdb import LmdbFollows
+
+    with LmdbFollows(_loaded()) as store:
+        draw = random.Random(1)
+        ids = [b"artist:%d" % draw.randrange(FOLLOWED) for _ in range(LOOKUPS)]
+        rates, arrays = [], []
+        for _ in range(5):
+            began = time.monotonic()
+            for an_id in ids:
+                store.followers(an_id)
+            rates.append(LOOKUPS / (time.monotonic() - began))
+            began = time.monotonic()
+            with store.read() as view:
+                number = view.number(b"artist:0")
+                assert number is not None
+                view.followers_of(number).whole()
+            arrays.append((time.monotonic() - began) * 1e6)
+        began = time.monotonic()
+        most = len(store.followers(b"artist:0"))
+        seconds = time.monotonic() - began
+    return [
+        Line("followers of random ids, as ids", "lookups/s", median(rates[1:]), 10_000, at_least=True),
+        Line(f"all {most:,} of the largest, as an array", "us", median(arrays), 1000),
+        Line(f"all {most:,} of the largest, as ids", "s", seconds, 1),
+    ]
+
+
+def follows_changes() -> list[Line]:
+    """Changes with group commit, and what so many of them cost the lookups."""
+    from zrouter.follows.lmdb import LmdbFollows
+    from zrouter.follows.store import Change
+
+    with scratch() as folder:
+        shutil.copytree(_loaded(), folder / "store")
+        with LmdbFollows(folder / "store") as store:
+            draw = random.Random(2)
+            ids = [b"artist:%d" % draw.randrange(FOLLOWED) for _ in range(LOOKUPS)]
+
+            def lookups_cpu_s() -> float:
+                found = []
+                for _ in range(9):
+                    began = time.process_time()
+                    with store.read() as view:
+                        for an_id in ids:
+                            number = view.number(an_id)
+                            assert number is not None
+                            view.followers_of(number).whole()
+                    found.append(time.process_time() - began)
+                return min(found)
+
+            before = lookups_cpu_s()
+            made = [
+                Change(
+                    number % 2 == 0,
+                    b"user:%d" % draw.randrange(USERS),
+                    b"artist:%d" % (FOLLOWED * draw.random() ** 4),
+                )
+                for number in range(CHANGES)
+            ]
+            began, cpu = time.monotonic(), time.process_time()
+            for at in range(0, CHANGES, BATCH):
+                store.change(made[at : at + BATCH])
+            seconds, cpu_s = time.monotonic() - began, time.process_time() - cpu
+            after = lookups_cpu_s()
+    return [
+        Line(f"follow and unfollow, {BATCH} a commit", "changes/s", CHANGES / seconds, 5000, at_least=True),
+        Line("CPU of a change", "us", cpu_s / CHANGES * 1e6, 200),
+        Line(
+            f"lookups after {CHANGES:,} changes", "us", after / LOOKUPS * 1e6, 1.1,
+            yardstick=before / LOOKUPS * 1e6, against="before", by_ratio=True,
+        ),
+    ]  # fmt: skip
