@@ -31,7 +31,7 @@ from zrouter.follows.store import Format, Loaded, Numbers, Progress, StoreError
 LEAST_MEMORY: Final = 128 * 1024**2
 # The interpreter with numpy, polars and LMDB.
 _BASE_BYTES: Final = 90 * 1024**2
-_CHUNK_BYTES: Final = 32 * 1024**2
+_CHUNK_BYTES: Final = 8 * 1024**2
 _COMMIT_BYTES: Final = 16 * 1024**2
 
 
