@@ -118,7 +118,7 @@ def build(
 
 def _read(source: Source, work: Path, free: int, progress: Progress) -> Iterator[_Run]:
     """The runs of a file."""
-    chunk_bytes = min(_CHUNK_BYTES, max(MAX_LINE_BYTES, free // 24))
+    chunk_bytes = min(_CHUNK_BYTES, max(MAX_LINE_BYTES, free // 40))
     progress.stage("reading", _size(source.file))
     chunks = read_chunks(source.file, source.form, chunk_bytes)
     for number in count():

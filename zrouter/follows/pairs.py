@@ -16,8 +16,8 @@ from zrouter.follows.packed import BLOCK
 from zrouter.follows.store import Numbers
 
 _HALF: Final = np.uint64(32)
-# Bytes for each row of a part while it is sorted and written: the row, and what is left after duplicates.
-_ROW_BYTES: Final = 18
+# Bytes for each row of a part while it is sorted and written: the row, what is left without duplicates, room.
+_ROW_BYTES: Final = 32
 _SLICE: Final = 1 << 20
 _MAX_PARTS: Final = 256
 
