@@ -166,6 +166,7 @@ SQLITE: Final = """
 import itertools, sqlite3, sys
 db = sqlite3.connect(sys.argv[2])
 db.execute("PRAGMA journal_mode = OFF")
+db.execute("PRAGMA synchronous = OFF")
 db.execute("PRAGMA cache_size = -1000000")
 db.execute("CREATE TABLE following (a TEXT, b TEXT, PRIMARY KEY (a, b)) WITHOUT ROWID")
 db.execute("CREATE TABLE followers (b TEXT, a TEXT, PRIMARY KEY (b, a)) WITHOUT ROWID")
@@ -174,7 +175,6 @@ with open(sys.argv[1]) as file:
     db.executemany("INSERT INTO t VALUES (?, ?)", (line.rstrip("\\n").split("\\t") for line in file))
 db.execute("INSERT INTO following SELECT DISTINCT a, b FROM t ORDER BY a, b")
 db.execute("INSERT INTO followers SELECT DISTINCT b, a FROM t ORDER BY b, a")
-db.execute("PRAGMA synchronous = FULL")
 db.commit()
 """
 

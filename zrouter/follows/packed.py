@@ -93,23 +93,23 @@ def pack_segment(names: Sequence[bytes]) -> bytes:
 class Segment:
     """Sorted ids, found by place and by name."""
 
-    __slots__ = ("_bytes", "_offsets", "count")
+    __slots__ = ("bytes", "count", "offsets")
 
     def __init__(self, packed: Buffer) -> None:
         view = memoryview(packed)
         [self.count] = view[:4].cast("I")
         head = 4 * (self.count + 2)
-        self._offsets = view[4:head].cast("I")
-        self._bytes = view[head:]
+        self.offsets = view[4:head].cast("I")
+        self.bytes = view[head:]
 
     def name(self, place: int) -> bytes:
         """The id at that place."""
-        return bytes(self._bytes[self._offsets[place] : self._offsets[place + 1]])
+        return bytes(self.bytes[self.offsets[place] : self.offsets[place + 1]])
 
     def all(self) -> list[bytes]:
         """Every id, in order."""
-        ends = self._offsets.tolist()
-        everything = bytes(self._bytes)
+        ends = self.offsets.tolist()
+        everything = bytes(self.bytes)
         return [everything[a:b] for a, b in pairwise(ends)]
 
     def find(self, an_id: bytes) -> int | None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, BinaryIO, Literal, NamedTuple, Protocol, Self, TypeAlias
+from typing import Any, BinaryIO, Final, Literal, NamedTuple, Protocol, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,10 @@ from zrouter import wire
 
 Numbers: TypeAlias = npt.NDArray[np.uint32]
 Format: TypeAlias = Literal["tsv", "csv", "jsonl"]
+
+
+# Below it, to sort a list is cheaper than to find the places of a few.
+_SORTED_WHOLE: Final = 10_000
 
 
 class StoreError(Exception):
@@ -68,9 +72,14 @@ class Packed(NamedTuple):
         """The list in one sorted array: `base` itself, not a copy, if nothing has changed lately."""
         found = self.base
         if self.removed.size:
-            found = np.delete(found, np.searchsorted(found, self.removed))
-        if self.added.size:
-            found = np.insert(found, np.searchsorted(found, self.added), self.added)
+            is_kept = np.ones(found.size, np.bool_)
+            is_kept[found.searchsorted(self.removed)] = False
+            found = found[is_kept]
+        if self.added.size and found.size > _SORTED_WHOLE:
+            found = np.insert(found, found.searchsorted(self.added), self.added)
+        elif self.added.size:
+            found = np.concatenate((found, self.added))
+            found.sort()
         return found
 
     def holds(self, number: int) -> bool:
