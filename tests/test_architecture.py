@@ -17,6 +17,7 @@ PURE = [
     "zrouter/counters.py",
     "zrouter/limits.py",
     "zrouter/burst.py",
+    "zrouter/comebacks.py",
     "zrouter/router.py",
     "zrouter/session.py",
     "zrouter/mailbox.py",

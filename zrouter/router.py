@@ -15,7 +15,6 @@ what it says:
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Container, Iterable
 from typing import Any, NamedTuple
 
@@ -23,9 +22,10 @@ import msgspec
 
 from zrouter import wire
 from zrouter.burst import Burst, too_large
+from zrouter.comebacks import Comebacks
 from zrouter.counters import Counters, Rates
-from zrouter.limits import MAX_RESUMES, RESUME_COST, RESUME_MESSAGES, Limits
-from zrouter.mailbox import Mailboxes, Missed
+from zrouter.limits import Limits
+from zrouter.mailbox import Mailboxes
 from zrouter.peers import Peer, Peers
 from zrouter.table import Holder, RoutingTable
 from zrouter.wire import WireError, encode
@@ -67,7 +67,7 @@ class Router:
         self._pulse = encode(wire.Pulse(epoch))
         self._last_tick: float | None = None
         self._next_pulse = 0.0
-        self._resumes: deque[tuple[Peer, wire.Resume]] = deque()  # in the order in which they came
+        self._comebacks = Comebacks(epoch, self.mailboxes, self.counters, self.peers.find)
         self._handlers: dict[type, Callable[[Peer, Any], None]] = {
             wire.Login: self._login,
             wire.Logout: self._logout,
@@ -76,7 +76,7 @@ class Router:
             wire.Who: self._who,
             wire.Stats: self._stats,
             wire.Kick: self._kick,
-            wire.Resume: self._resume,
+            wire.Resume: self._comebacks.add,
         }
 
     @property
@@ -86,7 +86,7 @@ class Router:
 
     def has_work(self) -> bool:
         """Whether something is to be done although nothing came: call `replies` again soon."""
-        return bool(self._resumes)
+        return bool(self._comebacks)
 
     # ---- in ----------------------------------------------------------------------------------------
 
@@ -157,7 +157,7 @@ class Router:
         """`(address, frame)` for all that is to be answered; the burst ends here."""
         out = self._burst.receipts()
         self._burst.end()
-        self._answer_resumes()
+        self._answers.extend(self._comebacks.answers())
         if self._answers:
             out += self._answers
             self._answers = []
@@ -293,37 +293,6 @@ class Router:
             self._answers.append((holder.address, encode(wire.Evict(ids))))
         self.counters.kicks += ended
         self._done(peer, kick.request, ended)
-
-    def _resume(self, peer: Peer, resume: wire.Resume) -> None:
-        if len(self._resumes) >= MAX_RESUMES:
-            raise WireError(wire.FULL, f"{len(self._resumes)} clients that come back have to wait already")
-        wire.check_ids(resume.ids)
-        self._resumes.append((peer, resume))
-
-    def _answer_resumes(self) -> None:
-        """Answer those who come back, as many as a burst's time allows."""
-        budget = RESUME_MESSAGES
-        while self._resumes and budget > 0:
-            peer, resume = self._resumes[0]
-            missed = Missed(True, [])
-            if resume.epoch == self.epoch:
-                looked = self.mailboxes.look_into(resume.position, budget)
-                if looked >= budget:
-                    return  # goes on where it stopped, after the next burst
-                budget -= looked
-                missed = self.mailboxes.missed(resume.ids, resume.position)
-            self._resumes.popleft()
-            budget -= RESUME_COST + len(resume.ids)
-            if self.peers.find(peer.address) is not peer:
-                continue
-            gap = "" if missed.is_all else wire.EVICTED
-            if resume.epoch not in (0, self.epoch):
-                gap = wire.RESTARTED
-            self.counters.resumed += 1
-            self.counters.gaps += gap != ""
-            self.counters.replayed += len(missed.messages)
-            answer = wire.Resumed(resume.request, self.mailboxes.position, gap, missed.messages)
-            self._answers.append((peer.address, encode(answer)))
 
     # ---- what they share ----------------------------------------------------------------------------
 
