@@ -20,6 +20,7 @@ PURE = [
     "zrouter/comebacks.py",
     "zrouter/router.py",
     "zrouter/session.py",
+    "zrouter/telling.py",
     "zrouter/mailbox.py",
     "zrouter/cursor.py",
     "zrouter/resumption.py",

@@ -9,17 +9,13 @@ A shell feeds it `opened`, `closed`, `receive` and `tick`, and sends whatever `o
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
 from typing import Any, Final, TypeAlias
 
 from zrouter import wire
 from zrouter.resumption import Resumption
+from zrouter.telling import Make, Telling
 from zrouter.wire import FromRouter, Message, Pair, encode
 
-# Ids in one login frame, and login frames that may be unanswered: a returning router is told of 100,000 ids
-# in pieces that leave room for other peers, without waiting longer than its answers take.
-LOGIN_IDS: Final = 2000
-LOGINS_UNDER_WAY: Final = 4
 # A Hello that is not answered within that time means a dead connection.
 _GREETING_S: Final = 3.0
 # Shorter breaks of the link are not told to the owner.
@@ -88,15 +84,13 @@ class Session:
         self.refused_login: RefusedError | None = None  # the last time that the router did not take a login
         self._instance = instance
         self._lease_s = lease_s
-        self._holdings = holdings
         self._connections = connections
+        self._logins = Telling(holdings, self._login, self._logged_in)
         self._connected = False
         self._greeting_since: float | None = None
         self._heard = 0.0
         self._said = 0.0
         self._next_heartbeat = 0.0
-        self._unsaid: dict[bytes, None] = {}  # ids whose state the router has yet to be told, in order
-        self._logins_under_way = 0
         self._seq = 0
         self._received_bytes = 0
         self._reported_bytes = 0
@@ -184,15 +178,17 @@ class Session:
     def has_to_say(self) -> bool:
         """Whether `outgoing` may have something."""
         return bool(
-            self._out or self._unsaid or (self._resumption is not None and self._resumption.has_requests())
+            self._out
+            or self._logins.has_untold()
+            or (self._resumption is not None and self._resumption.has_requests())
         )
 
     def outgoing(self, now: float) -> list[bytes]:
         """The frames to send now, in order."""
         if self.welcome is not None:
-            while self._unsaid and self._logins_under_way < LOGINS_UNDER_WAY:
-                self._say_logins()
-            if self._resumption is not None and not self._unsaid:
+            for make, on_answer in self._logins.requests():
+                self.ask(make, on_answer, is_repeated=False)
+            if self._resumption is not None and not self._logins.has_untold():
                 for make, on_answer in self._resumption.requests():
                     self.ask(make, on_answer, is_repeated=False)
         out, self._out = self._out, []
@@ -204,11 +200,11 @@ class Session:
 
     def changed(self, an_id: bytes) -> None:
         """The number of connections of this id is another now."""
-        self._unsaid[an_id] = None
+        self._logins.changed(an_id)
 
     def is_settled(self) -> bool:
         """Whether the router knows all that we hold."""
-        return self.welcome is not None and not self._unsaid and not self._logins_under_way
+        return self.welcome is not None and self._logins.is_settled()
 
     def ask(self, make: Callable[[int], Message], on_answer: OnAnswer, *, is_repeated: bool = True) -> int:
         """Send a request; `on_answer` gets its answer, or the RouterError that came instead.
@@ -274,9 +270,8 @@ class Session:
         self.welcome = welcome
         self._greeting_since = None
         self._seq = self._received_bytes = self._reported_bytes = 0
-        self._logins_under_way = 0
+        self._logins.welcomed()
         self._next_heartbeat = now  # with the first report
-        self._unsaid = dict.fromkeys(self._holdings())
         for request in [request for request, (frame, _) in self._waiting.items() if frame is None]:
             del self._waiting[request]
         repeat, self._to_repeat = self._to_repeat, []
@@ -307,12 +302,12 @@ class Session:
         report = None if self._report is None else self._report()
         self._out.append(encode(wire.Heartbeat(self._received_bytes, report)))
 
-    def _say_logins(self) -> None:
+    def _login(self, some: list[bytes]) -> Iterator[Make]:
+        """What tells the router on how many connections these ids are now."""
         ids: list[bytes] = []
         counts: list[int] = []
         gone: list[bytes] = []
-        for an_id in list(islice(self._unsaid, LOGIN_IDS)):
-            del self._unsaid[an_id]
+        for an_id in some:
             connections = self._connections(an_id)
             if connections:
                 ids.append(an_id)
@@ -320,16 +315,11 @@ class Session:
             else:
                 gone.append(an_id)
         if gone:
-            self._say_login(lambda request: wire.Logout(request, gone))
+            yield lambda request: wire.Logout(request, gone)
         if ids:
-            self._say_login(lambda request: wire.Login(request, ids, counts))
+            yield lambda request: wire.Login(request, ids, counts)
 
-    def _say_login(self, make: Callable[[int], Message]) -> None:
-        self._logins_under_way += 1
-        self.ask(make, self._said_login, is_repeated=False)
-
-    def _said_login(self, answer: Answer) -> None:
-        self._logins_under_way = max(0, self._logins_under_way - 1)
+    def _logged_in(self, answer: Answer) -> None:
         if isinstance(answer, RefusedError) and answer.code != wire.SAY_HELLO:
             self.refused_login = answer
 
