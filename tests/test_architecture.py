@@ -16,6 +16,8 @@ PURE = [
     "zrouter/peers.py",
     "zrouter/counters.py",
     "zrouter/limits.py",
+    "zrouter/repeats.py",
+    "zrouter/presence.py",
     "zrouter/burst.py",
     "zrouter/comebacks.py",
     "zrouter/router.py",
