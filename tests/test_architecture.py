@@ -16,6 +16,7 @@ PURE = [
     "zrouter/peers.py",
     "zrouter/counters.py",
     "zrouter/limits.py",
+    "zrouter/figures.py",
     "zrouter/repeats.py",
     "zrouter/presence.py",
     "zrouter/burst.py",

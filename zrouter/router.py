@@ -18,9 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Iterable
 from typing import Any, NamedTuple
 
-import msgspec
-
-from zrouter import wire
+from zrouter import figures, wire
 from zrouter.burst import Burst, too_large
 from zrouter.comebacks import Comebacks
 from zrouter.counters import Counters, Rates
@@ -193,31 +191,12 @@ class Router:
 
     def figures(self) -> dict[str, Any]:
         """What `stats` shows: totals, rates, and a row for each frontend."""
+        parts = figures.of_the_parts(
+            self.table, self.peers, self.mailboxes, self.watches, self.repeats, self.counters
+        )
         return {
-            "ids": len(self.table),
-            "connections": self.table.connections,
-            "peers": len(self.peers),
-            "mailbox_ids": self.table.lingering,
-            "mailbox_messages": self.mailboxes.messages,
-            "mailbox_bytes": self.mailboxes.bytes,
-            "mailbox_evicted": self.mailboxes.evicted,
-            "watches": self.watches.watches,
-            "presence_out": self.watches.states_out,
-            "keys": len(self.repeats),
-            "keys_evicted": self.repeats.evicted,
-            "frontends": [
-                {
-                    **peer.report,
-                    "name": peer.name,
-                    "ids": len(peer.held),
-                    "connections": peer.connections,
-                    "under_way_bytes": peer.under_way_bytes(),
-                    "messages": peer.seq,
-                    "dropped": peer.dropped,
-                }
-                for peer in self._frontends.values()
-            ],
-            **msgspec.structs.asdict(self.counters),
+            **parts,
+            "frontends": figures.of_frontends(self._frontends),
             **self._rates.per_s,
             **self._process_figures(),
         }
