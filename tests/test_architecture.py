@@ -28,6 +28,8 @@ PURE = [
     "zrouter/cursor.py",
     "zrouter/resumption.py",
     "zfront/audience.py",
+    "zfront/watchers.py",
+    "zfront/rows.py",
     "zfront/visit.py",
     "zfront/ticks.py",
     "zfront/transports/chunks.py",
