@@ -8,8 +8,18 @@ from typing import Any, Final
 from tornado.httputil import HTTPServerRequest
 from tornado.web import Application
 
+from zfront.api.office import Office
+from zfront.handlers.api import (
+    ConnectionsHandler,
+    DocumentHandler,
+    NothingHandler,
+    StatsHandler,
+    WhoHandler,
+    WhoManyHandler,
+)
 from zfront.handlers.fallback import FallbackHandler
 from zfront.handlers.pages import PageHandler
+from zfront.handlers.sending import BatchHandler, SendHandler
 from zfront.handlers.stream import StreamHandler
 from zfront.room import Room
 from zfront.transports import PATHS
@@ -28,14 +38,23 @@ class _App(Application):
         return super().find_handler(request, **kwargs)
 
 
-def make_app(room: Room) -> Application:
-    """The Tornado application; the door takes the ordinary `GET /test/<id>` past it."""
+def make_app(room: Room, office: Office) -> Application:
+    """The Tornado application; the door takes the ordinary `GET /test/<id>` and single sends past it."""
+    api = {"office": office}
     return _App(
         [
             *((path + ".*", StreamHandler, {"room": room}) for path in PATHS),
             ("/", PageHandler, {"page": "index.html"}),
             ("/demo", PageHandler, {"page": "demo.html"}),
             ("/pages/([a-z.]+)", PageHandler),
+            ("/api/send", BatchHandler, api),
+            ("/api/send/(.*)", SendHandler, api),
+            ("/api/who", WhoManyHandler, api),
+            ("/api/who/(.*)", WhoHandler, api),
+            ("/api/stats", StatsHandler, api),
+            ("/api/connections/(.*)", ConnectionsHandler, api),
+            ("/api/openapi.json", DocumentHandler, api),
+            ("/api(?:/.*)?", NothingHandler, api),
         ],
         default_handler_class=FallbackHandler,
         log_function=lambda _: None,
