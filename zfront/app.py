@@ -10,6 +10,7 @@ from tornado.web import Application
 
 from zfront.api.office import Office
 from zfront.handlers.api import (
+    ApiHandler,
     ConnectionsHandler,
     DocumentHandler,
     NothingHandler,
@@ -38,24 +39,33 @@ class _App(Application):
         return super().find_handler(request, **kwargs)
 
 
-def make_app(room: Room, office: Office) -> Application:
-    """The Tornado application; the door takes the ordinary `GET /test/<id>` and single sends past it."""
-    api = {"office": office}
+def make_app(room: Room, office: Office | None = None) -> Application:
+    """The Tornado application; the door takes the ordinary `GET /test/<id>` and single sends past it.
+
+    Without an office there is no API.
+    """
     return _App(
         [
             *((path + ".*", StreamHandler, {"room": room}) for path in PATHS),
             ("/", PageHandler, {"page": "index.html"}),
             ("/demo", PageHandler, {"page": "demo.html"}),
             ("/pages/([a-z.]+)", PageHandler),
-            ("/api/send", BatchHandler, api),
-            ("/api/send/(.*)", SendHandler, api),
-            ("/api/who", WhoManyHandler, api),
-            ("/api/who/(.*)", WhoHandler, api),
-            ("/api/stats", StatsHandler, api),
-            ("/api/connections/(.*)", ConnectionsHandler, api),
-            ("/api/openapi.json", DocumentHandler, api),
-            ("/api(?:/.*)?", NothingHandler, api),
+            *([] if office is None else _api(office)),
         ],
         default_handler_class=FallbackHandler,
         log_function=lambda _: None,
     )
+
+
+def _api(office: Office) -> list[tuple[str, type[ApiHandler], dict[str, Office]]]:
+    rows: list[tuple[str, type[ApiHandler]]] = [
+        ("/api/send", BatchHandler),
+        ("/api/send/.*", SendHandler),
+        ("/api/who", WhoManyHandler),
+        ("/api/who/.*", WhoHandler),
+        ("/api/stats", StatsHandler),
+        ("/api/connections/.*", ConnectionsHandler),
+        ("/api/openapi.json", DocumentHandler),
+        ("/api(?:/.*)?", NothingHandler),
+    ]
+    return [(path, handler, {"office": office}) for path, handler in rows]

@@ -1,7 +1,7 @@
 """A backend that posts as fast as it gets answers.
 
-`python -m tests.bench.posts single|long|array|lines PORT CONNECTIONS MESSAGES SECONDS`; on each connection one request
-at a time. `long`: in a form that the short way of zfront leaves to Tornado. Prints one line of JSON.
+`python -m tests.bench.posts single|long|array|lines PORT CONNECTIONS MESSAGES SECONDS`; on each connection
+one request at a time. `long`: in a form that the short way leaves to Tornado. Prints one line of JSON.
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ import time
 def request(what: str, messages: int) -> bytes:
     """The whole request."""
     path, kind, body = "/api/send/user:1", "text/plain", b"0123456789012345678901234"
-    elements = [{"id": f"user:{number}", "message": "0123456789012345678901234"} for number in range(messages)]
+    elements = [{"id": f"user:{number}", "message": body.decode()} for number in range(messages)]
     if what == "array":
         path, kind, body = "/api/send", "application/json", json.dumps(elements).encode()
     elif what == "lines":
         body = b"".join(json.dumps(element).encode() + b"\n" for element in elements)
         path, kind = "/api/send", "application/x-ndjson"
-    head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
+    head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {kind}\r\n"
+    head += f"Content-Length: {len(body)}\r\n\r\n"
     if what == "long":
         head = head.replace("POST ", "POST http://127.0.0.1")
     return head.encode() + body
@@ -45,7 +46,7 @@ def main(what: str, port: int, connections: int, messages: int, seconds: float) 
     for _ in range(connections):
         connection = socket.create_connection(("127.0.0.1", port))
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        selector.register(connection, selectors.EVENT_READ)
+        selector.register(connection, selectors.EVENT_READ, connection)
         seen[connection] = b""
     began = time.monotonic()
     for connection in seen:
@@ -54,8 +55,7 @@ def main(what: str, port: int, connections: int, messages: int, seconds: float) 
     under_way = connections
     while under_way:
         for key, _ in selector.select():
-            connection = key.fileobj
-            assert isinstance(connection, socket.socket)
+            connection = key.data
             seen[connection] += connection.recv(1 << 20)
             if not is_whole(seen[connection]):
                 continue

@@ -14,7 +14,7 @@ from zrouter.wire import WireError, check_ids
 
 MAX_KEY_CHARS: Final = 255
 MAX_WHO_IDS: Final = 1000
-# draft-ietf-httpapi-idempotency-key-header-06: a string of RFC 8941, section 3.3.3; and a bare token, as many send.
+# draft-ietf-httpapi-idempotency-key-header: a string of RFC 8941, section 3.3.3; or a bare token.
 _STRING: Final = re.compile(r'"((?:[ !#-\[\]-~]|\\["\\])*)"').fullmatch
 _TOKEN: Final = re.compile(r"[!#$%&'*+./:=^_`|~0-9A-Za-z-]+").fullmatch
 

@@ -1,7 +1,8 @@
 """A batch of messages: JSON or lines of JSON become pairs, pairs become frames, each with a key of its own.
 
-Owns: the form of an element, the bounds of a batch, where it is cut. Must not know: sockets, Tornado, the router's
-answers. Cuts depend on nothing but the elements: a batch that is sent again is cut as before, so its keys match.
+Owns: the form of an element, the bounds of a batch, where it is cut. Must not know: sockets, Tornado, the
+router's answers. Cuts depend on nothing but the elements: a batch that is sent again is cut as before, so its
+keys match.
 """
 
 from __future__ import annotations
@@ -90,8 +91,8 @@ def read_array(body: bytes, max_message: int) -> list[Pair]:
 class Lines:
     """Lines of JSON as they come: `feed` gives the pairs of those that are whole.
 
-    What stood before a line that is none is good: it is in `pairs` when `feed` or `end` raises ProblemError, whose
-    `line` counts from 1.
+    What stood before a line that is none is good: it is in `pairs` when `feed` or `end` raises ProblemError,
+    whose `line` counts from 1.
     """
 
     def __init__(self, max_message: int) -> None:

@@ -1,10 +1,11 @@
-"""The desk: single sends of backends, without Tornado. A short way only: handlers/sending.py is the whole of it.
+"""The desk: single sends of backends, without Tornado. A short way only: handlers/sending.py is the whole.
 
-Owns: connections whose requests are whole, plain `POST /api/send/<id>` so far, one object for each. Must not know:
-rules; those are asked.py's, gate.py's and errands.py's, as for Tornado's handlers.
+Owns: connections whose requests are whole, plain `POST /api/send/<id>` so far, one object for each. Must not
+know: rules; those are asked.py's, gate.py's and errands.py's, as for Tornado's handlers.
 
 What is not plainly such a request goes to Tornado with the bytes that were read, and the connection with it.
-Requests that follow at once are answered in order; all sends of one turn of the loop share a frame to the router.
+Requests that follow at once are answered in order; all sends of one turn of the loop share a frame to the
+router. Measured by `tests.bench api_single`.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ _WHOLE_S: Final = 10.0
 _IDLE_S: Final = 60.0
 _SWEEP_S: Final = 5.0
 _LENGTH: Final = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,9})[ \t]*\r\n", re.IGNORECASE).search
+_EXPECTS: Final = re.compile(rb"\r\nexpect:", re.IGNORECASE).search
 _PLAIN_HOST: Final = re.compile(rb"[A-Za-z0-9.-]+(:[0-9]+)?").fullmatch
 _SAFE: Final = b"Cache-Control: no-store\r\nVary: Origin\r\nX-Content-Type-Options: nosniff\r\n"
 
@@ -52,6 +54,7 @@ class _Request:
         "hosts",
         "is_complete",
         "is_forwarded",
+        "is_last",
         "is_plain",
         "key",
         "lengths",
@@ -63,7 +66,7 @@ class _Request:
         self.url = self.body = self.authorization = self.origin = self.key = b""
         self.hosts: list[bytes] = []
         self.lengths = 0
-        self.is_complete = self.is_forwarded = False
+        self.is_complete = self.is_forwarded = self.is_last = False
         self.is_plain = True
 
     def on_url(self, url: bytes) -> None:
@@ -84,6 +87,8 @@ class _Request:
         elif name == b"idempotency-key":
             self.is_plain &= not self.key
             self.key = value
+        elif name == b"connection":
+            self.is_last = b"close" in value.lower()
         elif name in (b"transfer-encoding", b"expect", b"upgrade"):
             self.is_plain = False
         elif name in _FORWARDED:
@@ -95,6 +100,11 @@ class _Request:
     def on_message_complete(self) -> None:
         self.is_plain &= not self.is_complete
         self.is_complete = True
+
+    def is_plainly_ours(self) -> bool:
+        """Whether it is all that the bytes were, and of the common form."""
+        is_one = self.is_plain and self.is_complete and self.lengths == 1 and len(self.hosts) == 1
+        return is_one and self.url.startswith(_PATH.encode()) and _PLAIN_HOST(self.hosts[0]) is not None
 
     def credentials(self) -> Credentials:
         """As the gate wants them."""
@@ -118,6 +128,7 @@ class _Seat:
         "connection",
         "is_ending",
         "is_leaving",
+        "is_silent",
         "out",
         "since",
         "unread",
@@ -133,6 +144,7 @@ class _Seat:
         self.since = time.monotonic()  # when something came, or was answered
         self.is_leaving = False  # to Tornado, once all is answered
         self.is_ending = False  # is closed, once all is answered
+        self.is_silent = False  # has closed its sending half, and may wait for answers
         self.watched = 0  # for what, in the loop
 
 
@@ -185,9 +197,7 @@ class Desk:
             self._end(seat)
             return
         if data == b"":
-            # It may have closed its sending half only, and wait for answers.
-            seat.is_ending = True
-            seat.unread = b""
+            seat.is_silent = True
         elif data:
             seat.unread += data
             seat.since = time.monotonic()
@@ -203,6 +213,8 @@ class Desk:
                 seat.is_leaving = True
                 break
             seat.unread = seat.unread[whole:]
+        if seat.is_silent and not seat.is_leaving and len(seat.answers) < _PIPELINED:
+            seat.is_ending = True
         self._go_on(seat)
 
     def _go_on(self, seat: _Seat) -> None:
@@ -231,7 +243,9 @@ class Desk:
         if length is None or int(length[1]) > self._errands.max_message():
             return -1
         size = end + 4 + int(length[1])
-        return size if len(data) >= size else 0
+        if len(data) >= size:
+            return size
+        return 0 if _EXPECTS(data, 0, end + 2) is None else -1
 
     def _begin(self, seat: _Seat, data: bytes) -> bool:
         """Send what these bytes ask for; False if they are not plainly one request."""
@@ -241,17 +255,10 @@ class Desk:
             parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             return False
-        if (
-            not (
-                request.is_plain and request.is_complete and request.lengths == 1 and len(request.hosts) == 1
-            )
-            or parser.get_http_version() != "1.1"
-            or not _PLAIN_HOST(request.hosts[0])
-            or not request.url.startswith(_PATH.encode())
-        ):
+        if not request.is_plainly_ours() or parser.get_http_version() != "1.1":
             return False
         self._office.requests += 1
-        seat.is_ending = not parser.should_keep_alive()
+        seat.is_ending = request.is_last
         answer: list[bytes | None] = [None]
         seat.answers.append(answer)
         settle = partial(self._settle, seat, answer, request.origin)

@@ -1,10 +1,10 @@
 """What the API has to ask of the router: waits for the link, shares frames, and has an end.
 
-Owns: every request of the API that is not answered yet, its deadline, the bytes that all of them hold. Must not
-know: HTTP.
+Owns: every request of the API that is not answered yet, its deadline, the bytes that all of them hold. Must
+not know: HTTP.
 
-Single sends of one turn of the loop share a Send frame. What finds no router waits for one for a moment: a router
-that is started again is back within a second.
+Single sends of one turn of the loop share a Send frame. What finds no router waits for one for a moment: a
+router that is started again is back within a second.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ class Credentials(NamedTuple):
 
 
 class Gate:
-    """`keys` are those of the settings; without any only this machine may, if `is_local`: nobody else can connect."""
+    """`keys` are those of the settings. Without any all may who can connect, if that is this machine only."""
 
     def __init__(self, keys: Iterable[str], is_local: bool, origins: Origins) -> None:
         self._keys = [key.encode() for key in keys]
@@ -42,16 +42,12 @@ class Gate:
         if self._keys:
             return None if self._has_key(asked.authorization) else _no_key(asked.authorization)
         if not self._is_local:
-            return Problem(
-                403, "no API key is configured: this frontend listens beyond loopback; see --api-key-file"
-            )
+            return _not_configured("this frontend listens beyond loopback")
         if asked.is_forwarded:
-            return Problem(403, "no API key is configured, and a proxy passed this on; see --api-key-file")
+            return _not_configured("a proxy passed this on")
         # A page of a name that was made to point here (DNS rebinding) would be of our own origin.
         if asked.host and not _is_loopback_host(asked.host):
-            return Problem(
-                403, "no API key is configured, and Host is not a loopback address; see --api-key-file"
-            )
+            return _not_configured("Host is not a loopback address")
         return None
 
     def answer_to(self, origin: str) -> str:
@@ -64,7 +60,11 @@ class Gate:
             return False
         said = given.strip().encode("latin-1", "replace")
         # All are compared, and each in constant time: how long it takes says nothing of any key.
-        return any([hmac.compare_digest(said, key) for key in self._keys])
+        return sum(hmac.compare_digest(said, key) for key in self._keys) > 0
+
+
+def _not_configured(why: str) -> Problem:
+    return Problem(403, f"no API key is configured, and {why}: give zfront --api-key-file")
 
 
 def _no_key(authorization: str) -> Problem:

@@ -1,11 +1,11 @@
-"""What every request of the API goes through: who may, which methods, errors as problem details; and who, stats, kick.
+"""What every request of the API goes through: who may, methods, errors as problems; and who, stats, kick.
 
 Owns: the order of the checks, the heads of answers. Sends are in sending.py.
 """
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
 from tornado.web import RequestHandler
 
@@ -17,9 +17,6 @@ from zfront.handlers.methods import EveryMethod
 from zrouter import wire
 from zrouter.session import RouterError
 
-# Of a refused request the rest is read as far as this, so that its connection can be used again.
-READ_AWAY_BYTES: Final = 65536
-
 
 class ApiHandler(RequestHandler):
     """`METHODS` are those of a path, beside OPTIONS."""
@@ -30,6 +27,7 @@ class ApiHandler(RequestHandler):
     def initialize(self, office: Office) -> None:
         """Tornado's way of giving a handler what it needs."""
         self.office = office
+        self.is_read = True  # the whole request
 
     def prepare(self) -> None:
         """Whether this may be asked, and by whom."""
@@ -57,7 +55,7 @@ class ApiHandler(RequestHandler):
     def check_path(self) -> None:
         """Refuse a path that there is not."""
 
-    def options(self, *path: str) -> None:
+    def options(self) -> None:
         """What may be asked, for browsers that ask first (Fetch standard, section 3.2.2)."""
         methods = ", ".join((*self.METHODS, "OPTIONS"))
         self.set_status(204)
@@ -73,6 +71,10 @@ class ApiHandler(RequestHandler):
         self.set_header("Cache-Control", "no-store")
         self.set_header("Vary", "Origin")
         self.set_header("X-Content-Type-Options", "nosniff")
+
+    def rest_of(self, prefix: str) -> str:
+        """The path behind that, as it came: Tornado would decode it in its own way."""
+        return self.request.path[len(prefix) :]
 
     def answer(self, body: bytes) -> None:
         """All went well."""
@@ -104,27 +106,20 @@ class ApiHandler(RequestHandler):
         for name, value in problem.headers:
             self.set_header(name, value)
         self.set_header("Content-Type", CONTENT_TYPE)
-        is_end = self._has_much_more()
+        is_end = not self.is_read
         if is_end:
             self.set_header("Connection", "close")
         self.finish(problem.body())
-        if is_end:
+        if is_end:  # what is still to come is read away by the linger, within its bounds
             self.request.connection.stream.close()  # type: ignore[union-attr]
-
-    def _has_much_more(self) -> bool:
-        """Whether so much of the body is still to come that the connection is better given up."""
-        headers = self.request.headers
-        if getattr(self, "is_read", True):
-            return False
-        return "Transfer-Encoding" in headers or int(headers.get("Content-Length", 0)) > READ_AWAY_BYTES
 
 
 class WhoHandler(ApiHandler):
     """GET /api/who/<id>: where it is connected."""
 
-    async def get(self, quoted: str) -> None:
+    async def get(self) -> None:
         """One id."""
-        an_id = asked.read_id(quoted)
+        an_id = asked.read_id(self.rest_of("/api/who/"))
         answer = await self.office.errands.ask(lambda request: wire.Who(request, [an_id]))
         self.answer(answers.json(answers.presence(an_id, answer.holders[0])))
 
@@ -160,9 +155,9 @@ class ConnectionsHandler(ApiHandler):
 
     METHODS = ("DELETE",)
 
-    async def delete(self, quoted: str) -> None:
+    async def delete(self) -> None:
         """As `zrouter logout`."""
-        an_id = asked.read_id(quoted)
+        an_id = asked.read_id(self.rest_of("/api/connections/"))
         answer = await self.office.errands.ask(lambda request: wire.Kick(request, [an_id]))
         self.answer(answers.json({"ended": answer.count}))
 

@@ -1,7 +1,7 @@
 """POST /api/send/<id> and POST /api/send: bodies are taken as they come, within bounds.
 
-Owns: when a body is too long or too slow, and what becomes of a batch that breaks off. The short way for single
-sends is zfront/api/desk.py.
+Owns: when a body is too long or too slow, and what becomes of a batch that breaks off. The short way for
+single sends is zfront/api/desk.py.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ _BODY_S: Final = 60.0  # for a whole body
 # Frames of one batch that the router has not answered yet: beyond it the body is not read.
 _FRAMES_UNDER_WAY: Final = 8
 _NO_BOUND: Final = 1 << 62
+# Of a refused request the rest is read as far as this, so that its connection can be used again.
+_READ_AWAY_BYTES: Final = 65536
 
 
 class _BodyHandler(ApiHandler):
@@ -40,14 +42,19 @@ class _BodyHandler(ApiHandler):
         self._failed: Problem | None = None
         self._size = self._held = 0
         self._end: asyncio.TimerHandle | None = None
-        super().prepare()
-        if self.request.method != "POST":
-            return
-        self.begin()
+        try:
+            super().prepare()
+            if self.request.method != "POST":
+                return
+            self.begin()
+            if int(self.request.headers.get("Content-Length", 0)) > self.limit():
+                raise ProblemError(self.is_too_long())
+        except ProblemError as error:
+            if self.request.method != "POST" or self._has_much_more():
+                raise
+            self._failed = error.problem  # answered when the body has been read: the connection goes on
         # Tornado would answer 400, and not in words; each piece is checked here.
         self.request.connection.set_max_body_size(_NO_BOUND)  # type: ignore[union-attr]
-        if int(self.request.headers.get("Content-Length", 0)) > self.limit():
-            raise ProblemError(self.is_too_long())
         self._end = asyncio.get_event_loop().call_later(_BODY_S, self._is_late)
 
     def begin(self) -> None:
@@ -97,7 +104,7 @@ class _BodyHandler(ApiHandler):
             if self._has_much_more() and not self._finished:
                 self.refuse(self._failed)
 
-    async def post(self, *path: str) -> None:
+    async def post(self) -> None:
         """The whole body is here."""
         self.is_read = True
         self._stop_clock()
@@ -125,11 +132,14 @@ class _BodyHandler(ApiHandler):
         super().on_connection_close()
         self.on_finish()
 
+    def _has_much_more(self) -> bool:
+        """Whether so much may still come that the connection is better given up than read to its end."""
+        headers = self.request.headers
+        return "Transfer-Encoding" in headers or int(headers.get("Content-Length", 0)) > _READ_AWAY_BYTES
+
     def _is_late(self) -> None:
         if not self._finished:
-            self.set_header("Connection", "close")
             self.refuse(Problem(408, f"the body did not come within {_BODY_S:.0f} s"))
-            self.request.connection.stream.close()  # type: ignore[union-attr]
 
     def _stop_clock(self) -> None:
         if self._end is not None:
@@ -143,7 +153,7 @@ class SendHandler(_BodyHandler):
 
     def begin(self) -> None:
         """The id and the key are in the head."""
-        self._id = asked.read_id(self.path_args[0])
+        self._id = asked.read_id(self.rest_of("/api/send/"))
         self._key = asked.read_key(self.request.headers.get("Idempotency-Key", ""))
         self._pieces: list[bytes] = []
 
@@ -218,7 +228,7 @@ class BatchHandler(_BodyHandler):
         return answers.receipts(self._handed)
 
     async def fail(self, problem: Problem) -> Problem:
-        """What came before is sent, and the client told so: of a bad line all before it, else what has a receipt."""
+        """Say what came through: of lines with a bad one all before it, else what has a receipt."""
         try:
             if "line" in problem.more:
                 await self._send(self._cutter.end())
