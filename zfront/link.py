@@ -91,6 +91,14 @@ class Link:
             self._flush_is_due = True
             self._loop.add_callback(self._flush)
 
+    def is_up(self) -> bool:
+        """Whether the router knows us, and takes more."""
+        return self.session.welcome is not None and not self._dealer.is_full() and not self._is_closed
+
+    def flush(self) -> None:
+        """Send now what the session has to say, not at the end of the turn."""
+        self._flush()
+
     def close(self) -> None:
         """Say goodbye and leave."""
         if self._timer is not None:
