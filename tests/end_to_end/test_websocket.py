@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import select
+import socket
 from collections.abc import Iterator
 
 import pytest
@@ -28,6 +29,7 @@ class Socket:
     def __init__(self, address: str, more: str = "") -> None:
         client = Client(address, "", read_head=False)
         self.socket = client.socket
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket.sendall(f"{HANDSHAKE}{more}\r\n".encode())
         head, _, rest = client.read_until(b"\r\n\r\n").partition(b"\r\n\r\n")
         self.head = head.decode()
@@ -90,32 +92,32 @@ def ways() -> list[pytest.ParameterSet]:
 
 @pytest.mark.parametrize(("case", "chop"), ways())
 def test_autobahn(address: str, case: Case, chop: int) -> None:
-    socket = Socket(address)
+    client = Socket(address)
     for step in case.steps():
-        if socket.has_ended:
+        if client.has_ended:
             break
         if isinstance(step, int):
-            socket.hear(step)
+            client.hear(step)
         elif chop:
             for start in range(0, len(step), chop):
-                socket.write(step[start : start + chop])
+                client.write(step[start : start + chop])
         else:
-            socket.write(step)
-    socket.hear(-1)
-    heard = socket.heard
+            client.write(step)
+    client.hear(-1)
+    heard = client.heard
     assert all(json.loads(one)["event"] == "error" for one in heard.messages)
     assert len(heard.messages) == len(case.messages)
     assert heard.pongs == case.pongs
     assert heard.codes == [case.code]
-    socket.socket.close()
+    client.socket.close()
 
 
 def test_compression_is_not_agreed_to(address: str) -> None:
-    socket = Socket(address, "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n")
-    assert "extensions" not in socket.head.lower()
-    socket.write(frame("text", b"?", rsv=4))
-    socket.hear(-1)
-    assert socket.heard.codes == [1002]
+    client = Socket(address, "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n")
+    assert "extensions" not in client.head.lower()
+    client.write(frame("text", b"?", rsv=4))
+    client.hear(-1)
+    assert client.heard.codes == [1002]
 
 
 def test_a_subprotocol_is_not_agreed_to(address: str) -> None:
@@ -123,8 +125,8 @@ def test_a_subprotocol_is_not_agreed_to(address: str) -> None:
 
 
 def test_a_wish_beside_a_close_frame_is_done(router: Program, front: Program, api: RouterClient) -> None:
-    socket = Socket(front.address)
-    socket.write(frame("text", b'{"ack":"1.1"}') + frame("close", b"\x03\xe8"))
-    socket.hear(-1)
-    assert socket.heard.codes == [1000]
+    client = Socket(front.address)
+    client.write(frame("text", b'{"ack":"1.1"}') + frame("close", b"\x03\xe8"))
+    client.hear(-1)
+    assert client.heard.codes == [1000]
     eventually(lambda: '"acked":1' in json.dumps(api.stats(), separators=(",", ":")))

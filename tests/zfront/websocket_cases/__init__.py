@@ -13,8 +13,8 @@ that echo, so `hear` says what such a server would: a pong for each ping, and ea
 or, in place of a frame,
     raw         bytes in hex
     heard       by now so much of `hear` was heard, or "close": the connection was refused
-`chop` says in pieces of how many bytes all that is written. `close` is the code of the close frame that comes, or
-"none" for one without; where it is missing the client closes with 1000, and that is what it hears.
+`chop` says in pieces of how many bytes all that is written. `close` is the code of the close frame that
+comes, or "none" for one without; where it is missing the client closes with 1000, and that is what it hears.
 """
 
 from __future__ import annotations
