@@ -64,7 +64,11 @@ class Window:
 
     def shows(self, selector: str, text: str) -> None:
         """Wait until it stands there."""
-        eventually(lambda: text in self.text(selector))
+        try:
+            eventually(lambda: text in self.text(selector))
+        except AssertionError:
+            assert text in self.text(selector), f"{selector} does not show it"
+            raise
 
     def complaints(self) -> list[str]:
         """What the console says since the last call."""

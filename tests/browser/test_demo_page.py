@@ -55,14 +55,14 @@ def test_what_was_missed_while_cut_is_shown_as_resumed(
     wait_for(api, "alice", 1)
     send(page, "alice", "first")
     page.shows("#messages", "first")
-    page.shows("#receipts", "delivered\nfirst\nto alice · handed to 1 connection")
+    page.shows("#receipts", "delivered first\nto alice · handed to 1 connection")
     page.find("#cut").click()
     page.shows("#state", "Cut.")
     wait_for(api, "alice", 0)
     send(page, "alice", "missed")
-    page.shows("#receipts", "kept\nmissed")
+    page.shows("#receipts", "kept missed")
     page.find("#cut").click()
-    page.shows("#messages", "resumed\nmissed")
+    page.shows("#messages", "resumed missed")
     assert page.text("#resumed") == "1"
     assert page.text("#messages").count("first") == 1
     wait_for(api, "alice", 1)
@@ -115,7 +115,7 @@ def test_who_is_watched_is_shown_to_come_and_to_go(page: Window, front: Program,
 
 def test_nobody_is_there(page: Window) -> None:
     send(page, "nobody", "Hello?")
-    page.shows("#receipts", "nobody\nHello?\nto nobody · nobody is connected as it")
+    page.shows("#receipts", "nobody Hello?\nto nobody · nobody is connected as it")
 
 
 def test_an_id_that_is_none_is_refused_in_words(page: Window) -> None:

@@ -49,14 +49,14 @@ function open() {
       count("received");
       if (wasMissed) count("resumed");
       const line = item(one.message, `for ${one.id} · ${time()} · ${one.offset}`);
-      if (wasMissed) line.prepend(badge("resumed", "good"));
+      if (wasMissed) line.prepend(badge("resumed", "good"), " ");
       add("messages", line);
     },
     gap: (reason, offset) => {
       at(offset);
       count("gaps");
       const line = item(`Some messages are gone: ${reason}`, `${time()} · ${offset}`);
-      line.prepend(badge("gap", "bad"));
+      line.prepend(badge("gap", "bad"), " ");
       add("messages", line);
     },
     presence: (one) => presence(one.id, one.connections),
@@ -205,7 +205,7 @@ function begin() {
     message.value = "";
     const [what, kind, why] = await send(said);
     const line = item(said.message, `to ${said.id} · ${why}`);
-    line.prepend(badge(what, kind));
+    line.prepend(badge(what, kind), " ");
     add("receipts", line);
   });
   message.addEventListener("keydown", (event) => {
