@@ -145,7 +145,7 @@ def test_all_can_be_done_by_keyboard(page: Window, api: RouterClient) -> None:
     page.shows("#note", "WebSocket")
     message = page.find("#send [name=message]")
     message.clear()
-    message.send_keys("two", Keys.SHIFT + Keys.ENTER, "lines", Keys.NULL, Keys.ENTER)
+    message.send_keys("two", Keys.SHIFT + Keys.ENTER + Keys.NULL, "lines", Keys.ENTER)
     page.shows("#receipts", "two\nlines")
 
 

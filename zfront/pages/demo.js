@@ -1,7 +1,7 @@
 import { connect } from "/pages/transports.js";
 
 const MOST = 200; // lines of a list
-const MISSED_MS = 700; // what was missed comes in one go, at once
+const MISSED_MS = [700, 150]; // what was missed comes at once, and in one go
 const NOTES = {
   sse: ["Server-Sent Events", "one answer that never ends. EventSource comes back by itself and says what it saw last."],
   ws: ["WebSocket", "both ways: a client can log in as further ids, and say how far it has come."],
@@ -38,14 +38,16 @@ function open() {
         isBack = false; // then there was nothing
         missedUntil = 0;
       } else if (isBack) {
-        missedUntil = performance.now() + MISSED_MS;
+        missedUntil = performance.now() + MISSED_MS[0];
         isBack = false;
       }
     },
     message: (one) => {
       isOn();
       at(one.offset);
-      const wasMissed = performance.now() < missedUntil;
+      const now = performance.now();
+      const wasMissed = now < missedUntil;
+      if (wasMissed) missedUntil = Math.min(missedUntil, now + MISSED_MS[1]);
       count("received");
       if (wasMissed) count("resumed");
       const line = item(one.message, `for ${one.id} · ${time()} · ${one.offset}`);
