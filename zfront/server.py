@@ -53,7 +53,7 @@ class Worker:
             audience.ids,
             audience.count,
             self._report,
-            self._room.deliver,
+            self._room.delivery.deliver,
             self._room.evict,
             self._room.resumption,
         )
