@@ -140,7 +140,8 @@ def test_a_frontend_that_does_not_start_is_said(tmp_path: Path) -> None:
     )
     done = run(tmp_path / "report", str(tmp_path / "wrong.toml"))
     assert done.returncode == 1
-    assert "No such option" in done.stdout
+    assert "stopped: zfront serve did not start" in done.stdout
+    assert "No such option '--colour'" in done.stderr
     assert "Traceback" not in done.stderr
 
 
