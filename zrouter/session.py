@@ -144,10 +144,7 @@ class Session:
         message = wire.decode_from_router(frame)
         self._heard = now
         if type(message) is wire.Deliver:
-            if message.seq > self._seq:
-                self.lost_messages += message.seq - self._seq
-                if self._resumption is not None:
-                    self._resumption.lost()
+            self._notice_losses(message.seq)
             self._seq = message.seq + len(message.messages)
             self._received_bytes += len(frame)
             if self.welcome and self._received_bytes - self._reported_bytes > self.welcome.window // 8:
@@ -275,12 +272,20 @@ class Session:
                     self._answer(request, handed)
             case wire.Done() | wire.Holders() | wire.Figures():
                 self._answer(message.request, message)
+            case wire.Pulse():
+                self._notice_losses(message.seq)
             case wire.Welcome():
                 self._welcomed(message, now)
             case wire.Error():
                 self._refused(message, now)
-            case _:
-                pass  # a Pulse: being heard is all it is for
+
+    def _notice_losses(self, seq: int) -> None:
+        """So many messages were addressed to us before what comes next."""
+        if seq > self._seq:
+            self.lost_messages += seq - self._seq
+            self._seq = seq
+            if self._resumption is not None:
+                self._resumption.lost()
 
     def _answer(self, request: int, answer: Answer) -> None:
         waiting = self._waiting.pop(request, None)
