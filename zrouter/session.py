@@ -243,10 +243,10 @@ class Session:
         """Nobody waits for this answer any more."""
         self._waiting.pop(request, None)
 
-    def send_unreceipted(self, pairs: list[Pair]) -> None:
+    def send_unreceipted(self, pairs: list[Pair], key: bytes = b"") -> None:
         """Send a batch without asking what became of it; a Goodbye confirms all of them."""
         self.unconfirmed += len(pairs)
-        self._out.append(encode(wire.Send(0, pairs)))
+        self._out.append(encode(wire.Send(0, pairs, key)))
 
     # ---- inside ---------------------------------------------------------------------------------------
 
