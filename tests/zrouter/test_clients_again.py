@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from tests.conftest import Program, eventually
 from tests.zrouter.conftest import Connect
 from zrouter import wire
+from zrouter.aio import AsyncRouterClient
 from zrouter.client import Gap, Received, RouterClient
 from zrouter.session import RefusedError, RouterUnavailableError
 from zrouter.wire import WireError
@@ -54,6 +56,30 @@ def test_a_send_whose_answer_a_broken_link_has_lost_is_tried_again_and_arrives_o
     assert client.send("a", "once", key="k") == 1
     assert client.send("a", "end") == 1
     assert [next(messages).message for _ in range(2)] == [b"once", b"end"]
+
+
+def test_a_send_is_tried_again_when_its_link_breaks_and_arrives_once(
+    router: Program, api: RouterClient
+) -> None:
+    """The first try reaches the router, its receipt does not come back."""
+    messages = api.login("a")
+
+    async def send() -> int:
+        async with AsyncRouterClient(router.address, retry=True) as client:
+            await client.stats()
+            router.tell(signal.SIGSTOP)
+            sending = asyncio.ensure_future(client.send("a", "once", key="k"))
+            await asyncio.sleep(0.2)  # until the kernel has it: nobody else could say so
+            client._unwatch()
+            client._core.dealer.reopen()
+            client._watch()
+            router.tell(signal.SIGCONT)
+            return await sending
+
+    assert asyncio.run(send()) == 1
+    assert api.send("a", "end") == 1
+    assert [next(messages).message for _ in range(2)] == [b"once", b"end"]
+    assert api.stats()["repeated"] == 1
 
 
 class CutError(RuntimeError):
