@@ -30,6 +30,8 @@ PURE = [
     "zrouter/inbox.py",
     "zrouter/watching.py",
     "zfront/audience.py",
+    "zfront/watchers.py",
+    "zfront/rows.py",
     "zfront/visit.py",
     "zfront/ticks.py",
     "zfront/transports/chunks.py",

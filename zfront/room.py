@@ -1,21 +1,22 @@
-"""The room: every parked client of this worker, and the hot path from the link to its descriptor.
+"""The room: every parked client of this worker, from the moment it comes in until it has left.
 
-Owns: what ties audience, lot and transport together: counters, ticks, delivery. Must not know: HTTP requests,
-ZeroMQ. The hot path is `deliver`.
+Owns: what ties audience, lot and transport together: who comes, waits, ticks, talks and goes. Must not know:
+HTTP requests, ZeroMQ. What a message does is in delivery.py.
 """
 
 from __future__ import annotations
 
 import time
-from array import array
 from collections.abc import Callable, Iterable
 from random import randint, uniform
 from typing import Final
 
 from zfront.audience import Audience
+from zfront.delivery import Delivery
 from zfront.held import HeldLot
 from zfront.lot import Lot
 from zfront.origins import Origins
+from zfront.rows import IDLE, WAITS, Rows
 from zfront.settings import FrontSettings
 from zfront.sockets import Sockets
 from zfront.ticks import Ticks
@@ -34,37 +35,37 @@ from zfront.transports import (
     ws,
 )
 from zfront.transports.chunks import with_headers
-from zfront.visit import MAX_IDS, BadVisitError, Visit
-from zfront.wishes import read_wish
+from zfront.visit import MAX_IDS, MAX_WATCHED, BadVisitError, Visit
+from zfront.watchers import Watchers
+from zfront.wishes import as_ids, read_wish
 from zrouter.resumption import Resumption
-from zrouter.wire import Delivery, Resumed
+from zrouter.wire import Resumed, State
 
 # What a client that is turned away is told to wait.
 RETRY_AFTER_S: Final = 5
-# Of one burst, for all connections: what is made before it is written.
-_WRITE_BYTES: Final = 1 << 20
-# A bit of a connection's kind: it waits to be told what it missed.
-WAITS: Final = 0x80
-# The kind of a connection between two polls.
-IDLE: Final = 0x40
 _IDLE_S: Final = 60
 # How often each connection is looked at, where nothing else says so.
 _SWEEP_S: Final = 25
 # What EventSource is to wait before it comes back: not all at once.
 _RETRY_MS: Final = (1000, 3000)
-MESSAGES: Final = {NDJSON: ndjson.message, SSE: sse.message, WS: ws.message, POLL: poll.message}
 
 
 class Room:
-    """See the module's docstring. `changed(id)` is told when the connections of an id are more or fewer."""
+    """See the module's docstring.
+
+    `changed(id)` is told when the connections of an id are more or fewer, `watch_changed(id)` when an id is
+    watched from now on, or not any more.
+    """
 
     def __init__(
         self,
         settings: FrontSettings,
         changed: Callable[[bytes], None],
+        watch_changed: Callable[[bytes], None],
         kind: type[Lot] | type[HeldLot] = Lot,
     ) -> None:
         self.audience = Audience()
+        self.watchers = Watchers(watch_changed)
         self.lot = kind(settings.outbox, self._left, self._said)
         self.resumption = Resumption(self._resumable, self.audience.ids_of, self._hold, self._resume)
         self.origins = Origins(settings.cors)
@@ -73,21 +74,20 @@ class Room:
             None  # given the next request of a poll's client
         )
         self.opened = 0  # connections parked since the start
-        self.delivered = 0  # messages written to connections
-        self.unheard = 0  # messages that came for an id that nobody is connected as any more
         self.resumed = 0  # messages written to clients that had missed them
         self.gaps = 0  # clients told that some of what they missed is gone
+        self.presence_told = 0  # times that a client was told of an id that it watches
         self.acked = 0  # times that a client said how far it has come
         self.turned_away = 0  # connections answered with 503
         self.closed: dict[str, int] = {}  # connections ended, by why
         self._changed = changed
         self._settings = settings
-        # By descriptor:
-        self._kinds = bytearray()  # of its transport, with WAITS while the resumption has it
-        self._numbers = array("Q")  # messages written so far, where the transport counts them
-        self._since = array("L")  # when it came, or a poll was asked or answered [s]
+        self._rows = Rows()
         self._ticks = Ticks()
         self._headers: dict[int, bytes] = {}  # for the answers of polls
+        self.delivery = Delivery(
+            self.audience, self._rows, self.lot, self.resumption, self._headers, self._answered
+        )
         self._sockets = Sockets()
 
     def is_full(self) -> bool:
@@ -97,10 +97,7 @@ class Room:
     def enter(self, descriptor: int, visit: Visit) -> None:
         """Write the head and park the descriptor; nothing but rows is kept."""
         self.opened += 1
-        while descriptor >= len(self._kinds):
-            self._kinds.extend(bytes(1024))
-            self._numbers.extend([0] * 1024)
-            self._since.extend([0] * 1024)
+        self._rows.reach(descriptor)
         self.lot.park(descriptor)
         self._admit(descriptor, visit)
 
@@ -111,18 +108,18 @@ class Room:
     def release(self, descriptor: int) -> bytes:
         """Give up a connection that is parked between two requests; returns what is still to be written."""
         assert isinstance(self.lot, Lot)
-        self._kinds[descriptor] = CHUNKED
+        self._rows.kinds[descriptor] = CHUNKED
         return self.lot.release(descriptor)
 
     def _admit(self, descriptor: int, visit: Visit) -> None:
-        kind = self._kinds[descriptor] = visit.kind
-        self._since[descriptor] = int(time.monotonic())
+        kind = self._rows.kinds[descriptor] = visit.kind
+        self._rows.since[descriptor] = int(time.monotonic())
         if visit.tick_s:
             self._ticks.add(descriptor, visit.tick_s, time.monotonic())
         for an_id in self.audience.add(descriptor, visit.ids):
             self._changed(an_id)
         if kind == CHUNKED:
-            self._numbers[descriptor] = 0
+            self._rows.numbers[descriptor] = 0
             welcome = chunked.welcome_chunk(visit.ids[0]) if visit.welcome else b""
             self.lot.write(descriptor, with_headers(chunked.HEAD, visit.headers) + welcome)
             return
@@ -137,62 +134,28 @@ class Room:
             self.lot.write(descriptor, with_headers(ndjson.HEAD, visit.headers))
         elif visit.headers:
             self._headers[descriptor] = visit.headers
+        self._watch(descriptor, visit.watched)
 
-    def deliver(self, messages: list[Delivery]) -> None:
-        """Write each message to every connection of its id; the benchmark is `tests.bench saturated`.
+    def tell(self, states: list[State]) -> None:
+        """Tell those who watch these ids on how many connections they are now."""
+        for (an_id, connections), watchers in self.watchers.told(states):
+            made: dict[int, bytes] = {}
+            writes: dict[int, bytes | bytearray] = {}
+            for watcher in watchers:
+                kind = self._rows.kinds[watcher] & ~WAITS
+                if kind not in made:
+                    made[kind] = STREAMS[kind].presence(an_id, connections)
+                writes[watcher] = made[kind]
+            self.presence_told += len(writes)
+            self.lot.write_all(writes)
 
-        Messages of one burst for the same connection go out in one write.
-        """
-        find, numbers, kinds = self.audience.by_id.get, self._numbers, self._kinds
-        escape, number_it = chunked.escape, chunked.message_chunk
-        writes: dict[int, bytes | bytearray] = {}
-        delivered = waiting = 0
-        for an_id, message, position in messages:
-            if waiting > _WRITE_BYTES:
-                self._write(writes, position - 1)
-                writes.clear()
-                waiting = 0
-            held = find(an_id)
-            if held is None:
-                self.unheard += 1
-                continue
-            escaped = None
-            made_by_kind: dict[int, bytes] = {}
-            made_number, made_numbered = 0, b""
-            for connection in (held,) if isinstance(held, int) else held:
-                kind = kinds[connection]
-                if kind == CHUNKED:
-                    number = numbers[connection] = numbers[connection] + 1
-                    if number != made_number:  # connections that have had as many messages share the bytes
-                        if escaped is None:
-                            escaped = escape(message)
-                        made_number, made_numbered = number, number_it(number, escaped)
-                    made = made_numbered
-                elif kind < WAITS:
-                    if kind not in made_by_kind:
-                        made_by_kind[kind] = MESSAGES[kind](an_id, message, self._offset(position))
-                    made = made_by_kind[kind]
-                else:
-                    continue
-                delivered += 1
-                waiting += len(made)
-                if connection in writes:
-                    _append(writes, connection, made)
-                else:
-                    writes[connection] = made
-        self.delivered += delivered
-        self.resumption.delivered(messages[-1][2])
-        self._write(writes, messages[-1][2])
-
-    def _write(self, writes: dict[int, bytes | bytearray], position: int) -> None:
-        """Write to each connection what is for it; a poll's is its answer: all up to that position."""
-        polls = [] if POLL not in self._kinds else [one for one in writes if self._kinds[one] == POLL]
-        for connection in polls:
-            answer = poll.answer(writes[connection], self._offset(position))
-            writes[connection] = with_headers(answer, self._headers.get(connection, b""))
-        self.lot.write_all(writes)
-        for connection in polls:
-            self._answered(connection)
+    def _watch(self, connection: int, ids: Iterable[bytes]) -> None:
+        """Tell it of these, now and from now on."""
+        known = self.watchers.watch(connection, ids)
+        if known:
+            stream = STREAMS[self._rows.kinds[connection] & ~WAITS]
+            self.presence_told += len(known)
+            self.lot.write(connection, b"".join(stream.presence(*state) for state in known))
 
     def is_ticking(self) -> bool:
         """Whether somebody waits for ticks."""
@@ -213,13 +176,13 @@ class Room:
     def sweep(self, second: int) -> None:
         """What is due now and then, once a second: keep connections alive, answer polls, end the old."""
         now = int(time.monotonic())
-        settings, kinds = self._settings, self._kinds
+        settings, kinds = self._settings, self._rows.kinds
         period_s = settings.alive or _SWEEP_S
         for connection in range(second % period_s, len(kinds), period_s):
             if connection not in self.lot:
                 continue
             # Those that came together do not have to go together.
-            if settings.max_age and now - self._since[connection] > settings.max_age * uniform(0.9, 1.1):
+            if settings.max_age and now - self._rows.since[connection] > settings.max_age * uniform(0.9, 1.1):
                 self._end(connection, "aged")
             elif settings.alive and (stream := STREAMS.get(kinds[connection])) is not None:
                 self.lot.write(connection, stream.ALIVE)
@@ -227,7 +190,7 @@ class Room:
             limit_s = _IDLE_S if kind == IDLE else settings.poll_timeout
             connection = kinds.find(kind)
             while connection >= 0:
-                if connection in self.lot and now - self._since[connection] >= limit_s:
+                if connection in self.lot and now - self._rows.since[connection] >= limit_s:
                     self._time_out(connection, kind)
                 connection = kinds.find(kind, connection + 1)
 
@@ -236,7 +199,7 @@ class Room:
             self.lot.close(connection, "idle")
             return
         # One that still waits is no further than it was; it asks again with what it has.
-        offset = b"" if kind != POLL else self._offset(self.resumption.here.position)
+        offset = b"" if kind != POLL else self.delivery.offset(self.resumption.here.position)
         self.lot.write(connection, with_headers(poll.nothing(offset), self._headers.get(connection, b"")))
         self._answered(connection)
 
@@ -251,59 +214,58 @@ class Room:
         """Figures for `zrouter stats`."""
         return {
             "opened": self.opened,
-            "delivered": self.delivered,
-            "unheard": self.unheard,
+            "delivered": self.delivery.delivered,
+            "unheard": self.delivery.unheard,
             "resumed": self.resumed,
             "gaps": self.gaps,
             "acked": self.acked,
+            "watched": len(self.watchers.ids()),
+            "presence_told": self.presence_told,
             "waiting": len(self.resumption),
             "turned_away": self.turned_away,
             **{f"closed_{why}": count for why, count in self.closed.items()},
         }
 
-    def _offset(self, position: int) -> bytes:
-        """Where a client is that has had the message at that position."""
-        return b"%x.%x" % (self.resumption.here.epoch, position)
-
     def _resumable(self) -> list[int]:
         """The connections that want to know what they missed."""
-        kinds = self._kinds
+        kinds = self._rows.kinds
         return [one for one in self.lot.parked() if kinds[one] not in (CHUNKED, IDLE)]
 
     def _hold(self, connection: int) -> None:
         """Give it no messages until it has been told what it missed."""
-        self._kinds[connection] |= WAITS
+        self._rows.kinds[connection] |= WAITS
 
     def _resume(self, connection: int, missed: Resumed) -> None:
         """Tell it what it missed, and from now on what comes."""
-        kind = self._kinds[connection] = self._kinds[connection] & ~WAITS
+        kind = self._rows.kinds[connection] = self._rows.kinds[connection] & ~WAITS
         transport = poll if kind == POLL else STREAMS[kind]
+        offset = self.delivery.offset
         parts: list[bytes] = []
         if missed.gap:
             self.gaps += 1
             before = missed.messages[0][2] - 1 if missed.messages else missed.position
-            parts.append(transport.gap(missed.gap, self._offset(before)))
+            parts.append(transport.gap(missed.gap, offset(before)))
         for an_id, message, position in missed.messages:
-            parts.append(transport.message(an_id, message, self._offset(position)))
+            parts.append(transport.message(an_id, message, offset(position)))
         self.resumed += len(missed.messages)
         if kind != POLL:
-            self.lot.write(connection, b"".join(parts) or STREAMS[kind].opened(self._offset(missed.position)))
+            self.lot.write(connection, b"".join(parts) or STREAMS[kind].opened(offset(missed.position)))
         elif parts:
-            self._write({connection: b"".join(parts)}, missed.position)
+            self.delivery.write({connection: b"".join(parts)}, missed.position)
 
     def _answered(self, connection: int) -> None:
         """A poll has had its answer: the connection is nobody's until it asks again."""
         self._headers.pop(connection, None)
         if connection in self.lot:
             self.resumption.end(connection)
-            self._kinds[connection] = IDLE
-            self._since[connection] = int(time.monotonic())
+            self._rows.kinds[connection] = IDLE
+            self._rows.since[connection] = int(time.monotonic())
             for an_id in self.audience.remove(connection):
                 self._changed(an_id)
 
     def _said(self, connection: int, data: bytes) -> bool:
         """A client said something; whether it may."""
-        kind = self._kinds[connection] & ~WAITS
+        kind = self._rows.kinds[connection] & ~WAITS
         if kind == IDLE and self.on_request is not None:
             self.on_request(connection, data)
         elif kind == WS:
@@ -326,23 +288,27 @@ class Room:
             wish = read_wish(message)
             if len(self.audience.ids_of(connection)) + len(wish.login) > MAX_IDS:
                 raise BadVisitError(f"more than {MAX_IDS} ids")
+            if len(self.watchers.of(connection)) + len(wish.watch) > MAX_WATCHED:
+                raise BadVisitError(f"more than {MAX_WATCHED} ids to watch")
         except BadVisitError as error:
             self.lot.write(connection, ws.text(objects.error(str(error))))
             return
         self.acked += wish.ack != ""
-        for an_id in self.audience.part(connection, wish.logouts()):
+        for an_id in self.audience.part(connection, as_ids(wish.logout)):
             self._changed(an_id)
-        new = self.audience.join(connection, wish.logins())
+        new = self.audience.join(connection, as_ids(wish.login))
         for an_id in new:
             self._changed(an_id)
-        if new and not self._kinds[connection] & WAITS:
+        self.watchers.unwatch(connection, as_ids(wish.unwatch))
+        self._watch(connection, as_ids(wish.watch))
+        if new and not self._rows.kinds[connection] & WAITS:
             # Nothing that is sent from now on may be missed: as if it came back from where it is.
             self._hold(connection)
             self.resumption.begin(connection, self.resumption.here)
 
     def _end(self, connection: int, why: str) -> None:
         """End the answer as its transport wants it, then the connection."""
-        kind = self._kinds[connection] & ~WAITS
+        kind = self._rows.kinds[connection] & ~WAITS
         if kind == CHUNKED:
             self.lot.write(connection, chunked.LAST)
         elif kind == POLL:
@@ -356,16 +322,8 @@ class Room:
         self.resumption.end(descriptor)
         self._sockets.left(descriptor)
         self._ticks.remove(descriptor)
+        self.watchers.remove(descriptor)
         self._headers.pop(descriptor, None)
-        self._kinds[descriptor] = CHUNKED  # as those that never were
+        self._rows.kinds[descriptor] = CHUNKED  # as those that never were
         for an_id in self.audience.remove(descriptor):
             self._changed(an_id)
-
-
-def _append(writes: dict[int, bytes | bytearray], connection: int, more: bytes) -> None:
-    """Add to what a connection gets, in time that grows with `more` only."""
-    earlier = writes[connection]
-    if type(earlier) is bytearray:
-        earlier += more
-    else:
-        writes[connection] = bytearray(earlier + more)

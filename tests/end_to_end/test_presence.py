@@ -1,58 +1,116 @@
-"""A program that watches and does not read: it grows nobody, and learns how it is when it reads again."""
+"""Clients that watch an id are told when it comes and goes, on whichever frontend it is."""
 
 from __future__ import annotations
 
-import signal
-import subprocess
-import sys
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable
 
-from tests.conftest import Program, eventually
-from zrouter.client import Presence, RouterClient
+import pytest
 
-IDS = [f"{number:0>240}" for number in range(2000)]
+from tests.conftest import Client, Program, eventually, wait_for
+from tests.end_to_end.subscribing import SUBSCRIBERS, Poll, Socket, Stream, Subscriber
+from zrouter.client import RouterClient
+
+every_transport = pytest.mark.parametrize(
+    "kind", [kind for kind in SUBSCRIBERS if kind is not Poll], ids=lambda kind: kind.path
+)
+LINGER_S = 0.5
 
 
-def test_a_stopped_watcher_is_told_no_more_than_the_window_and_the_last_states_once_it_goes_on(
-    router: Program, api: RouterClient, tmp_path: Path
+@pytest.fixture
+def router(start: Callable[..., Program]) -> Program:
+    return start("zrouter", "serve", "--bind", "tcp://127.0.0.1:0", "--presence-linger", str(LINGER_S))
+
+
+@pytest.fixture
+def other(start: Callable[..., Program], router: Program) -> Program:
+    """A second frontend of the same router."""
+    return start("zfront", "serve", "--listen", "127.0.0.1:0", "--router", router.address)
+
+
+def states(watcher: Subscriber, count: int) -> list[tuple[str, int]]:
+    """The next so many events, which must be presence."""
+    events = [watcher.next() for _ in range(count)]
+    assert [one["event"] for one in events] == ["presence"] * count
+    return [(one["id"], one["connections"]) for one in events]
+
+
+@every_transport
+def test_a_watcher_is_told_who_comes_and_who_goes(
+    kind: type[Subscriber], front: Program, other: Program, api: RouterClient
 ) -> None:
-    said = tmp_path / "said"
-    one, two = RouterClient(router.address), RouterClient(router.address)
-    one.login(*IDS)
-    code = "from zrouter.cli import main; main()"
-    with said.open("wb") as file:
-        watcher = subprocess.Popen(
-            [sys.executable, "-c", code, "watch", *IDS, "--router", router.address], stdout=file
-        )
-    try:
-        eventually(lambda: said.read_text().count("is online, 1 connection\n") == len(IDS))
-        watcher.send_signal(signal.SIGSTOP)
-        presence = api.watch(IDS[0])  # by one who reads
-        assert next(presence).connections == 1
-        told = [_told_by_a_change(api, two, presence) for _ in range(12)]
-        assert told[0] > len(IDS)
-        assert told[-4:] == [2] * 4  # whoever reads, and nobody else
-        two.login(*IDS)
-        watcher.send_signal(signal.SIGCONT)
-        eventually(lambda: _last_states(said) == dict.fromkeys(IDS, "is online, 2 connections"))
-    finally:
-        watcher.send_signal(signal.SIGCONT)
-        watcher.terminate()
-        watcher.wait(10)
-        one.close()
-        two.close()
+    watcher = kind(front, "me", watch=("b", "c"))
+    assert sorted(states(watcher, 2)) == [("b", 0), ("c", 0)]
+    client = Client(other.address, "/test/b")
+    assert states(watcher, 1) == [("b", 1)]
+    second = Client(front.address, "/test/b")
+    assert states(watcher, 1) == [("b", 2)]
+    client.socket.close()
+    assert states(watcher, 1) == [("b", 1)]
+    second.socket.close()
+    assert states(watcher, 1) == [("b", 0)]
+    watcher.close()
 
 
-def _told_by_a_change(api: RouterClient, two: RouterClient, presence: Iterator[Presence]) -> int:
-    """All ids are on two connections, and on one again; how many states are told of that."""
-    before = api.stats()["presence_out"]
-    for change, connections in ((two.login, 2), (two.logout, 1)):
-        change(*IDS)
-        two.stats()
-        assert next(presence).connections == connections
-    return int(api.stats()["presence_out"] - before)
+def test_who_comes_back_in_time_was_never_away(front: Program, api: RouterClient) -> None:
+    watcher = Stream(front, "me", watch=("b",))
+    client = Client(front.address, "/test/b")
+    assert states(watcher, 1)[-1][0] == "b"
+    wait_for(api, "b", 1)
+    client.socket.close()
+    wait_for(api, "b", 0)
+    client = Client(front.address, "/test/b")
+    wait_for(api, "b", 1)
+    second = Client(front.address, "/test/b")
+    while (state := states(watcher, 1)[0][1]) < 2:
+        assert state == 1  # never 0 from when it was there
+    second.socket.close()
+    client.socket.close()
+    watcher.close()
 
 
-def _last_states(said: Path) -> dict[str, str]:
-    return dict(line.split(" ", 1) for line in said.read_text().splitlines() if line.count(" ") >= 2)
+def test_another_watcher_of_the_same_id_is_told_at_once_what_is_known(front: Program) -> None:
+    first = Stream(front, "me", watch=("b",))
+    assert states(first, 1) == [("b", 0)]
+    second = Stream(front, "you", watch=("b",))
+    assert states(second, 1) == [("b", 0)]
+    first.close()
+    second.close()
+
+
+def test_a_websocket_begins_and_ends_to_watch(front: Program, api: RouterClient) -> None:
+    watcher = Socket(front, "me")
+    watcher.say(watch=["b"])
+    assert states(watcher, 1) == [("b", 0)]
+    watcher.say(unwatch=["b"])
+    eventually(lambda: api.stats()["watches"] == 0)
+    watcher.say(watch=["b", "c"])
+    assert sorted(states(watcher, 2)) == [("b", 0), ("c", 0)]
+    watcher.close()
+
+
+def test_the_router_forgets_what_nobody_watches_any_more(front: Program, api: RouterClient) -> None:
+    watcher = Stream(front, "me", watch=("b", "c"))
+    states(watcher, 2)
+    assert api.stats()["watches"] == 2
+    watcher.close()
+    eventually(lambda: api.stats()["watches"] == 0)
+
+
+def test_a_router_that_is_started_again_makes_nobody_go_and_come(
+    start: Callable[..., Program], router: Program, front: Program, other: Program, api: RouterClient
+) -> None:
+    watcher = Stream(front, "me", watch=("b",))
+    client = Client(other.address, "/test/b")
+    while states(watcher, 1) != [("b", 1)]:
+        pass
+    router.tell(9)
+    router.process.wait()
+    start("zrouter", "serve", "--bind", router.address, "--presence-linger", "5")
+    assert watcher.next()["event"] == "gap"
+    with RouterClient(router.address) as again:
+        wait_for(again, "b", 1)
+    second = Client(other.address, "/test/b")
+    assert states(watcher, 1) == [("b", 2)]
+    second.socket.close()
+    client.socket.close()
+    watcher.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from zfront.transports import chunked, ndjson, poll, sse, ws
@@ -30,3 +31,10 @@ TYPES: Final[dict[int, str]] = {
     POLL: poll.TYPE,
 }
 HEADS: Final[dict[int, bytes]] = {CHUNKED: chunked.HEAD, NDJSON: ndjson.HEAD, SSE: sse.HEAD}
+# What makes a message of its id, its bytes and the client's offset.
+MESSAGES: Final[dict[int, Callable[[bytes, bytes, bytes], bytes]]] = {
+    NDJSON: ndjson.message,
+    SSE: sse.message,
+    WS: ws.message,
+    POLL: poll.message,
+}
