@@ -155,7 +155,8 @@ class Session:
             return message
         if type(message) is wire.Presence:
             self._presence_bytes += len(frame)
-            if self._presence_bytes - self._reported_presence_bytes > wire.PRESENCE_WINDOW // 8:
+            unreported = self._presence_bytes - self._reported_presence_bytes
+            if self.welcome and unreported > wire.PRESENCE_WINDOW // 8:
                 self._heartbeat(now)
             return message
         if type(message) is wire.Evict or type(message) is wire.Resumed:
@@ -319,8 +320,7 @@ class Session:
             self.renew(now)
 
     def _heartbeat(self, now: float) -> None:
-        if self.welcome is None:
-            return
+        assert self.welcome is not None
         self._next_heartbeat = now + self.welcome.heartbeat_ms / 1000
         self._reported_bytes = self._received_bytes
         self._reported_presence_bytes = self._presence_bytes
