@@ -152,7 +152,8 @@ class Session:
             return message
         if type(message) is wire.Presence:
             self._presence_bytes += len(frame)
-            if self._presence_bytes - self._reported_presence_bytes > wire.PRESENCE_WINDOW // 8:
+            unreported = self._presence_bytes - self._reported_presence_bytes
+            if self.welcome and unreported > wire.PRESENCE_WINDOW // 8:
                 self._heartbeat(now)
             return message
         if type(message) is wire.Evict or type(message) is wire.Resumed:
@@ -240,10 +241,10 @@ class Session:
         """Nobody waits for this answer any more."""
         self._waiting.pop(request, None)
 
-    def send_unreceipted(self, pairs: list[Pair]) -> None:
+    def send_unreceipted(self, pairs: list[Pair], key: bytes = b"") -> None:
         """Send a batch without asking what became of it; a Goodbye confirms all of them."""
         self.unconfirmed += len(pairs)
-        self._out.append(encode(wire.Send(0, pairs)))
+        self._out.append(encode(wire.Send(0, pairs, key)))
 
     # ---- inside ---------------------------------------------------------------------------------------
 
@@ -324,8 +325,7 @@ class Session:
             self.renew(now)
 
     def _heartbeat(self, now: float) -> None:
-        if self.welcome is None:
-            return
+        assert self.welcome is not None
         self._next_heartbeat = now + self.welcome.heartbeat_ms / 1000
         self._reported_bytes = self._received_bytes
         self._reported_presence_bytes = self._presence_bytes
