@@ -53,13 +53,11 @@ def keeping(start: Callable[..., Program]) -> Program:
     return start("zrouter", "serve", "--bind", "tcp://127.0.0.1:0", *more)
 
 
-def serving(front: Program, port: int) -> psutil.Process:
-    """The worker that has the EventSource's connection."""
-    for worker in psutil.Process(front.process.pid).children():
-        for one in worker.net_connections("tcp"):
-            if one.status == "ESTABLISHED" and one.laddr.port == port:
-                return worker
-    raise AssertionError("nobody has it")
+def worker_of(front: Program, api: RouterClient, an_id: str) -> int:
+    """The pid of the worker that has that id's connection."""
+    [(name, _)] = api.who(an_id)[an_id]
+    workers = sorted(psutil.Process(front.process.pid).children(), key=lambda one: one.create_time())
+    return workers[int(name.rpartition("/")[2])].pid
 
 
 @pytest.mark.parametrize("killed", ["frontend", "worker"])
@@ -74,10 +72,11 @@ def test_eventsource_misses_nothing_when_a_frontend_is_killed_while_messages_flo
         window.open(f"{front.address}/")
         window.run(LISTEN, "/sse/me")
         wait_for(api, "me", 1)
+        worker = worker_of(front, api, "me") if killed == "worker" else 0
         sender = Sender(api, "me")
         eventually(lambda: window.run("return seen.length") > 50)
-        if killed == "worker":
-            os.kill(serving(front, int(address.rpartition(":")[2])).pid, signal.SIGKILL)
+        if worker:
+            os.kill(worker, signal.SIGKILL)
         else:
             front.stop(signal.SIGKILL)
             start("zfront", "serve", "--listen", address, *router)
