@@ -121,7 +121,8 @@ class Site(NamedTuple):
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """They have no id in common that a test uses twice: see `name`."""
     folder = tmp_path_factory.mktemp("site")
-    router = Program(folder / "router.log", "zrouter", "serve", "--bind", "tcp://127.0.0.1:0")
+    quick = ("--presence-linger", "0.3")
+    router = Program(folder / "router.log", "zrouter", "serve", "--bind", "tcp://127.0.0.1:0", *quick)
     listen = ("--listen", "127.0.0.1:0", "--router", router.address)
     front = Program(folder / "front.log", "zfront", "serve", *listen)
     with RouterClient(router.address) as api:

@@ -26,7 +26,7 @@ SHOTS = os.environ.get("ZCOMET_SHOTS", "")  # a folder: pictures of the pages ar
 
 @pytest.fixture
 def page(window: Window, site: Site) -> Iterator[Window]:
-    """The demo page; at the end the console has nothing to say, the Content Security Policy's offences included."""
+    """The demo page; at the end the console has said nothing, of its Content Security Policy neither."""
     window.open(f"{site.front.address}/demo")
     yield window
     assert window.complaints() == []

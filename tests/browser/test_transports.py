@@ -57,7 +57,7 @@ def worker_of(front: Program, api: RouterClient, an_id: str) -> int:
     """The pid of the worker that has that id's connection."""
     [(name, _)] = api.who(an_id)[an_id]
     workers = sorted(psutil.Process(front.process.pid).children(), key=lambda one: one.create_time())
-    return workers[int(name.rpartition("/")[2])].pid
+    return int(workers[int(name.rpartition("/")[2])].pid)
 
 
 @pytest.mark.parametrize("killed", ["frontend", "worker"])
