@@ -6,7 +6,10 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import psutil
 import pytest
@@ -15,6 +18,7 @@ from tests.browser.conftest import Window
 from tests.conftest import Program, eventually, wait_for
 from zrouter.client import RouterClient
 
+EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 LISTEN = """
     window.seen = []; window.gaps = []; window.opened = 0;
     window.source = new EventSource(arguments[0]);
@@ -128,3 +132,31 @@ def test_a_websocket_logs_in_as_more_ids_and_is_told_why_it_ends(
     eventually(lambda: "error" in window.run("return seen.map((one) => one.event)"))
     api.kick("me")
     assert eventually(lambda: window.run("return code")) == 1000
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[str]:
+    """The origin of another site, which has docs/examples."""
+    handler = partial(SimpleHTTPRequestHandler, directory=str(EXAMPLES))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def test_a_page_of_another_site_receives_if_the_frontend_knows_it(
+    window: Window, start: Callable[..., Program], router: Program, api: RouterClient, elsewhere: str
+) -> None:
+    serve = ("zfront", "serve", "--listen", "127.0.0.1:0", "--router", router.address)
+    front = start(*serve, "--cors", elsewhere)
+    window.open(f"{elsewhere}/page.html?zfront={front.address}&id=alice")
+    window.shows("#state", "connected")
+    wait_for(api, "alice", 1)
+    api.send("alice", "hello")
+    window.shows("#messages", "hello")
+    other = start(*serve)
+    window.open(f"{elsewhere}/page.html?zfront={other.address}&id=alice")
+    window.shows("#state", "lost")
+    assert any("CORS" in one for one in window.complaints())
