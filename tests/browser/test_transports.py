@@ -134,6 +134,46 @@ def test_a_websocket_logs_in_as_more_ids_and_is_told_why_it_ends(
     assert eventually(lambda: window.run("return code")) == 1000
 
 
+def test_our_own_client_comes_back_by_itself_by_each_other_transport(
+    window: Window, start: Callable[..., Program], router: Program, api: RouterClient
+) -> None:
+    """What zfront/pages/transports.js does where browsers do nothing."""
+    serve = ("zfront", "serve", "--router", router.address, "--listen")
+    front = start(*serve, "127.0.0.1:0")
+    window.open(f"{front.address}/")
+    window.focus().execute_async_script(
+        """
+        const done = arguments[arguments.length - 1];
+        window.seen = {}; window.lost = {};
+        import("/pages/transports.js").then(({ connect }) => {
+          for (const by of ["ws", "stream", "poll"]) {
+            seen[by] = []; lost[by] = 0;
+            connect(by, { id: `${by} 1/2?` }, {
+              open: () => {}, presence: () => {}, gap: (why) => seen[by].push(why),
+              message: (one) => seen[by].push(one.message), lost: () => lost[by]++,
+            });
+          }
+          done();
+        });
+        """
+    )
+    ids = {by: f"{by} 1/2?" for by in ("ws", "stream", "poll")}
+    for by, an_id in ids.items():
+        wait_for(api, an_id, 1)
+        api.send(an_id, "seen")
+        eventually(lambda by=by: window.run("return seen[arguments[0]]", by) == ["seen"])
+        wait_for(api, an_id, 1)
+    front.stop(signal.SIGKILL)
+    eventually(lambda: min(window.run("return lost").values()) > 0)
+    for an_id in ids.values():
+        api.send(an_id, "missed")
+        api.send(an_id, b"\xff\x00")
+    start(*serve, front.address.removeprefix("http://"))
+    for by in ids:
+        eventually(lambda by=by: window.run("return seen[arguments[0]].length", by) == 3)
+        assert window.run("return seen[arguments[0]]", by) == ["seen", "missed", "\ufffd\x00"]
+
+
 @pytest.fixture
 def elsewhere() -> Iterator[str]:
     """The origin of another site, which has docs/examples."""
