@@ -1,7 +1,7 @@
 import { connect } from "/pages/transports.js";
 
 const MOST = 200; // lines of a list
-const MISSED_MS = [700, 150]; // what was missed comes at once, and in one go
+const MISSED_MS = [1500, 50]; // what was missed comes at once, and in one go
 const NOTES = {
   sse: ["Server-Sent Events", "one answer that never ends. EventSource comes back by itself and says what it saw last."],
   ws: ["WebSocket", "both ways: a client can log in as further ids, and say how far it has come."],
