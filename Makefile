@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # Tests wait for programs most of their time: more of them at once than there are cores.
 JOBS ?= 4
-FOR_TESTS := curl=curl ip=iproute2 systemd-analyze=systemd nginx=nginx-light
+FOR_TESTS := curl=curl ip=iproute2 systemd-analyze=systemd nginx=nginx-light chromium=chromium chromedriver=chromium-driver
 FOR_BENCH := cc=gcc redis-server=redis-server
 
 help: ## this list

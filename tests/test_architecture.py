@@ -43,6 +43,7 @@ PURE = [
     "zfront/transports/ws.py",
     "zfront/sockets.py",
     "zfront/origins.py",
+    "zfront/forwarded.py",
     "zfront/wishes.py",
     "zflood/swarm/tally.py",
     "zflood/swarm/roster.py",
