@@ -8,7 +8,7 @@ from typing import Final
 from zfront.handlers.fallback import FallbackHandler
 
 _FOLDER: Final = Path(__file__).parents[1] / "pages"
-_TYPES: Final = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
+_TYPES: Final = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 # Nothing from elsewhere, nothing inline, in nobody's frame (Content Security Policy, level 3).
 _POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
