@@ -92,8 +92,11 @@ class Client:
         return self.seen
 
 
-def eventually(look: Callable[[], Any], within_s: float = 10.0) -> Any:
-    """The first true value of `look()`; fails if there is none in that time."""
+def eventually(look: Callable[[], Any], within_s: float = 30.0) -> Any:
+    """The first true value of `look()`; fails if there is none in that time.
+
+    Where the time is the point a test gives it; elsewhere it is long, for others may use the machine, too.
+    """
     deadline = time.monotonic() + within_s
     while not (found := look()):
         assert time.monotonic() < deadline, f"not within {within_s} s"
