@@ -36,7 +36,11 @@ class Program:
                 [sys.executable, "-c", f"from {command[0]}.cli import main; main()", *command[1:]],
                 stderr=file,
             )
-        self.address = self._wait_for_address()
+        try:
+            self.address = self._wait_for_address()
+        except BaseException:
+            self.stop()
+            raise
 
     def _wait_for_address(self) -> str:
         def said() -> str | None:
