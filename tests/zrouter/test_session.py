@@ -75,7 +75,7 @@ class Link:
         for address, frame in self.router.replies():
             said = True
             if address not in by_address:
-                self.router.unanswered(address, gone=True)
+                self.router.unanswered(address, frame, gone=True)
             else:
                 self._arrives(by_address[address], frame)
         return said
