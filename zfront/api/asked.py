@@ -10,10 +10,9 @@ from typing import Final
 from urllib.parse import parse_qsl, unquote_to_bytes
 
 from zfront.api.problem import Problem, ProblemError
-from zrouter.wire import WireError, check_ids
+from zrouter.wire import MAX_KEY_BYTES, WireError, check_ids
 
-MAX_KEY_CHARS: Final = 255
-MAX_WHO_IDS: Final = 1000
+MAX_WHO_IDS: Final = 500
 # draft-ietf-httpapi-idempotency-key-header: a string of RFC 8941, section 3.3.3; or a bare token.
 _STRING: Final = re.compile(r'"((?:[ !#-\[\]-~]|\\["\\])*)"').fullmatch
 _TOKEN: Final = re.compile(r"[!#$%&'*+./:=^_`|~0-9A-Za-z-]+").fullmatch
@@ -82,6 +81,6 @@ def read_key(header: str) -> bytes:
         key = header
     else:
         raise ProblemError(Problem(400, 'Idempotency-Key is a string in quotes, such as "8e03978e"'))
-    if not 1 <= len(key) <= MAX_KEY_CHARS:
-        raise ProblemError(Problem(400, f"an Idempotency-Key has 1 to {MAX_KEY_CHARS} characters"))
+    if not 1 <= len(key) <= MAX_KEY_BYTES:
+        raise ProblemError(Problem(400, f"an Idempotency-Key has 1 to {MAX_KEY_BYTES} characters"))
     return key.encode()

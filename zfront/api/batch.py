@@ -20,7 +20,6 @@ from zrouter.session import SEND_MESSAGES
 from zrouter.wire import Pair
 
 MAX_MESSAGES: Final = 10_000
-_KEY_BYTES: Final = 64  # of a frame, with what they cost on the wire
 ARRAY_TYPE: Final = "application/json"
 LINE_TYPES: Final = ("application/x-ndjson", "application/jsonl")
 
@@ -142,10 +141,13 @@ class Lines:
 
 
 class Cutter:
-    """Cuts pairs, however they come, into frames; the same pairs always in the same way."""
+    """Cuts pairs, however they come, into frames; the same pairs always in the same way.
+
+    The first frame has the key of the batch, the others have keys made from it.
+    """
 
     def __init__(self, max_frame: int, key: bytes) -> None:
-        self._max_bytes = max_frame - wire.SEND_BYTES - _KEY_BYTES
+        self._max_bytes = max_frame - wire.SEND_BYTES - wire.MAX_KEY_BYTES
         self._key = key
         self._frames = 0
         self._pairs: list[Pair] = []
@@ -167,8 +169,8 @@ class Cutter:
 
     def _frame(self) -> tuple[list[Pair], bytes]:
         pairs, self._pairs, self._bytes = self._pairs, [], 0
-        key = b""
-        if self._key:
-            key = hashlib.sha256(b"batch %d " % self._frames + self._key).digest()
+        key = self._key
+        if key and self._frames:
+            key = hashlib.sha256(b"%d " % self._frames + key).digest()
         self._frames += 1
         return pairs, key

@@ -14,7 +14,6 @@ from zrouter import wire
 from zrouter.session import LinkLostError, RefusedError, RouterUnavailableError
 
 CONTENT_TYPE: Final = "application/problem+json"
-_KEY_REUSED: Final = "key-reused"
 RETRY_AFTER_S: Final = 1  # about as long as a router takes to start again
 _encode: Final = msgspec.json.Encoder().encode
 # Titles of RFC 9110, which older versions of http.HTTPStatus do not have.
@@ -63,7 +62,7 @@ def busy(detail: str) -> Problem:
 def of_router(error: Exception) -> Problem:
     """What a failure on the way to the router means for whoever asked."""
     if isinstance(error, RefusedError):
-        if error.code == _KEY_REUSED:
+        if error.code == wire.KEY_REUSED:
             return Problem(422, "this Idempotency-Key came with another request a short while ago")
         if error.code == wire.TOO_LARGE:
             return Problem(413, str(error))
