@@ -263,7 +263,7 @@ def test_another_message_or_id_with_the_same_key_is_422(front: Program, is_long:
     )
 
 
-@pytest.mark.parametrize("key", ['"', '""', '"a" "b"', "a b", "x" * 256, '"\\a"', "(a)"])
+@pytest.mark.parametrize("key", ["", '"', '""', '"a" "b"', "a b", "x" * 256, '"\\a"', "(a)"])
 def test_a_key_that_is_none_is_400(front: Program, is_long: bool, key: str) -> None:
     backend = Backend(front, is_long)
     assert_problem(backend.ask("POST", "/api/send/a", b"x", {"Idempotency-Key": key}), 400)

@@ -42,15 +42,13 @@ def read_ids(query: str) -> list[bytes]:
         )
     except ValueError:
         raise ProblemError(Problem(400, f"more than {MAX_WHO_IDS} ids")) from None
-    ids = list(
-        dict.fromkeys(value.encode(errors="surrogateescape") for name, value in fields if name == "id")
-    )
-    if not ids:
+    values = [value.encode(errors="surrogateescape") for name, value in fields if name == "id"]
+    if not values:
         raise ProblemError(Problem(400, "which ids? ?id=A&id=B"))
-    if len(ids) > MAX_WHO_IDS:
+    if len(values) > MAX_WHO_IDS:
         raise ProblemError(Problem(400, f"more than {MAX_WHO_IDS} ids"))
-    check(ids)
-    return ids
+    check(values)
+    return list(dict.fromkeys(values))
 
 
 def check(ids: list[bytes]) -> None:
@@ -65,13 +63,13 @@ def check(ids: list[bytes]) -> None:
         raise ProblemError(Problem(400, str(error))) from None
 
 
-def read_key(header: str) -> bytes:
-    """The key of an Idempotency-Key header; empty if there is no such header.
+def read_key(header: str | None) -> bytes:
+    """The key of an Idempotency-Key header; empty if there is no such header (None).
 
     Raises:
         ProblemError: it is not one.
     """
-    if not header:
+    if header is None:
         return b""
     header = header.strip()
     string = _STRING(header)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from tornado.web import RequestHandler
+from tornado.web import HTTPError, RequestHandler
 
 from zfront.api import answers, asked, document
 from zfront.api.gate import FORWARDED, Credentials
@@ -96,6 +96,8 @@ class ApiHandler(RequestHandler):
             self.refuse(error.problem)
         elif isinstance(error, RouterError):
             self.refuse(of_router(error))
+        elif isinstance(error, HTTPError) and status_code < 500:
+            self.refuse(Problem(status_code, error.log_message or "it is not a request"))
         else:
             self.refuse(Problem(status_code, "the log of the frontend says more"))
 

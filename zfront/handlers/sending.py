@@ -91,7 +91,7 @@ class _BodyHandler(ApiHandler):
 
     async def data_received(self, chunk: bytes) -> None:
         """Tornado's: it reads no more until this returns."""
-        if self._failed is not None:
+        if self._failed is not None or self.request.method != "POST":
             return
         self._size += len(chunk)
         self._is_reading = True
@@ -165,7 +165,7 @@ class SendHandler(_BodyHandler):
     def begin(self) -> None:
         """The id and the key are in the head."""
         self._id = asked.read_id(self.rest_of("/api/send/"))
-        self._key = asked.read_key(self.request.headers.get("Idempotency-Key", ""))
+        self._key = asked.read_key(self.request.headers.get("Idempotency-Key"))
         self._pieces: list[bytes] = []
 
     def limit(self) -> int:
@@ -203,7 +203,7 @@ class BatchHandler(_BodyHandler):
             accepted = ", ".join((ARRAY_TYPE, *LINE_TYPES))
             detail = f"Content-Type is one of {accepted}"
             raise ProblemError(Problem(415, detail, headers=(("Accept-Post", accepted),)))
-        key = asked.read_key(self.request.headers.get("Idempotency-Key", ""))
+        key = asked.read_key(self.request.headers.get("Idempotency-Key"))
         errands = self.office.errands
         self._lines = None if kind == ARRAY_TYPE else Lines(errands.max_message())
         self._cutter = Cutter(errands.max_frame(), key)
