@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import pytest
 
 from tests.conftest import Program
 from tests.end_to_end.posting import Backend
-from tests.end_to_end.test_api_ask import PATHS
+from tests.end_to_end.test_api_ask import KEY, PATHS
 from tests.test_http_api import DOCUMENT
 from zfront.transports import PATHS as STREAMS
 
@@ -51,11 +52,16 @@ def test_its_statuses_are_those_of_the_document_in_words(document: Any) -> None:
     assert found - {"200"} == explained - {"404", "405"}
 
 
-def test_a_stranger_with_the_document_finds_nothing_wrong(front: Program) -> None:
+def test_a_stranger_with_the_document_finds_nothing_wrong(
+    start: Callable[..., Program], router: Program
+) -> None:
+    listen = ("--listen", "127.0.0.1:0", "--router", router.address)
+    front = start("zfront", "serve", *listen, "--api-key", KEY)
     command = [
         sys.executable, "-m", "schemathesis.cli", "--config-file", str(CONFIG), "run",
         "zfront/api/openapi.json", "--url", front.address, "--include-path-regex", "^/api/",
         "-n", str(EXAMPLES), "--seed", "1", "--no-color",
+        "--header", f"Authorization: Bearer {KEY}",
     ]  # fmt: skip
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=110)
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-1000:]

@@ -15,9 +15,8 @@ from typing import Final
 import msgspec
 
 from zfront.api.problem import Problem, ProblemError
-from zrouter import wire
 from zrouter.session import SEND_MESSAGES
-from zrouter.wire import Pair
+from zrouter.wire import MAX_ID_BYTES, MAX_KEY_BYTES, PAIR_BYTES, SEND_BYTES, Pair
 
 MAX_MESSAGES: Final = 10_000
 ARRAY_TYPE: Final = "application/json"
@@ -47,8 +46,8 @@ class BadElementError(ValueError):
 
 def _pair(element: _Element, max_message: int) -> Pair:
     an_id = element.id.encode()
-    if not 1 <= len(an_id) <= wire.MAX_ID_BYTES:
-        raise BadElementError(f"an id has 1 to {wire.MAX_ID_BYTES} bytes, not {len(an_id)}")
+    if not 1 <= len(an_id) <= MAX_ID_BYTES:
+        raise BadElementError(f"an id has 1 to {MAX_ID_BYTES} bytes, not {len(an_id)}")
     if (element.message is None) == (element.base64 is None):
         raise BadElementError("an element has either message or base64")
     if element.message is not None:
@@ -147,7 +146,7 @@ class Cutter:
     """
 
     def __init__(self, max_frame: int, key: bytes) -> None:
-        self._max_bytes = max_frame - wire.SEND_BYTES - wire.MAX_KEY_BYTES
+        self._max_bytes = max_frame - SEND_BYTES - MAX_KEY_BYTES
         self._key = key
         self._frames = 0
         self._pairs: list[Pair] = []
@@ -156,7 +155,7 @@ class Cutter:
     def cut(self, pairs: list[Pair]) -> Iterator[tuple[list[Pair], bytes]]:
         """The frames that are full now, each with its key."""
         for pair in pairs:
-            size = len(pair[0]) + len(pair[1]) + wire.PAIR_BYTES
+            size = len(pair[0]) + len(pair[1]) + PAIR_BYTES
             if self._pairs and (len(self._pairs) == SEND_MESSAGES or self._bytes + size > self._max_bytes):
                 yield self._frame()
             self._pairs.append(pair)

@@ -14,8 +14,8 @@ from zfront.api.gate import FORWARDED, Credentials
 from zfront.api.office import Office
 from zfront.api.problem import CONTENT_TYPE, Problem, ProblemError, of_router
 from zfront.handlers.methods import EveryMethod
-from zrouter import wire
 from zrouter.session import RouterError
+from zrouter.wire import Kick, Stats, Who
 
 
 class ApiHandler(RequestHandler):
@@ -122,7 +122,7 @@ class WhoHandler(ApiHandler):
     async def get(self) -> None:
         """One id."""
         an_id = asked.read_id(self.rest_of("/api/who/"))
-        answer = await self.office.errands.ask(lambda request: wire.Who(request, [an_id]))
+        answer = await self.office.errands.ask(lambda request: Who(request, [an_id]))
         self.answer(answers.json(answers.presence(an_id, answer.holders[0])))
 
     head = get
@@ -134,7 +134,7 @@ class WhoManyHandler(ApiHandler):
     async def get(self) -> None:
         """Many ids, in the order of the question."""
         ids = asked.read_ids(self.request.query)
-        answer = await self.office.errands.ask(lambda request: wire.Who(request, ids))
+        answer = await self.office.errands.ask(lambda request: Who(request, ids))
         found = [answers.presence(*one) for one in zip(ids, answer.holders, strict=True)]
         self.answer(answers.json({"ids": found}))
 
@@ -146,7 +146,7 @@ class StatsHandler(ApiHandler):
 
     async def get(self) -> None:
         """The router's figures."""
-        answer = await self.office.errands.ask(wire.Stats)
+        answer = await self.office.errands.ask(Stats)
         self.answer(answers.json(answer.figures))
 
     head = get
@@ -160,7 +160,7 @@ class ConnectionsHandler(ApiHandler):
     async def delete(self) -> None:
         """As `zrouter logout`."""
         an_id = asked.read_id(self.rest_of("/api/connections/"))
-        answer = await self.office.errands.ask(lambda request: wire.Kick(request, [an_id]))
+        answer = await self.office.errands.ask(lambda request: Kick(request, [an_id]))
         self.answer(answers.json({"ended": answer.count}))
 
 

@@ -19,9 +19,8 @@ from zfront.api.batch import ARRAY_TYPE, LINE_TYPES, Cutter, Lines, read_array
 from zfront.api.errands import too_long
 from zfront.api.problem import Problem, ProblemError, of_router
 from zfront.handlers.api import ApiHandler
-from zrouter import wire
 from zrouter.session import RouterError
-from zrouter.wire import Message, Pair
+from zrouter.wire import Message, Pair, Send
 
 # Frames of one batch that the router has not answered yet: beyond it the body is not read.
 _FRAMES_UNDER_WAY: Final = 8
@@ -282,7 +281,7 @@ class BatchHandler(_BodyHandler):
 
 
 def _frame(pairs: list[Pair], key: bytes, request: int) -> Message:
-    return wire.Send(request, pairs, key)
+    return Send(request, pairs, key)
 
 
 def _settle(waiting: asyncio.Future[int], answer: Any) -> None:

@@ -1,4 +1,4 @@
-"""Tells schemathesis what the document can't: how lines of JSON are written, that an id's length is in bytes."""
+"""Tells schemathesis what the document can not: how lines are written, that an id's length is in bytes."""
 
 from __future__ import annotations
 
