@@ -33,6 +33,8 @@ PURE = [
     "zfront/api/batch.py",
     "zfront/api/gate.py",
     "zfront/api/problem.py",
+    "zfront/watchers.py",
+    "zfront/rows.py",
     "zfront/visit.py",
     "zfront/ticks.py",
     "zfront/transports/chunks.py",

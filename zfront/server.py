@@ -52,17 +52,20 @@ class Worker:
         self._lifeline = lifeline
         self._loop = IOLoop.current()
         kind = HeldLot if settings.no_park else Lot
-        self._room = Room(settings, self._changed, kind)
+        self._room = Room(settings, self._changed, self._watch_changed, kind)
         audience = self._room.audience
         self._link = Link(
             settings.router,
             name,
-            audience.ids,
-            audience.count,
-            self._report,
-            self._room.delivery.deliver,
-            self._room.evict,
-            self._room.resumption,
+            holdings=audience.ids,
+            connections=audience.count,
+            watching=self._room.watchers.ids,
+            is_watched=self._room.watchers.is_watched,
+            report=self._report,
+            deliver=self._room.delivery.deliver,
+            evict=self._room.evict,
+            tell=self._room.tell,
+            resumption=self._room.resumption,
         )
         self._office = Office(settings, keys, self._link, self._room.origins)
         server = HTTPServer(
@@ -106,6 +109,9 @@ class Worker:
         self._link.changed(an_id)
         if self._ticker is None and self._room.is_ticking():
             self._ticker = Every(TENTH_S, self._tick)
+
+    def _watch_changed(self, an_id: bytes) -> None:
+        self._link.watch_changed(an_id)
 
     def _tick(self) -> None:
         self._room.tick()

@@ -17,6 +17,7 @@ LABELS: Final = {
     "sent": "sent",
     "handed": "handed to connections",
     "nobody": "to nobody",
+    "kept": "kept for clients that had left",
     "received": "received",
     "lost": "lost",
     "errors": "errors",

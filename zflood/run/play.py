@@ -25,7 +25,7 @@ from zflood.run.steps import Figures, carry_out
 from zrouter.daemon.program import EXIT_INTERRUPTED
 from zrouter.session import RouterError
 
-_SUMS: Final = ("sent", "handed", "nobody", "received", "lost")
+_SUMS: Final = ("sent", "handed", "nobody", "kept", "received", "lost")
 
 
 class Check(Struct):
