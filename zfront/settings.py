@@ -86,6 +86,12 @@ class FrontSettings:
     max_body: int = setting(
         16 * 1024 * 1024, "Longest body of a request of the API; a longer one gets 413.", type=BYTES
     )
+    body_timeout: float = setting(
+        60.0,
+        "How long the body of a request of the API may take; then it gets 408.",
+        type=click.FloatRange(0.1, 3600),
+        unit="s",
+    )
     worker_timeout: float = setting(
         10.0, "With several workers: one that hangs for so long is killed and started again.", unit="s"
     )
