@@ -27,6 +27,8 @@ PURE = [
     "zrouter/mailbox.py",
     "zrouter/cursor.py",
     "zrouter/resumption.py",
+    "zrouter/inbox.py",
+    "zrouter/watching.py",
     "zfront/audience.py",
     "zfront/watchers.py",
     "zfront/rows.py",
