@@ -12,7 +12,7 @@ import pytest
 from selenium.webdriver.common.keys import Keys
 
 from tests.browser.conftest import Site, Window, shot
-from tests.conftest import Client, eventually, wait_for
+from tests.conftest import Client, Program, eventually, wait_for
 
 TRANSPORTS = {
     "sse": "Server-Sent Events",
@@ -130,6 +130,20 @@ def test_who_is_watched_is_shown_to_come_and_to_go(
 def test_nobody_is_there(page: Window) -> None:
     send(page, "nobody", "Hello?")
     page.shows("#receipts", "nobody Hello?\nto nobody · nobody is connected as it")
+
+
+def test_a_key_is_asked_for_where_one_is_needed(
+    window: Window, start: Callable[..., Program], router: Program
+) -> None:
+    key = "0123456789abcdef"
+    serve = ("zfront", "serve", "--listen", "127.0.0.1:0", "--router", router.address)
+    window.open(f"{start(*serve, '--api-key', key).address}/demo")
+    assert not window.find("#key").is_displayed()
+    send(window, "alice", "Hello?")
+    window.shows("#receipts", "not sent Hello?\nto alice · an API key is needed")
+    window.write("#key input", key)
+    send(window, "alice", "Hello!")
+    window.shows("#receipts", "nobody Hello!")
 
 
 def test_an_id_that_is_none_is_refused_in_words(page: Window) -> None:
