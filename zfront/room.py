@@ -74,6 +74,9 @@ class Room:
         self.on_request: Callable[[int, bytes], None] | None = (
             None  # given the next request of a poll's client
         )
+        self.on_parting: Callable[[int], None] | None = (
+            None  # given a descriptor whose last bytes must be seen
+        )
         self.opened = 0  # connections parked since the start
         self.resumed = 0  # messages written to clients that had missed them
         self.gaps = 0  # clients told that some of what they missed is gone
@@ -280,8 +283,9 @@ class Room:
                 self.lot.write(connection, said.answer)
             for message in said.messages:
                 self._obey(connection, message)
-            if said.is_end:
-                self.lot.close(connection, "gone")
+            if said.last:
+                self.lot.write(connection, said.last)
+                self._part(connection, said.is_fault)
         else:
             return False
         return True
@@ -309,6 +313,16 @@ class Room:
         self._watch(connection, as_ids(wish.watch))
         if new and not self._rows.kinds[connection] & WAITS:
             self.resumption.greet(connection, has_history=True)
+
+    def _part(self, connection: int, is_writing: bool) -> None:
+        """End a connection that was told so; one that still writes is not reset before it has read that."""
+        if connection not in self.lot or not is_writing or self.on_parting is None:
+            self.lot.close(connection, "gone")
+            return
+        assert isinstance(self.lot, Lot)  # others have no clients that talk
+        self.lot.release(connection)
+        self._left(connection, "gone")
+        self.on_parting(connection)
 
     def _end(self, connection: int, why: str) -> None:
         """End the answer as its transport wants it, then the connection."""
