@@ -38,6 +38,7 @@ from zfront.transports.chunks import with_headers
 from zfront.visit import MAX_IDS, MAX_WATCHED, BadVisitError, Visit
 from zfront.watchers import Watchers
 from zfront.wishes import as_ids, read_wish
+from zrouter.cursor import NEW
 from zrouter.resumption import Resumption
 from zrouter.wire import Resumed, State
 
@@ -123,8 +124,11 @@ class Room:
             welcome = chunked.welcome_chunk(visit.ids[0]) if visit.welcome else b""
             self.lot.write(descriptor, with_headers(chunked.HEAD, visit.headers) + welcome)
             return
-        self._hold(descriptor)
-        self.resumption.begin(descriptor, visit.cursor)
+        if visit.cursor == NEW:
+            self.resumption.greet(descriptor)
+        else:
+            self._hold(descriptor)
+            self.resumption.begin(descriptor, visit.cursor)
         if kind == WS:
             self.lot.write(descriptor, ws.switch(visit.key))
         elif kind == SSE:
@@ -199,7 +203,9 @@ class Room:
             self.lot.close(connection, "idle")
             return
         # One that still waits is no further than it was; it asks again with what it has.
-        offset = b"" if kind != POLL else self.delivery.offset(self.resumption.here.position)
+        offset = b""
+        if connection not in self.resumption:
+            offset = self.delivery.offset(self.resumption.here.position)
         self.lot.write(connection, with_headers(poll.nothing(offset), self._headers.get(connection, b"")))
         self._answered(connection)
 
@@ -302,9 +308,7 @@ class Room:
         self.watchers.unwatch(connection, as_ids(wish.unwatch))
         self._watch(connection, as_ids(wish.watch))
         if new and not self._rows.kinds[connection] & WAITS:
-            # Nothing that is sent from now on may be missed: as if it came back from where it is.
-            self._hold(connection)
-            self.resumption.begin(connection, self.resumption.here)
+            self.resumption.greet(connection, has_history=True)
 
     def _end(self, connection: int, why: str) -> None:
         """End the answer as its transport wants it, then the connection."""

@@ -31,6 +31,7 @@ MEASURES = {
         router.throughput,
         router.singles,
         router.mailboxes,
+        router.presence,
         router.comeback,
         api.api_batch,
         api.api_single,
@@ -53,7 +54,7 @@ def main(names: tuple[str, ...], repeat: int, json_path: Path) -> None:
     """Measure, side by side with the yardsticks; exits 1 if a bar is not reached.
 
     \b
-    Measures: parking saturated broadcast paced held memory throughput singles mailboxes comeback
+    Measures: parking saturated broadcast paced held memory throughput singles mailboxes presence comeback
     api_batch api_single swarm messages;
     soak takes 10 minutes
     \b
