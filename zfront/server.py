@@ -137,8 +137,8 @@ class Worker:
         signal.setitimer(signal.ITIMER_REAL, self._settings.shutdown_timeout)
         log.info("stopping: %d clients to close", len(self._room.lot))
         self._door.close()
+        self._link.close()  # the answers that it waits for are the desk's
         self._desk.close()
-        self._link.close()
         self._close_some()
 
     def _orphaned(self) -> None:

@@ -335,3 +335,19 @@ def test_a_router_that_is_killed_while_a_request_waits_is_504(
     waiting.join(10)
     assert_problem(found[0], 504)
     assert "not known" in found[0].json["detail"]
+
+
+def test_a_frontend_that_stops_gives_the_answers_that_come_meanwhile(front: Program, router: Program) -> None:
+    backend = Backend(front)
+    assert backend.post("/api/send/a", b"x").status == 200
+    router.tell(signal.SIGSTOP)
+    found: list[Any] = []
+    waiting = threading.Thread(target=lambda: found.append(backend.post("/api/send/a", b"x")))
+    waiting.start()
+    time.sleep(0.2)  # nothing tells that the frame is on its way
+    front.tell(signal.SIGTERM)
+    eventually(lambda: "stopping" in front.log())
+    router.tell(signal.SIGCONT)
+    waiting.join(10)
+    assert found[0].status == 200
+    assert front.process.wait(10) == 0

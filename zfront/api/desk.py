@@ -174,9 +174,10 @@ class Desk:
         self._work(seat)
 
     def close(self) -> None:
-        """Take no more; what waits for an answer gets none."""
+        """Take no more: answers that are here go out, what waits for others gets none."""
         if self._sweeper is not None:
             self._sweeper.stop()
+        self._write_all()
         for seat in list(self._seats.values()):
             self._end(seat)
 

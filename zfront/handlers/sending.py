@@ -46,7 +46,7 @@ class _BodyHandler(ApiHandler):
             if self.request.method != "POST":
                 return
             self.begin()
-            if int(self.request.headers.get("Content-Length", 0)) > self.limit():
+            if self.said_size() > self.limit():
                 raise ProblemError(self.is_too_long())
         except ProblemError as error:
             if self.request.method != "POST" or self._has_much_more():
@@ -62,6 +62,11 @@ class _BodyHandler(ApiHandler):
     def limit(self) -> int:
         """Bytes of the longest body."""
         return self.office.max_body
+
+    def said_size(self) -> int:
+        """What Content-Length says; 0 if it says nothing, or nonsense, which Tornado refuses."""
+        first = self.request.headers.get("Content-Length", "").partition(",")[0].strip()
+        return int(first) if first.isascii() and first.isdigit() else 0
 
     def is_too_long(self) -> Problem:
         """What a longer one gets."""
@@ -144,8 +149,7 @@ class _BodyHandler(ApiHandler):
 
     def _has_much_more(self) -> bool:
         """Whether so much may still come that the connection is better given up than read to its end."""
-        headers = self.request.headers
-        return "Transfer-Encoding" in headers or int(headers.get("Content-Length", 0)) > _READ_AWAY_BYTES
+        return "Transfer-Encoding" in self.request.headers or self.said_size() > _READ_AWAY_BYTES
 
     def _is_late(self) -> None:
         late = Problem(408, f"the body did not come within {self.office.body_timeout_s:g} s")
@@ -173,8 +177,7 @@ class SendHandler(_BodyHandler):
 
     def is_too_long(self) -> Problem:
         """In the router's words."""
-        length = int(self.request.headers.get("Content-Length", 0))
-        return of_router(too_long(max(length, self._size), self.limit()))
+        return of_router(too_long(max(self.said_size(), self._size), self.limit()))
 
     async def piece(self, data: bytes) -> None:
         """A piece of the message."""
