@@ -311,7 +311,9 @@ class Room:
             self._changed(an_id)
         self.watchers.unwatch(connection, as_ids(wish.unwatch))
         self._watch(connection, as_ids(wish.watch))
-        if new and not self._rows.kinds[connection] & WAITS:
+        if new and self._rows.kinds[connection] & WAITS:
+            self.resumption.ask_again(connection)
+        elif new:
             self.resumption.greet(connection, has_history=True)
 
     def _part(self, connection: int, is_writing: bool) -> None:

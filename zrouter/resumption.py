@@ -75,6 +75,12 @@ class Resumption:
         """
         self._begin(client, _Wait(NEW, has_history))
 
+    def ask_again(self, client: int) -> None:
+        """One that is held has other ids now: it is to be told what came for them, too."""
+        wait = self._waiting.get(client)
+        if wait is not None:
+            self._begin(client, _Wait(wait.cursor, wait.may_miss))
+
     def end(self, client: int) -> None:
         """It has left; no error if it did not wait."""
         self._waiting.pop(client, None)

@@ -1,8 +1,8 @@
 """The seam between what is delivered and what is resumed: a frontend and a router, without sockets.
 
 Frames are carried one by one, so that everything comes between everything else; links break, deliveries are
-dropped, the router is started again. Each client must see each message of its id once and in order, from
-when the router knew it, or from where it was; what it does not see, a gap must have told it before.
+dropped, the router is started again. Each client must see each message of its ids once and in order, from
+when the router knew it, or from where it was; what it does not see, a gap must have told it.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ class Client:
     """What one client has seen: positions, each with the router's life."""
 
     def __init__(self, an_id: bytes, cursor: Cursor) -> None:
-        self.an_id = an_id
+        self.first = an_id
         self.cursor = cursor
         self.seen: list[tuple[int, int]] = []
-        self.known_since: tuple[int, int] | None = None  # the router had its login then
+        self.known: dict[bytes, tuple[int, int] | None] = {an_id: None}  # since when the router knew its ids
         self.was_told_of_a_gap = False
 
 
@@ -56,13 +56,13 @@ class House:
     # ---- the frontend, as zfront's room is one
 
     def ids_of(self, client: int) -> list[bytes]:
-        return [self.clients[client].an_id]
+        return list(self.clients[client].known)
 
     def holdings(self) -> set[bytes]:
-        return {client.an_id for client in self.clients.values()}
+        return {an_id for client in self.clients.values() for an_id in client.known}
 
     def connections(self, an_id: bytes) -> int:
-        return sum(client.an_id == an_id for client in self.clients.values())
+        return sum(an_id in client.known for client in self.clients.values())
 
     def resumed(self, number: int, answer: wire.Resumed) -> None:
         self.held.discard(number)
@@ -84,7 +84,18 @@ class House:
         """Another client, from where that one was."""
         before = self.clients[number]
         if before.seen:
-            self.come(before.an_id, Cursor(*before.seen[-1]))
+            self.come(before.first, Cursor(*before.seen[-1]))
+
+    def join(self, number: int, an_id: bytes) -> None:
+        """It is that id, too."""
+        client = self.clients[number]
+        if an_id not in client.known:
+            client.known[an_id] = None
+            if number in self.held:
+                self.resumption.ask_again(number)
+            else:
+                self.resumption.greet(number, has_history=True)
+            self.session.changed(an_id)
 
     # ---- the link
 
@@ -99,7 +110,7 @@ class House:
         self.lives += 1
         self.router = Router(self.lives, LIMITS)
         for client in self.clients.values():
-            client.known_since = None
+            client.known = dict.fromkeys(client.known)
         self.route([(SENDER, wire.encode(wire.Hello(1, "sender", b"instance", 0)))])
         self.break_link()
 
@@ -126,8 +137,9 @@ class House:
         self.down += [frame for address, frame in self.router.replies() if address == self.address]
         held = {an_id for peer in self.router.peers for an_id in peer.held if peer.address == self.address}
         for client in self.clients.values():
-            if client.known_since is None and client.an_id in held:
-                client.known_since = (self.lives, self.router.mailboxes.position)
+            for an_id, since in client.known.items():
+                if since is None and an_id in held:
+                    client.known[an_id] = (self.lives, self.router.mailboxes.position)
 
     def carry_down(self) -> None:
         if not self.down:
@@ -138,7 +150,7 @@ class House:
         elif type(message) is wire.Deliver:
             for an_id, _, position in message.messages:
                 for number, client in self.clients.items():
-                    if client.an_id == an_id and number not in self.held:
+                    if an_id in client.known and number not in self.held:
                         client.seen.append((self.resumption.here.epoch, position))
             self.resumption.delivered(message.messages[-1][2])
 
@@ -160,13 +172,13 @@ class House:
     def check(self) -> None:
         for client in self.clients.values():
             assert client.seen == sorted(set(client.seen)), "twice, or out of order"
-            sent = self.sent[client.an_id]
-            assert set(client.seen) <= set(sent)
-            since = max(client.known_since or (99, 0), (0, 0))
-            if client.cursor != NEW:
-                since = min(since, client.cursor)
-            if not client.was_told_of_a_gap:
-                assert [one for one in sent if one > since] == [one for one in client.seen if one > since]
+            assert set(client.seen) <= {one for an_id in client.known for one in self.sent[an_id]}
+            for an_id, known in client.known.items():
+                since = known or (self.lives + 1, 0)
+                if client.cursor != NEW and an_id == client.first:
+                    since = min(since, client.cursor)
+                missed = {one for one in self.sent[an_id] if one > since} - set(client.seen)
+                assert not missed or client.was_told_of_a_gap
             if self.lives == 1:
                 assert not client.was_told_of_a_gap
 
@@ -175,6 +187,8 @@ STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("come"), st.sampled_from(IDS)),
         st.tuples(st.just("come back"), st.integers(1, 4)),
+        st.tuples(st.just("join a"), st.integers(1, 4)),
+        st.tuples(st.just("join b"), st.integers(1, 4)),
         st.tuples(st.just("send"), st.sampled_from(IDS)),
         st.tuples(st.just("send and drop"), st.sampled_from(IDS)),
         st.tuples(st.just("say"), st.none()),
@@ -201,6 +215,8 @@ def test_each_message_is_seen_once_or_a_gap_is_told(steps: list[tuple[str, Any]]
                 house.come(what, NEW)
             case "come back" if what in house.clients:
                 house.come_back(what)
+            case "join a" | "join b" if what in house.clients:
+                house.join(what, step[-1:].encode())
             case "send" | "send and drop":
                 house.send(what, step == "send and drop")
             case "say":
