@@ -116,6 +116,7 @@ def _contents(name: str, scenario: Scenario, outcomes: Sequence[Outcome], began:
                 "holds": outcome.holds(),
                 "stopped": outcome.stopped,
                 "settings": outcome.settings,
+                "offences": outcome.offences,
                 "checks": [msgspec.structs.asdict(check) for check in outcome.checks],
                 "steps": [msgspec.structs.asdict(step) for step in outcome.steps],
                 "figures": outcome.figures,
