@@ -16,7 +16,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import clients, flood, router, soak
+from tests.bench import clients, flood, router, soak, transports
 from tests.bench.lines import Line, medians
 
 MEASURES = {
@@ -32,6 +32,8 @@ MEASURES = {
         router.singles,
         router.mailboxes,
         router.comeback,
+        transports.transports,
+        transports.streams,
         flood.swarm,
         flood.messages,
         soak.soak,
@@ -51,8 +53,8 @@ def main(names: tuple[str, ...], repeat: int, json_path: Path) -> None:
     """Measure, side by side with the yardsticks; exits 1 if a bar is not reached.
 
     \b
-    Measures: parking saturated broadcast paced held memory throughput singles mailboxes comeback swarm
-    messages;
+    Measures: parking saturated broadcast paced held memory throughput singles mailboxes comeback
+    transports streams swarm messages;
     soak takes 10 minutes
     \b
     Examples:

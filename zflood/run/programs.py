@@ -96,7 +96,8 @@ class Program:
     def stop(self) -> None:
         """End it, and wait until it has ended."""
         if self.process.poll() is None:
-            self.process.terminate()
+            # To zflood that is Ctrl-C: its processes report for the last time, and write their records.
+            self.process.send_signal(signal.SIGINT if self.name.startswith("zflood ") else signal.SIGTERM)
         try:
             self.process.wait(_STOP_S)
         except subprocess.TimeoutExpired:
