@@ -35,10 +35,11 @@ from zfront.transports import (
     ws,
 )
 from zfront.transports.chunks import with_headers
-from zfront.visit import MAX_IDS, BadVisitError, Visit
-from zfront.wishes import read_wish
+from zfront.visit import MAX_IDS, MAX_WATCHED, BadVisitError, Visit
+from zfront.watchers import Watchers
+from zfront.wishes import as_ids, read_wish
 from zrouter.resumption import Resumption
-from zrouter.wire import Resumed
+from zrouter.wire import Resumed, State
 
 # What a client that is turned away is told to wait.
 RETRY_AFTER_S: Final = 5
@@ -50,15 +51,21 @@ _RETRY_MS: Final = (1000, 3000)
 
 
 class Room:
-    """See the module's docstring. `changed(id)` is told when the connections of an id are more or fewer."""
+    """See the module's docstring.
+
+    `changed(id)` is told when the connections of an id are more or fewer, `watch_changed(id)` when an id is
+    watched from now on, or not any more.
+    """
 
     def __init__(
         self,
         settings: FrontSettings,
         changed: Callable[[bytes], None],
+        watch_changed: Callable[[bytes], None],
         kind: type[Lot] | type[HeldLot] = Lot,
     ) -> None:
         self.audience = Audience()
+        self.watchers = Watchers(watch_changed)
         self.lot = kind(settings.outbox, self._left, self._said)
         self.resumption = Resumption(self._resumable, self.audience.ids_of, self._hold, self._resume)
         self.origins = Origins(settings.cors)
@@ -69,6 +76,7 @@ class Room:
         self.opened = 0  # connections parked since the start
         self.resumed = 0  # messages written to clients that had missed them
         self.gaps = 0  # clients told that some of what they missed is gone
+        self.presence_told = 0  # times that a client was told of an id that it watches
         self.acked = 0  # times that a client said how far it has come
         self.turned_away = 0  # connections answered with 503
         self.closed: dict[str, int] = {}  # connections ended, by why
@@ -126,6 +134,28 @@ class Room:
             self.lot.write(descriptor, with_headers(ndjson.HEAD, visit.headers))
         elif visit.headers:
             self._headers[descriptor] = visit.headers
+        self._watch(descriptor, visit.watched)
+
+    def tell(self, states: list[State]) -> None:
+        """Tell those who watch these ids on how many connections they are now."""
+        for (an_id, connections), watchers in self.watchers.told(states):
+            made: dict[int, bytes] = {}
+            writes: dict[int, bytes | bytearray] = {}
+            for watcher in watchers:
+                kind = self._rows.kinds[watcher] & ~WAITS
+                if kind not in made:
+                    made[kind] = STREAMS[kind].presence(an_id, connections)
+                writes[watcher] = made[kind]
+            self.presence_told += len(writes)
+            self.lot.write_all(writes)
+
+    def _watch(self, connection: int, ids: Iterable[bytes]) -> None:
+        """Tell it of these, now and from now on."""
+        known = self.watchers.watch(connection, ids)
+        if known:
+            stream = STREAMS[self._rows.kinds[connection] & ~WAITS]
+            self.presence_told += len(known)
+            self.lot.write(connection, b"".join(stream.presence(*state) for state in known))
 
     def is_ticking(self) -> bool:
         """Whether somebody waits for ticks."""
@@ -189,6 +219,8 @@ class Room:
             "resumed": self.resumed,
             "gaps": self.gaps,
             "acked": self.acked,
+            "watched": len(self.watchers.ids()),
+            "presence_told": self.presence_told,
             "waiting": len(self.resumption),
             "turned_away": self.turned_away,
             **{f"closed_{why}": count for why, count in self.closed.items()},
@@ -256,15 +288,19 @@ class Room:
             wish = read_wish(message)
             if len(self.audience.ids_of(connection)) + len(wish.login) > MAX_IDS:
                 raise BadVisitError(f"more than {MAX_IDS} ids")
+            if len(self.watchers.of(connection)) + len(wish.watch) > MAX_WATCHED:
+                raise BadVisitError(f"more than {MAX_WATCHED} ids to watch")
         except BadVisitError as error:
             self.lot.write(connection, ws.text(objects.error(str(error))))
             return
         self.acked += wish.ack != ""
-        for an_id in self.audience.part(connection, wish.logouts()):
+        for an_id in self.audience.part(connection, as_ids(wish.logout)):
             self._changed(an_id)
-        new = self.audience.join(connection, wish.logins())
+        new = self.audience.join(connection, as_ids(wish.login))
         for an_id in new:
             self._changed(an_id)
+        self.watchers.unwatch(connection, as_ids(wish.unwatch))
+        self._watch(connection, as_ids(wish.watch))
         if new and not self._rows.kinds[connection] & WAITS:
             # Nothing that is sent from now on may be missed: as if it came back from where it is.
             self._hold(connection)
@@ -286,6 +322,7 @@ class Room:
         self.resumption.end(descriptor)
         self._sockets.left(descriptor)
         self._ticks.remove(descriptor)
+        self.watchers.remove(descriptor)
         self._headers.pop(descriptor, None)
         self._rows.kinds[descriptor] = CHUNKED  # as those that never were
         for an_id in self.audience.remove(descriptor):

@@ -16,6 +16,7 @@ from zrouter.counters import Counters
 from zrouter.limits import Limits
 from zrouter.mailbox import Mailboxes
 from zrouter.peers import Peer
+from zrouter.repeats import Repeats
 from zrouter.table import Route, RoutingTable
 from zrouter.wire import KEPT, Delivery, Pair, WireError, encode
 
@@ -23,7 +24,15 @@ from zrouter.wire import KEPT, Delivery, Pair, WireError, encode
 class Burst:
     """Routes Sends; begun anew by `end`."""
 
-    def __init__(self, table: RoutingTable, mailboxes: Mailboxes, limits: Limits, counters: Counters) -> None:
+    def __init__(
+        self,
+        table: RoutingTable,
+        mailboxes: Mailboxes,
+        repeats: Repeats,
+        limits: Limits,
+        counters: Counters,
+    ) -> None:
+        self._repeats = repeats
         self._limits = limits
         self._counters = counters
         self._mailboxes = mailboxes
@@ -41,28 +50,34 @@ class Burst:
         """Route the pairs of one Send that came in that frame.
 
         Raises:
-            WireError: too long; nothing of it was routed.
+            WireError: too long, or the key of another one; nothing of it was routed.
         """
         pairs = send.pairs
         if len(frame) > self._limits.max_message:
             check_sizes(len(frame), pairs, self._limits)
+        key = send.key
+        if key and self._is_repeat(peer, send):
+            return
         count = len(pairs)
         peer.accepted += count
         self._counters.messages_in += count
         find, nobody = self._find, self._nobody
         position = first = self._position
         unheld = len(self._unheld)
-        if send.request:
+        if send.request or key:
             handed: list[int] = []
             for an_id, message in pairs:
                 position += 1
                 hand, connections, _ = find(an_id, nobody)
                 hand((an_id, message, position))
                 handed.append(connections)
-            if not peer.receipts:
+            if not peer.receipted:
                 self._asking.append(peer)
-            peer.receipts.append((send.request, handed))
-            peer.receipted.append((first, pairs))
+            if send.request:
+                peer.receipts.append((send.request, handed))
+            peer.receipted.append((first, pairs, handed))
+            if key:
+                self._repeats.remember(send, handed)
         else:
             for an_id, message in pairs:
                 position += 1
@@ -114,7 +129,8 @@ class Burst:
             return []
         out: list[tuple[bytes, bytes]] = []
         for peer in self._asking:
-            out.append((peer.address, encode(wire.Receipts(peer.receipts))))
+            if peer.receipts:
+                out.append((peer.address, encode(wire.Receipts(peer.receipts))))
             peer.receipts.clear()
             peer.receipted.clear()
         self._asking.clear()
@@ -136,6 +152,20 @@ class Burst:
             self._counters.kept += len(self._kept)
             self._kept.clear()
 
+    def _is_repeat(self, peer: Peer, send: wire.Send) -> bool:
+        """Whether it came before; then it is answered with what was said then, or will be."""
+        handed = self._repeats.find(send)
+        if handed is None:
+            return False
+        peer.accepted += len(send.pairs)
+        self._counters.repeated += len(send.pairs)
+        if send.request:
+            if not peer.receipted:
+                self._asking.append(peer)
+            peer.receipts.append((send.request, handed))
+            peer.receipted.append((0, [], handed))  # the first one corrects the list
+        return True
+
     def _drop(self, peer: Peer) -> int:
         """Empty its inbox, take that from the receipts that counted it as handed over, and say how many."""
         dropped = len(peer.inbox)
@@ -143,7 +173,7 @@ class Burst:
         lost = {position for _, _, position in peer.inbox}
         nobody = KEPT if self._mailboxes.is_on else 0
         for sender in self._asking if lost else ():
-            for (before, pairs), (_, handed) in zip(sender.receipted, sender.receipts, strict=True):
+            for before, pairs, handed in sender.receipted:
                 for index, (an_id, _) in enumerate(pairs):
                     if before + index + 1 in lost:
                         left = handed[index] - peer.held.get(an_id, 0)

@@ -16,7 +16,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import clients, flood, router, soak, transports
+from tests.bench import api, clients, flood, router, soak, transports
 from tests.bench.lines import Line, medians
 
 MEASURES = {
@@ -34,6 +34,8 @@ MEASURES = {
         router.comeback,
         transports.transports,
         transports.streams,
+        api.api_batch,
+        api.api_single,
         flood.swarm,
         flood.messages,
         soak.soak,
@@ -54,7 +56,7 @@ def main(names: tuple[str, ...], repeat: int, json_path: Path) -> None:
 
     \b
     Measures: parking saturated broadcast paced held memory throughput singles mailboxes comeback
-    transports streams swarm messages;
+    transports streams api_batch api_single swarm messages;
     soak takes 10 minutes
     \b
     Examples:

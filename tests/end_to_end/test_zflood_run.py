@@ -13,7 +13,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.conftest import Program, eventually
+from tests.conftest import Client, Program, eventually, wait_for
+from zrouter.client import RouterClient
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "scenarios.md").read_text()
 SHORT = 'title = "t"\nexpect = ["connected == 5"]\n[[steps]]\ndo = "connect"\nclients = 5\n'
@@ -132,6 +133,24 @@ def test_it_attaches_to_programs_that_run(tmp_path: Path, router: Program, front
     assert not (tmp_path / "report" / "run" / "router.tsv").exists()
 
 
+def test_what_is_kept_for_a_client_that_left_is_told_apart_from_what_was_handed_over(
+    tmp_path: Path, router: Program, front: Program, api: RouterClient
+) -> None:
+    client = Client(front.address, "/test/6")
+    wait_for(api, "6", 1)
+    client.socket.close()
+    wait_for(api, "6", 0)
+    (tmp_path / "left.toml").write_text(
+        'title = "t"\nexpect = ["kept == 2", "nobody == 0", "handed == 10", "lost == 0"]\n'
+        f'[services]\nattach_router = "{router.address}"\nattach_frontend = "{front.address}"\n'
+        '[[steps]]\ndo = "connect"\nclients = 5\n'
+        '[[steps]]\ndo = "each"\nmax_id = 6\n'
+        '[[steps]]\ndo = "each"\nname = "again"\nmax_id = 6\n'
+    )
+    done = run(tmp_path / "report", str(tmp_path / "left.toml"))
+    assert done.returncode == 0, done.stderr + done.stdout
+
+
 def test_programs_that_are_attached_are_not_broken(tmp_path: Path, router: Program, front: Program) -> None:
     (tmp_path / "attached.toml").write_text(
         'title = "t"\n'
@@ -150,7 +169,8 @@ def test_a_frontend_that_does_not_start_is_said(tmp_path: Path) -> None:
     )
     done = run(tmp_path / "report", str(tmp_path / "wrong.toml"))
     assert done.returncode == 1
-    assert "No such option" in done.stdout
+    assert "stopped: zfront serve did not start" in done.stdout
+    assert "No such option '--colour'" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -39,9 +39,9 @@ def test_a_bad_address_is_a_usage_error_that_names_the_option(
 ) -> None:
     done = run(program, *words, option, address)
     assert done.returncode == 2
-    last = done.stderr.splitlines()[-1]
-    assert option in last
-    assert address in last
+    (line,) = done.stderr.splitlines()
+    assert option in line
+    assert address in line
 
 
 @pytest.mark.parametrize("bad", ["", "x" * 256, b"\xff"])
@@ -49,8 +49,37 @@ def test_a_bad_address_is_a_usage_error_that_names_the_option(
 def test_what_is_no_id_is_a_usage_error(command: str, bad: str | bytes) -> None:
     done = run("zrouter", command, bad, *(["x"] if command == "send" else []))
     assert done.returncode == 2
-    assert "ID" in done.stderr.splitlines()[-1].upper()
-    assert "Traceback" not in done.stderr
+    (line,) = done.stderr.splitlines()
+    assert "ID" in line.upper()
+
+
+@pytest.mark.parametrize(
+    ("program", "words", "line"),
+    [
+        ("zrouter", ("nothing",), "zrouter: No such command 'nothing' (see zrouter --help)"),
+        ("zrouter", ("send",), "zrouter send: Missing argument 'ID' (see zrouter send --help)"),
+        (
+            "zfront",
+            ("serve", "--listen", "x"),
+            "zfront serve: --listen x: not HOST:PORT (see zfront serve --help)",
+        ),
+        ("zflood", ("plot", "/nowhere"), "zflood plot: Invalid value for 'FILES...': File '/nowhere'"),
+    ],
+)
+def test_a_usage_error_is_one_line_that_says_where_help_is(
+    program: str, words: tuple[str, ...], line: str
+) -> None:
+    done = run(program, *words)
+    assert (done.returncode, done.stdout) == (2, "")
+    (said,) = done.stderr.splitlines()
+    assert said.startswith(line)
+
+
+@pytest.mark.parametrize("program", ["zrouter", "zfront", "zflood"])
+def test_without_a_command_there_is_the_help(program: str) -> None:
+    done = run(program)
+    assert done.returncode == 2
+    assert "Examples:" in done.stderr
 
 
 def test_a_message_of_any_bytes_is_sent_as_it_is(router: Program, api: RouterClient) -> None:

@@ -30,7 +30,7 @@ from zflood.run.steps import Figures, carry_out
 from zrouter.daemon.program import EXIT_INTERRUPTED
 from zrouter.session import RouterError
 
-_SUMS: Final = ("sent", "handed", "kept", "nobody", "received", "lost")
+_SUMS: Final = ("sent", "handed", "nobody", "kept", "received", "lost")
 _CHECK: Final = "check"
 _NO_OFFENCE: Final = "check.offences == 0"
 

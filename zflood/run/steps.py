@@ -7,11 +7,11 @@ form of a scenario's file.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from random import randint
 from statistics import median
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from zflood.latency import stamp
 from zflood.memory import Sample
@@ -32,6 +32,7 @@ from zflood.run.stage import CLIENTS, FRONTEND, ROUTER, Flow, Stage, StopError, 
 from zflood.run.trend import trend
 from zflood.tuning import host, tune
 from zflood.tuning.demand import Side
+from zrouter.wire import KEPT
 
 Figures = dict[str, float]
 _BATCH: Final = 1000  # messages in one call, where the pace is the receivers'
@@ -40,6 +41,25 @@ _STALL_S: Final = 60.0  # without one more client
 _WEIGHS_NOTHING_FROM: Final = 100_000  # clients
 _QUIET_S: Final = 1.5  # nothing has come for so long: nothing will
 _GROWTH_FROM_S: Final = 300.0  # in less time a page or two look like a great slope
+
+
+class Receipts(NamedTuple):
+    """What the router said of messages."""
+
+    sent: int = 0
+    handed: int = 0  # connections
+    nobody: int = 0
+    kept: int = 0  # for clients that left a short while ago
+
+    def and_these(self, receipts: Sequence[int]) -> Receipts:
+        """With those of further messages."""
+        kept = receipts.count(KEPT)
+        return Receipts(
+            self.sent + len(receipts),
+            self.handed + sum(receipts) - kept * KEPT,
+            self.nobody + receipts.count(0),
+            self.kept + kept,
+        )
 
 
 def carry_out(stage: Stage, step: AnyStep) -> Figures:
@@ -164,10 +184,8 @@ def _messages(stage: Stage, step: Messages) -> Figures:
     if sender.process.returncode:
         raise StopError(f"{sender.name}: {sender.said()}")
     sent = sender.latest
-    figures = _settle(
-        stage, step.name, before, began, sent["messages"], sent["handed"], sent["nobody"], step.within_s
-    )
-    return {**figures, **({"kept": sent["kept"]} if sent["kept"] else {})}
+    receipts = Receipts(sent["messages"], sent["handed"], sent["nobody"], sent["kept"])
+    return _settle(stage, step.name, before, began, receipts, step.within_s)
 
 
 def _finish(stage: Stage, step: Finish) -> Figures:
@@ -210,42 +228,38 @@ def _send_as_received(
     """Send as fast as the clients receive: never more than so many messages are under way."""
     before = stage.counts().chunks
     began = time.monotonic()
-    sent = handed = nobody = 0
+    all_of_them = Receipts()
     to_realtime = time.time() - time.monotonic()
 
     def waiting() -> int:
-        return handed - (stage.counts().chunks - before)
+        return all_of_them.handed - (stage.counts().chunks - before)
 
-    while sent < count:
+    while all_of_them.sent < count:
         if not stage.wait(lambda: waiting() < under_way, within_s):
             raise StopError(f"{waiting():,} messages were not received in {within_s:g} s")
         message = stamp(time.monotonic() + to_realtime)
         receipts = stage.send_many(list(islice(ids, _BATCH)), message)
-        sent += len(receipts)
-        handed += sum(receipt for receipt in receipts if receipt > 0)
-        nobody += receipts.count(0)
-        stage.narrator.progress(f"{name}: messages sent", sent, count)
-    return _settle(stage, name, before, began, sent, handed, nobody, within_s)
+        all_of_them = all_of_them.and_these(receipts)
+        stage.narrator.progress(f"{name}: messages sent", all_of_them.sent, count)
+    return _settle(stage, name, before, began, all_of_them, within_s)
 
 
 def _settle(
-    stage: Stage, name: str, before: int, began: float, sent: int, handed: int, nobody: int, within_s: float
+    stage: Stage, name: str, before: int, began: float, receipts: Receipts, within_s: float
 ) -> Figures:
     """Wait until all that was handed over has been received, and count what was not."""
 
     def are_received() -> bool:
         received = stage.counts().chunks - before
-        stage.narrator.progress(f"{name}: messages received", received, handed)
-        return received >= handed
+        stage.narrator.progress(f"{name}: messages received", received, receipts.handed)
+        return received >= receipts.handed
 
     stage.wait(are_received, within_s)
     received = stage.counts().chunks - before
     return {
-        "sent": sent,
-        "handed": handed,
-        "nobody": nobody,
+        **receipts._asdict(),
         "received": received,
-        "lost": handed - received,
+        "lost": receipts.handed - received,
         "per_s": round(received / max(time.monotonic() - began, 1e-9)),
     }
 
@@ -255,7 +269,7 @@ def _broadcast(stage: Stage, step: Broadcast) -> Figures:
     handed = received = 0
     for number in range(step.times):
         before, latencies_before = stage.counts().chunks, stage.seen().latencies.counts()
-        [to] = stage.send_many([step.to.encode()], stamp(time.time()))
+        to = Receipts().and_these(stage.send_many([step.to.encode()], stamp(time.time()))).handed
         stage.wait(lambda before=before, to=to: stage.counts().chunks - before >= to, step.within_s)  # type: ignore[misc]
         stage.wait_told()
         handed, received = handed + to, received + stage.counts().chunks - before
