@@ -5,7 +5,9 @@ client is (a number here), how it is told.
 
 A client waits from when it comes until the router has said what it missed; until then it is given nothing,
 for the answer has it. What was delivered before the answer is in it, what comes after it is new: so a client
-gets each message once. When the link breaks or a message was lost on it, all wait again from where they were.
+gets each message once. One that comes for the first time has missed nothing, except what came for it while it
+waited: from the first such message on it asks as if it came back. When the link breaks or a message was lost
+on it, all wait again from where they were.
 """
 
 from __future__ import annotations
@@ -68,6 +70,12 @@ class Resumption:
         """It has left; no error if it did not wait."""
         self._waiting.pop(client, None)
 
+    def withheld(self, client: int, position: int) -> None:
+        """The message at that position came for a client that waits, and was not given to it."""
+        wait = self._waiting.get(client)
+        if wait is not None and wait.cursor == NEW:
+            wait.cursor = Cursor(self.here.epoch, position - 1)
+
     def delivered(self, position: int) -> None:
         """Those who do not wait have been given all up to there."""
         self.here = Cursor(self.here.epoch, position)
@@ -97,13 +105,15 @@ class Resumption:
             if self._waiting.get(client) is wait:
                 self._under_way += 1
                 make = partial(_resume, list(self._ids_of(client)), wait.cursor)
-                yield make, partial(self._answered, client, wait)
+                yield make, partial(self._answered, client, wait, wait.cursor)
 
-    def _answered(self, client: int, wait: _Wait, answer: Any) -> None:
+    def _answered(self, client: int, wait: _Wait, asked: Cursor, answer: Any) -> None:
         self._under_way = max(0, self._under_way - 1)
         if self._waiting.get(client) is not wait:
             return  # it has left
-        if isinstance(answer, wire.Resumed):
+        if isinstance(answer, wire.Resumed) and wait.cursor != asked:
+            self._unasked.append((client, wait))  # something was withheld since it was asked
+        elif isinstance(answer, wire.Resumed):
             del self._waiting[client]
             self.delivered(max(answer.position, self.here.position))
             self._resumed(client, answer)
