@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from zflood.check import seen
 from zflood.check.record import SEEN, Record, files, read
 from zrouter.client import RouterClient
 
+DOCUMENT = Path(__file__).parents[2] / "docs" / "zflood.md"
 COUNT = 40
 PATHS = {"chunked": "test", "sse": "sse", "ndjson": "stream", "ws": "ws", "poll": "poll"}
 
@@ -78,10 +80,31 @@ def test_nothing_is_lost_or_doubled_and_the_check_says_so(
     recorded(tmp_path / "records", router, front, api, transport)
     found = verdict(tmp_path / "records")
     assert found["offences"] == 0, found["first"]
+    section = DOCUMENT.read_text().split("\n### Figures of check\n")[1].split("\n#")[0]
+    assert list(found) == re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)
     assert (found["messages"], found["clients"], found["gaps"]) == (1200, COUNT, 0)
     assert found["connections"] > COUNT
     if transport not in ("chunked", "poll"):  # those may miss what comes before they say where they are
         assert found["sights"] == 1200
+
+
+@pytest.mark.parametrize("transport", PATHS)
+def test_who_comes_while_messages_flow_gets_all_that_a_receipt_counts_it_for(
+    tmp_path: Path, router: Program, front: Program, transport: str
+) -> None:
+    sender = subprocess.Popen(
+        [*MESSAGES, "--router", router.address, "--count", "8000", "--max-id", "2000", "--interval-ms", "0.5",
+         "--check", str(tmp_path)],
+        stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+    url = f"{front.address.rstrip('/')}/{PATHS[transport]}/%d"
+    options = ("--transport", transport, "--url", url, "--ids", "1-2000", "--check", str(tmp_path))
+    with Flood(*options) as flood:
+        flood.until(lambda seen: seen["connected"] == 2000)
+        assert sender.wait(30) == 0
+        flood.until(lambda seen, at=flood.seen["seconds"]: seen["seconds"] > at + 1)  # type: ignore[misc]
+    found = verdict(tmp_path)
+    assert found["offences"] == 0, found["first"]
 
 
 def test_a_message_that_is_taken_out_of_a_record_is_missed(

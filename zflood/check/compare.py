@@ -14,8 +14,7 @@ A message is due to a client that
 
 That is for clients that are given offsets, and so can come back for what they missed. The others (chunked)
 are due what was handed over while they were connected: as many of them as the receipt says, less connections
-that came or went about then. For both, a receipt must not name more connections than there are clients that
-saw it.
+that ended about then. For both, a receipt must not name more connections than there are clients that saw it.
 """
 
 from __future__ import annotations
@@ -235,7 +234,7 @@ class Comparison:
             return
         from_ns, to_ns = sending.began_ns, sending.ended_ns
         missing -= sum(
-            self._clients[one].unsteady(from_ns - self._lease_ns, to_ns + self._settle_ns)
+            self._clients[one].endings(from_ns - self._lease_ns, to_ns + self._settle_ns)
             + self._clients[one].was_told_of(from_ns, to_ns, self._settle_ns)
             for one in {*holders, *who}
         )

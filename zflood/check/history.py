@@ -110,12 +110,9 @@ class Client:
         """Whether one connection was open all that time."""
         return any(one.open_ns <= from_ns and to_ns <= self._end(one) for one in self.connections)
 
-    def unsteady(self, from_ns: int, to_ns: int) -> int:
-        """How many of its connections were on their way or ended in that time."""
-        return sum(
-            (one.begun_ns <= to_ns and from_ns <= one.open_ns) or from_ns <= self._end(one) <= to_ns
-            for one in self.connections
-        )
+    def endings(self, from_ns: int, to_ns: int) -> int:
+        """How many of its connections ended in that time."""
+        return sum(from_ns <= self._end(one) <= to_ns for one in self.connections)
 
     def _end(self, one: Connection) -> int:
         return one.ended_ns if one is not self.connections[-1] else min(one.ended_ns, self.last_ns)

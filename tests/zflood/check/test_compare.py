@@ -180,7 +180,6 @@ def sent(at_s: float, receipt: int) -> dict[int, list[Event]]:
         (50, 0, "lost"),  # it was logged in, and nobody is no answer then
         (50, UNKNOWN, ""),  # perhaps it never came to the router
         (1.5, KEPT, ""),  # before the client was told that it gets all
-        (1.5, 1, ""),
         (99.8, 1, ""),  # may be under way when the client hangs up
         (98, 1, "lost"),
     ],
@@ -190,6 +189,11 @@ def test_what_is_due_depends_on_when_it_was_sent_and_on_the_receipt(
 ) -> None:
     world = World([*OPEN, LEAVE], sent(at_s, receipt))
     assert set(world.verdict().offences) == ({kind} if kind else set())
+
+
+def test_a_receipt_may_not_count_a_client_that_is_told_only_later_that_all_comes() -> None:
+    assert not World([*OPEN, LEAVE], sent(1.5, 0)).verdict().offences
+    assert dict(World([*OPEN, LEAVE], sent(1.5, 1)).verdict().offences) == {"wrong_receipt": 1}
 
 
 def test_a_gap_excuses_what_was_sent_since_the_last_word_and_nothing_else() -> None:
