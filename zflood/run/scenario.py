@@ -118,7 +118,8 @@ class Fault(Step, tag="fault"):
 class Finish(Step, tag="finish"):
     """All messages of the background are sent, and received as far as they are going to be."""
 
-    within_s: Positive = 120  # from the last one sent
+    interrupt: bool = False  # end those that still send, instead of waiting for all
+    within_s: Positive = 120  # for the senders to end, and from then until nothing more is received
 
 
 class Rest(Step, tag="rest"):

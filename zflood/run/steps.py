@@ -191,6 +191,8 @@ def _messages(stage: Stage, step: Messages) -> Figures:
 def _finish(stage: Stage, step: Finish) -> Figures:
     figures: Figures = {"sent": 0, "handed": 0, "kept": 0, "nobody": 0, "received": 0}
     for flow in stage.flows:
+        if step.interrupt and not flow.sender.has_ended():
+            flow.sender.interrupt()
         if not stage.wait(flow.sender.has_ended, step.within_s):
             raise StopError(f"{flow.name}: {flow.sender.name} did not end in {step.within_s:g} s")
         if flow.sender.process.returncode:
