@@ -4,8 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # Tests wait for programs most of their time: more of them at once than there are cores.
-JOBS ?= 4
-FOR_TESTS := curl=curl ip=iproute2 systemd-analyze=systemd nginx=nginx-light
+JOBS ?= 3
+FOR_TESTS := curl=curl ip=iproute2 systemd-analyze=systemd nginx=nginx-light haproxy=haproxy caddy=caddy \
+	chromium=chromium chromedriver=chromium-driver
 FOR_BENCH := cc=gcc redis-server=redis-server
 
 help: ## this list
@@ -19,9 +20,10 @@ $(STAMP): pyproject.toml
 demo: $(STAMP) ## the main job: router, frontend, 10,000 clients, 1,000 messages/s (DEMO_CLIENTS, DEMO_SECONDS)
 	$(BIN)/zflood demo
 
-test: $(STAMP) ## the tests, with real processes; makes its own environment (JOBS=4 at once)
+test: $(STAMP) ## the tests, with real processes; makes its own environment (JOBS=3 at once)
 	@tests/needs $(FOR_TESTS)
-	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m 'not alone'
+	$(BIN)/python -m pytest -m alone
 
 check: $(STAMP) ## style, types and tests with coverage
 	@tests/needs $(FOR_TESTS)

@@ -51,6 +51,7 @@ def serve(settings: FrontSettings) -> None:
     host, port = settings.address()
     check_host(host, settings.insecure)
     keys = settings.api_keys()
+    settings.proxies()
     logs.set_up(settings.log_level)
     try:
         check_free(host, port)

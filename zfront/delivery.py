@@ -82,7 +82,6 @@ class Delivery:
                         made_by_kind[kind] = MESSAGES[kind](an_id, message, self.offset(position))
                     made = made_by_kind[kind]
                 else:
-                    self._resumption.withheld(connection, position)
                     continue
                 delivered += 1
                 waiting += len(made)

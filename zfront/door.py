@@ -62,6 +62,7 @@ class Door:
         self._is_open = False
         self._is_watching = False
         room.on_request = self._asked_again
+        room.on_parting = lambda descriptor: self._linger.end(socket.socket(fileno=descriptor))
 
     def open(self) -> None:
         """Accept from now on."""

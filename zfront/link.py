@@ -132,10 +132,10 @@ class Link:
 
     def _note(self) -> None:
         """Log what the router refused, and whether it knows us, if that has changed."""
-        for refused in (self.session.fatal, self.session.refused_login):
+        for refused in (self.session.fatal, self.session.refused_login, self.session.refused_watch):
             if refused is not None:
                 log.error("the router %s refuses us: %s", self._dealer.router, refused)
-        self.session.fatal = self.session.refused_login = None
+        self.session.fatal = self.session.refused_login = self.session.refused_watch = None
         if self._is_known == (self.session.welcome is not None):
             return
         self._is_known = not self._is_known

@@ -38,6 +38,7 @@ from zfront.transports.chunks import with_headers
 from zfront.visit import MAX_IDS, MAX_WATCHED, BadVisitError, Visit
 from zfront.watchers import Watchers
 from zfront.wishes import as_ids, read_wish
+from zrouter.cursor import NEW
 from zrouter.resumption import Resumption
 from zrouter.wire import Resumed, State
 
@@ -72,6 +73,9 @@ class Room:
         self.max_connections = settings.connection_limit()
         self.on_request: Callable[[int, bytes], None] | None = (
             None  # given the next request of a poll's client
+        )
+        self.on_parting: Callable[[int], None] | None = (
+            None  # given a descriptor whose last bytes must be seen
         )
         self.opened = 0  # connections parked since the start
         self.resumed = 0  # messages written to clients that had missed them
@@ -123,8 +127,11 @@ class Room:
             welcome = chunked.welcome_chunk(visit.ids[0]) if visit.welcome else b""
             self.lot.write(descriptor, with_headers(chunked.HEAD, visit.headers) + welcome)
             return
-        self._hold(descriptor)
-        self.resumption.begin(descriptor, visit.cursor)
+        if visit.cursor == NEW:
+            self.resumption.greet(descriptor)
+        else:
+            self._hold(descriptor)
+            self.resumption.begin(descriptor, visit.cursor)
         if kind == WS:
             self.lot.write(descriptor, ws.switch(visit.key))
         elif kind == SSE:
@@ -199,7 +206,9 @@ class Room:
             self.lot.close(connection, "idle")
             return
         # One that still waits is no further than it was; it asks again with what it has.
-        offset = b"" if kind != POLL else self.delivery.offset(self.resumption.here.position)
+        offset = b""
+        if connection not in self.resumption:
+            offset = self.delivery.offset(self.resumption.here.position)
         self.lot.write(connection, with_headers(poll.nothing(offset), self._headers.get(connection, b"")))
         self._answered(connection)
 
@@ -274,8 +283,9 @@ class Room:
                 self.lot.write(connection, said.answer)
             for message in said.messages:
                 self._obey(connection, message)
-            if said.is_end:
-                self.lot.close(connection, "gone")
+            if said.last:
+                self.lot.write(connection, said.last)
+                self._part(connection, said.is_fault)
         else:
             return False
         return True
@@ -301,10 +311,20 @@ class Room:
             self._changed(an_id)
         self.watchers.unwatch(connection, as_ids(wish.unwatch))
         self._watch(connection, as_ids(wish.watch))
-        if new and not self._rows.kinds[connection] & WAITS:
-            # Nothing that is sent from now on may be missed: as if it came back from where it is.
-            self._hold(connection)
-            self.resumption.begin(connection, self.resumption.here)
+        if new and self._rows.kinds[connection] & WAITS:
+            self.resumption.ask_again(connection)
+        elif new:
+            self.resumption.greet(connection, has_history=True)
+
+    def _part(self, connection: int, is_writing: bool) -> None:
+        """End a connection that was told so; one that still writes is not reset before it has read that."""
+        if connection not in self.lot or not is_writing or self.on_parting is None:
+            self.lot.close(connection, "gone")
+            return
+        assert isinstance(self.lot, Lot)  # others have no clients that talk
+        self.lot.release(connection)
+        self._left(connection, "gone")
+        self.on_parting(connection)
 
     def _end(self, connection: int, why: str) -> None:
         """End the answer as its transport wants it, then the connection."""

@@ -69,12 +69,10 @@ class Worker:
         )
         self._office = Office(settings, keys, self._link, self._room.origins)
         server = HTTPServer(
-            make_app(self._room, self._office),
+            make_app(self._room, self._office, settings.proxies()),
             max_header_size=HEAD_BYTES,
             idle_connection_timeout=30,
             max_body_size=HEAD_BYTES,
-            xheaders=bool(settings.trusted_proxies),
-            trusted_downstream=[one.strip() for one in settings.trusted_proxies.split(",")],
         )
         self._desk = Desk(self._office, settings.api_connections)
         self._door = Door(listener, self._room, server, settings.keepalive, self._desk)
@@ -139,8 +137,8 @@ class Worker:
         signal.setitimer(signal.ITIMER_REAL, self._settings.shutdown_timeout)
         log.info("stopping: %d clients to close", len(self._room.lot))
         self._door.close()
+        self._link.close()  # the answers that it waits for are the desk's
         self._desk.close()
-        self._link.close()
         self._close_some()
 
     def _orphaned(self) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from zfront.api.gate import read_keys
+from zfront.forwarded import Proxies
 from zrouter.daemon.arguments import ENDPOINT
 from zrouter.daemon.logs import LEVELS
 from zrouter.daemon.options import BYTES, setting
@@ -64,7 +65,7 @@ class FrontSettings:
         "", "Origins whose pages may read streams and open WebSockets, with commas between; * = all."
     )
     trusted_proxies: str = setting(
-        "", "Addresses of proxies whose X-Forwarded-For is believed, with commas between."
+        "", "Addresses and networks of proxies whose X-Forwarded-For is believed, with commas between."
     )
     api_key: str = setting("", "A key for the HTTP API; better in a file, for others may see a command line.")
     api_key_file: str = setting(
@@ -84,6 +85,12 @@ class FrontSettings:
     )
     max_body: int = setting(
         16 * 1024 * 1024, "Longest body of a request of the API; a longer one gets 413.", type=BYTES
+    )
+    body_timeout: float = setting(
+        60.0,
+        "How long the body of a request of the API may take; then it gets 408.",
+        type=click.FloatRange(0.1, 3600),
+        unit="s",
     )
     worker_timeout: float = setting(
         10.0, "With several workers: one that hangs for so long is killed and started again.", unit="s"
@@ -116,6 +123,13 @@ class FrontSettings:
         if self.api_key_file and not keys:
             raise click.UsageError(f"--api-key-file {self.api_key_file}: there is no key in it")
         return keys
+
+    def proxies(self) -> Proxies:
+        """Whose X-Forwarded-For is believed."""
+        try:
+            return Proxies(self.trusted_proxies)
+        except ValueError as error:
+            raise click.UsageError(f"--trusted-proxies {self.trusted_proxies}: {error}") from None
 
     def connection_limit(self) -> int:
         """Connections that one worker takes at the most."""

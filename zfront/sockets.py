@@ -29,11 +29,12 @@ _MASKED: Final = 0x80
 
 
 class Said(NamedTuple):
-    """What came of some bytes: messages, what to answer, and whether the connection ends with that."""
+    """What came of some bytes."""
 
     messages: list[str | bytes]
-    answer: bytes
-    is_end: bool
+    answer: bytes  # pongs
+    last: bytes = b""  # a close frame, behind all answers to the messages (5.5.1); then the connection ends
+    is_fault: bool = False  # the client may still be writing
 
 
 class _Decoders:
@@ -110,7 +111,7 @@ class Sockets:
                 elif frame.opcode is Opcode.CLOSE:
                     assert isinstance(frame.payload, bytes)
                     self._replace(decoders)
-                    return Said(messages, answer + _closed(frame.payload), True)
+                    return Said(messages, answer, _closed(frame.payload))
                 elif frame.opcode is not Opcode.PONG:
                     decoders.check_size(len(frame.payload))
                     message = decoders.take(frame)
@@ -119,11 +120,11 @@ class Sockets:
             decoders.check_size(0)
         except ParseFailed as error:
             self._replace(decoders)
-            return Said(messages, answer + ws.close(error.code), True)
+            return Said(messages, answer, ws.close(error.code), True)
         if not decoders.is_at_rest:
             self._replace(decoders)
             self._own[connection] = decoders
-        return Said(messages, answer, False)
+        return Said(messages, answer)
 
     def left(self, connection: int) -> None:
         """It has gone; no error if it had nothing here."""

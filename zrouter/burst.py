@@ -10,6 +10,7 @@ inboxes, and `receipts` comes last, so that it tells of what could not be sent, 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 from zrouter import wire
 from zrouter.counters import Counters
@@ -19,6 +20,9 @@ from zrouter.peers import Peer
 from zrouter.repeats import Repeats
 from zrouter.table import Route, RoutingTable
 from zrouter.wire import KEPT, Delivery, Pair, WireError, encode
+
+# In place of the request number of a Send with a key that wants no receipts, until they were made.
+_UNASKED: Final = 2**63
 
 
 class Burst:
@@ -55,8 +59,8 @@ class Burst:
         pairs = send.pairs
         if len(frame) > self._limits.max_message:
             check_sizes(len(frame), pairs, self._limits)
-        key = send.key
-        if key and self._is_repeat(peer, send):
+        if send.key:
+            self._send_with_key(peer, frame, send)
             return
         count = len(pairs)
         peer.accepted += count
@@ -64,7 +68,7 @@ class Burst:
         find, nobody = self._find, self._nobody
         position = first = self._position
         unheld = len(self._unheld)
-        if send.request or key:
+        if send.request:
             handed: list[int] = []
             for an_id, message in pairs:
                 position += 1
@@ -73,11 +77,8 @@ class Burst:
                 handed.append(connections)
             if not peer.receipted:
                 self._asking.append(peer)
-            if send.request:
-                peer.receipts.append((send.request, handed))
+            peer.receipts.append((send.request, handed))
             peer.receipted.append((first, pairs, handed))
-            if key:
-                self._repeats.remember(send, handed)
         else:
             for an_id, message in pairs:
                 position += 1
@@ -152,11 +153,15 @@ class Burst:
             self._counters.kept += len(self._kept)
             self._kept.clear()
 
-    def _is_repeat(self, peer: Peer, send: wire.Send) -> bool:
-        """Whether it came before; then it is answered with what was said then, or will be."""
+    def _send_with_key(self, peer: Peer, frame: bytes, send: wire.Send) -> None:
+        """Route it and remember what comes of it; if it came before, tell what came of it then, or will."""
         handed = self._repeats.find(send)
         if handed is None:
-            return False
+            self.send(peer, frame, wire.Send(send.request or _UNASKED, send.pairs))
+            self._repeats.remember(send, peer.receipted[-1][2])
+            if not send.request:
+                peer.receipts.pop()
+            return
         peer.accepted += len(send.pairs)
         self._counters.repeated += len(send.pairs)
         if send.request:
@@ -164,7 +169,6 @@ class Burst:
                 self._asking.append(peer)
             peer.receipts.append((send.request, handed))
             peer.receipted.append((0, [], handed))  # the first one corrects the list
-        return True
 
     def _drop(self, peer: Peer) -> int:
         """Empty its inbox, take that from the receipts that counted it as handed over, and say how many."""

@@ -68,7 +68,6 @@ class Router:
         self._frontends: dict[bytes, Peer] = {}  # who ever held an id or sent a report
         self._answers: list[tuple[bytes, bytes]] = []
         self._losses: list[Loss] = []
-        self._pulse = encode(wire.Pulse(epoch))
         self._last_tick: float | None = None
         self._next_pulse = 0.0
         self._comebacks = Comebacks(epoch, self.mailboxes, self.counters, self.peers.find)
@@ -140,7 +139,7 @@ class Router:
             self._forget(peer)
         if now >= self._next_pulse:
             self._next_pulse = now + min(self.limits.lease_s / 3, _PULSE_S)
-            self._answers.extend((peer.address, self._pulse) for peer in self.peers)
+            self._answers.extend(map(self._pulse, self.peers))
         self.table.tick(now)
         self.mailboxes.tick(now)
         self.repeats.tick(now)
@@ -230,7 +229,7 @@ class Router:
                 self._forget(earlier)  # the same process on a new connection
             else:
                 # A namesake, or what was here before a restart: if it has gone, this pulse finds that out.
-                self._answers.append((earlier.address, self._pulse))
+                self._answers.append(self._pulse(earlier))
         welcome = wire.Welcome(
             version=wire.VERSION,
             epoch=self.epoch,
@@ -307,6 +306,9 @@ class Router:
         self._done(peer, unwatch.request, len(unwatch.ids))
 
     # ---- what they share ----------------------------------------------------------------------------
+
+    def _pulse(self, peer: Peer) -> tuple[bytes, bytes]:
+        return peer.address, encode(wire.Pulse(self.epoch, peer.seq))
 
     def _done(self, peer: Peer, request: int, count: int) -> None:
         if request:

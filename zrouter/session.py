@@ -144,10 +144,7 @@ class Session:
         message = wire.decode_from_router(frame)
         self._heard = now
         if type(message) is wire.Deliver:
-            if message.seq > self._seq:
-                self.lost_messages += message.seq - self._seq
-                if self._resumption is not None:
-                    self._resumption.lost()
+            self._notice_losses(message.seq)
             self._seq = message.seq + len(message.messages)
             self._received_bytes += len(frame)
             if self.welcome and self._received_bytes - self._reported_bytes > self.welcome.window // 8:
@@ -155,7 +152,8 @@ class Session:
             return message
         if type(message) is wire.Presence:
             self._presence_bytes += len(frame)
-            if self._presence_bytes - self._reported_presence_bytes > wire.PRESENCE_WINDOW // 8:
+            unreported = self._presence_bytes - self._reported_presence_bytes
+            if self.welcome and unreported > wire.PRESENCE_WINDOW // 8:
                 self._heartbeat(now)
             return message
         if type(message) is wire.Evict or type(message) is wire.Resumed:
@@ -243,10 +241,10 @@ class Session:
         """Nobody waits for this answer any more."""
         self._waiting.pop(request, None)
 
-    def send_unreceipted(self, pairs: list[Pair]) -> None:
+    def send_unreceipted(self, pairs: list[Pair], key: bytes = b"") -> None:
         """Send a batch without asking what became of it; a Goodbye confirms all of them."""
         self.unconfirmed += len(pairs)
-        self._out.append(encode(wire.Send(0, pairs)))
+        self._out.append(encode(wire.Send(0, pairs, key)))
 
     # ---- inside ---------------------------------------------------------------------------------------
 
@@ -275,12 +273,20 @@ class Session:
                     self._answer(request, handed)
             case wire.Done() | wire.Holders() | wire.Figures():
                 self._answer(message.request, message)
+            case wire.Pulse():
+                self._notice_losses(message.seq)
             case wire.Welcome():
                 self._welcomed(message, now)
             case wire.Error():
                 self._refused(message, now)
-            case _:
-                pass  # a Pulse: being heard is all it is for
+
+    def _notice_losses(self, seq: int) -> None:
+        """So many messages were addressed to us before what comes next."""
+        if seq > self._seq:
+            self.lost_messages += seq - self._seq
+            self._seq = seq
+            if self._resumption is not None:
+                self._resumption.lost()
 
     def _answer(self, request: int, answer: Answer) -> None:
         waiting = self._waiting.pop(request, None)
@@ -319,8 +325,7 @@ class Session:
             self.renew(now)
 
     def _heartbeat(self, now: float) -> None:
-        if self.welcome is None:
-            return
+        assert self.welcome is not None
         self._next_heartbeat = now + self.welcome.heartbeat_ms / 1000
         self._reported_bytes = self._received_bytes
         self._reported_presence_bytes = self._presence_bytes

@@ -189,9 +189,10 @@ class Receipts(Message, tag=66):
 
 
 class Pulse(Message, tag=67):
-    """I am here."""
+    """I am here. `seq` = messages addressed to this peer so far, those that were lost, too."""
 
     epoch: Count
+    seq: Count = 0
 
 
 class Done(Message, tag=68):

@@ -31,6 +31,7 @@ MEASURES = {
         router.throughput,
         router.singles,
         router.mailboxes,
+        router.presence,
         router.comeback,
         transports.transports,
         transports.streams,
@@ -55,7 +56,7 @@ def main(names: tuple[str, ...], repeat: int, json_path: Path) -> None:
     """Measure, side by side with the yardsticks; exits 1 if a bar is not reached.
 
     \b
-    Measures: parking saturated broadcast paced held memory throughput singles mailboxes comeback
+    Measures: parking saturated broadcast paced held memory throughput singles mailboxes presence comeback
     transports streams api_batch api_single swarm messages;
     soak takes 10 minutes
     \b

@@ -38,7 +38,7 @@ def api_batch() -> list[Line]:
             us = _cpu_us(front, before, count * MESSAGES)
             lines += [
                 Line(f"batches of 1,000 as {what}", "/s", rate * MESSAGES, 100_000, at_least=True),
-                Line(f"batches of 1,000 as {what}: zfront CPU per message", "us", us, 10),
+                Line(f"batches of 1,000 as {what}: zfront CPU per message", "us", us, 3),
             ]
     return lines
 
@@ -64,7 +64,7 @@ def api_single() -> list[Line]:
     what = "single sends, one worker, kept alive"
     return [
         Line(what, "/s", rate, 4000, naive_rate, "naive Tornado", at_least=True),
-        Line(what + ": zfront CPU per send", "us", us, 250, naive_us, "naive Tornado"),
+        Line(what + ": zfront CPU per send", "us", us, 100, naive_us, "naive Tornado"),
         Line(what + ", the long way", "/s", long_rate, 500, naive_rate, "naive Tornado", at_least=True),
-        Line(what + ", the long way: zfront CPU", "us", long_us, 2000, naive_us, "naive Tornado"),
+        Line(what + ", the long way: zfront CPU", "us", long_us, 600, naive_us, "naive Tornado"),
     ]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from selenium import webdriver
@@ -14,7 +15,9 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.remote.webelement import WebElement
 
 from tests.conftest import Program, eventually
+from zrouter.client import RouterClient
 
+_NUMBERS = itertools.count(1)
 BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 _FLAGS = (
     "--headless=new --no-sandbox --disable-gpu --disable-quic --disable-dev-shm-usage --no-first-run "
@@ -107,17 +110,36 @@ def window(driver: webdriver.Chrome) -> Iterator[Window]:
     driver.switch_to.window(blank)
 
 
+class Site(NamedTuple):
+    """A router and a frontend for all tests of a module."""
+
+    front: Program
+    api: RouterClient
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """They have no id in common that a test uses twice: see `name`."""
+    folder = tmp_path_factory.mktemp("site")
+    quick = ("--presence-linger", "0.3")
+    router = Program(folder / "router.log", "zrouter", "serve", "--bind", "tcp://127.0.0.1:0", *quick)
+    listen = ("--listen", "127.0.0.1:0", "--router", router.address)
+    front = Program(folder / "front.log", "zfront", "serve", *listen)
+    with RouterClient(router.address) as api:
+        yield Site(front, api)
+    front.stop()
+    router.stop()
+
+
 @pytest.fixture
-def page(window: Window, front: Program) -> Window:
-    """A window on the demo page."""
-    window.open(f"{front.address}/demo")
-    return window
+def name() -> Callable[[str], str]:
+    """Makes of a name one that nobody has had: name("alice")."""
+    number = next(_NUMBERS)
+    return lambda of: f"{of}{number}"
 
 
-def shot(window: Window, path: Path) -> None:
-    """A picture of the whole page."""
+def shot(window: Window, path: Path, width: int) -> None:
+    """A picture of the whole page, for people."""
     height = window.run("return document.documentElement.scrollHeight")
-    width = window.run("return document.documentElement.clientWidth")
-    window.emulate("setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
+    window.emulate("setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=True)
     window.focus().save_screenshot(str(path))
-    window.emulate("clearDeviceMetricsOverride")

@@ -6,7 +6,10 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import psutil
 import pytest
@@ -15,6 +18,7 @@ from tests.browser.conftest import Window
 from tests.conftest import Program, eventually, wait_for
 from zrouter.client import RouterClient
 
+EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 LISTEN = """
     window.seen = []; window.gaps = []; window.opened = 0;
     window.source = new EventSource(arguments[0]);
@@ -53,13 +57,11 @@ def keeping(start: Callable[..., Program]) -> Program:
     return start("zrouter", "serve", "--bind", "tcp://127.0.0.1:0", *more)
 
 
-def serving(front: Program, port: int) -> psutil.Process:
-    """The worker that has the EventSource's connection."""
-    for worker in psutil.Process(front.process.pid).children():
-        for one in worker.net_connections("tcp"):
-            if one.status == "ESTABLISHED" and one.laddr.port == port:
-                return worker
-    raise AssertionError("nobody has it")
+def worker_of(front: Program, api: RouterClient, an_id: str) -> int:
+    """The pid of the worker that has that id's connection."""
+    [(name, _)] = api.who(an_id)[an_id]
+    workers = sorted(psutil.Process(front.process.pid).children(), key=lambda one: one.create_time())
+    return int(workers[int(name.rpartition("/")[2])].pid)
 
 
 @pytest.mark.parametrize("killed", ["frontend", "worker"])
@@ -74,10 +76,11 @@ def test_eventsource_misses_nothing_when_a_frontend_is_killed_while_messages_flo
         window.open(f"{front.address}/")
         window.run(LISTEN, "/sse/me")
         wait_for(api, "me", 1)
+        worker = worker_of(front, api, "me") if killed == "worker" else 0
         sender = Sender(api, "me")
         eventually(lambda: window.run("return seen.length") > 50)
-        if killed == "worker":
-            os.kill(serving(front, int(address.rpartition(":")[2])).pid, signal.SIGKILL)
+        if worker:
+            os.kill(worker, signal.SIGKILL)
         else:
             front.stop(signal.SIGKILL)
             start("zfront", "serve", "--listen", address, *router)
@@ -129,3 +132,75 @@ def test_a_websocket_logs_in_as_more_ids_and_is_told_why_it_ends(
     eventually(lambda: "error" in window.run("return seen.map((one) => one.event)"))
     api.kick("me")
     assert eventually(lambda: window.run("return code")) == 1000
+
+
+def test_our_own_client_comes_back_by_itself_by_each_other_transport(
+    window: Window, start: Callable[..., Program], router: Program, api: RouterClient
+) -> None:
+    """What zfront/pages/transports.js does where browsers do nothing."""
+    serve = ("zfront", "serve", "--router", router.address, "--listen")
+    front = start(*serve, "127.0.0.1:0")
+    window.open(f"{front.address}/")
+    window.focus().execute_async_script(
+        """
+        const done = arguments[arguments.length - 1];
+        window.seen = {}; window.lost = {};
+        import("/pages/transports.js").then(({ connect }) => {
+          for (const by of ["ws", "stream", "poll"]) {
+            seen[by] = []; lost[by] = 0;
+            connect(by, { id: `${by} 1/2?` }, {
+              open: () => {}, presence: () => {}, gap: (why) => seen[by].push(why),
+              message: (one) => seen[by].push(one.message), lost: () => lost[by]++,
+            });
+          }
+          done();
+        });
+        """
+    )
+    ids = {by: f"{by} 1/2?" for by in ("ws", "stream", "poll")}
+
+    def hears(by: str, messages: list[str]) -> None:
+        eventually(lambda: window.run("return seen[arguments[0]].length", by) >= len(messages))
+        assert window.run("return seen[arguments[0]]", by) == messages
+
+    for by, an_id in ids.items():
+        wait_for(api, an_id, 1)
+        api.send(an_id, "seen")
+        hears(by, ["seen"])
+        wait_for(api, an_id, 1)
+    front.stop(signal.SIGKILL)
+    eventually(lambda: min(window.run("return lost").values()) > 0)
+    for an_id in ids.values():
+        api.send(an_id, "missed")
+        api.send(an_id, b"\xff\x00")
+    start(*serve, front.address.removeprefix("http://"))
+    for by in ids:
+        hears(by, ["seen", "missed", "\ufffd\x00"])
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[str]:
+    """The origin of another site, which has docs/examples."""
+    handler = partial(SimpleHTTPRequestHandler, directory=str(EXAMPLES))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def test_a_page_of_another_site_receives_if_the_frontend_knows_it(
+    window: Window, start: Callable[..., Program], router: Program, api: RouterClient, elsewhere: str
+) -> None:
+    serve = ("zfront", "serve", "--listen", "127.0.0.1:0", "--router", router.address)
+    front = start(*serve, "--cors", elsewhere)
+    window.open(f"{elsewhere}/page.html?zfront={front.address}&id=alice")
+    window.shows("#state", "connected")
+    wait_for(api, "alice", 1)
+    api.send("alice", "hello")
+    window.shows("#messages", "hello")
+    other = start(*serve)
+    window.open(f"{elsewhere}/page.html?zfront={other.address}&id=alice")
+    window.shows("#state", "lost")
+    assert any("CORS" in one for one in window.complaints())

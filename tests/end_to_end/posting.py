@@ -17,7 +17,7 @@ class Answer(NamedTuple):
     """What came back; `json` is None where the body is empty."""
 
     status: int
-    headers: Mapping[str, str]
+    headers: http.client.HTTPMessage
     body: bytes
 
     @property
@@ -26,7 +26,7 @@ class Answer(NamedTuple):
 
 
 class Backend:
-    """`is_long`: in a form that the short way for single sends leaves to Tornado (RFC 9112, section 3.2.2)."""
+    """`is_long`: in a form that the short way for single sends leaves to Tornado (RFC 9112, 3.2.2)."""
 
     def __init__(self, front: Program, is_long: bool = False, key: str = "") -> None:
         self.address = front.address.removeprefix("http://")

@@ -19,6 +19,7 @@ from zrouter.client import RouterClient
 from zrouter.session import RouterUnavailableError
 
 
+@pytest.mark.alone
 def test_a_killed_frontend_is_logged_out_within_three_seconds(
     router: Program, front: Program, api: RouterClient
 ) -> None:
@@ -33,6 +34,7 @@ def test_a_killed_frontend_is_logged_out_within_three_seconds(
         client.read_to_end()
 
 
+@pytest.mark.alone
 def test_a_stopped_frontend_is_logged_out_and_comes_back_by_itself(front: Program, api: RouterClient) -> None:
     client = Client(front.address, "/test/1")
     wait_for(api, "1", 1)
@@ -48,8 +50,8 @@ def test_a_frontend_that_does_not_read_makes_no_router_grow_and_what_is_dropped_
     start: Callable[..., Program],
 ) -> None:
     # A lease that does not end while it is stopped, the smallest window that there may be, and nothing kept.
-    options = ("--lease", "60", "--window", "4M", "--mailbox-seconds", "0")
-    router = start("zrouter", "serve", "--bind", "tcp://127.0.0.1:0", *options)
+    bounds = ("--lease", "60", "--window", "4M", "--mailbox-seconds", "0")
+    router = start("zrouter", "serve", "--bind", "tcp://127.0.0.1:0", *bounds)
     options = ("--listen", "127.0.0.1:0", "--router", router.address)
     stopped, other = start("zfront", "serve", *options), start("zfront", "serve", *options)
     away, there = Client(stopped.address, "/test/away"), Client(other.address, "/test/there")

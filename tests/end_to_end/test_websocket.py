@@ -21,6 +21,7 @@ HANDSHAKE = (
     "GET /ws/1 HTTP/1.1\r\nHost: test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
     "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n"
 )
+TEXT, CLOSE, PONG = 1, 8, 10
 
 
 class Socket:
@@ -109,7 +110,16 @@ def test_autobahn(address: str, case: Case, chop: int) -> None:
     assert len(heard.messages) == len(case.messages)
     assert heard.pongs == case.pongs
     assert heard.codes == [case.code]
+    assert heard.order.index(CLOSE) == len(heard.order) - 1, "nothing comes behind a close frame (5.5.1)"
     client.socket.close()
+
+
+def test_a_message_and_a_close_frame_in_one_packet_are_both_answered_in_order(address: str) -> None:
+    client = Socket(address)
+    client.write(frame("text", b"?") + frame("ping", b"") + frame("close", b"\x03\xe8"))
+    client.hear(-1)
+    assert sorted(client.heard.order[:2]) == [TEXT, PONG]
+    assert client.heard.order[2:] == [CLOSE]
 
 
 def test_compression_is_not_agreed_to(address: str) -> None:
@@ -122,6 +132,14 @@ def test_compression_is_not_agreed_to(address: str) -> None:
 
 def test_a_subprotocol_is_not_agreed_to(address: str) -> None:
     assert "sec-websocket-protocol" not in Socket(address, "Sec-WebSocket-Protocol: chat\r\n").head.lower()
+
+
+def test_a_client_that_was_refused_has_time_to_read_why(address: str) -> None:
+    """It is still writing when the close frame comes (7.1.1): the connection is not reset under it."""
+    client = Socket(address)
+    client.socket.sendall(frame("binary", b"*" * (4 << 20)))
+    client.hear(-1)
+    assert client.heard.codes == [1009]
 
 
 def test_a_wish_beside_a_close_frame_is_done(router: Program, front: Program, api: RouterClient) -> None:

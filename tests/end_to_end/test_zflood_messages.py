@@ -106,6 +106,7 @@ def test_messages_are_padded_to_the_size(router: Program, api: RouterClient) -> 
     assert len(next(messages).message) == 100
 
 
+@pytest.mark.alone
 def test_a_router_that_hangs_is_seen_in_the_latency_of_all_that_was_due(router: Program) -> None:
     flood = subprocess.Popen(
         [*MESSAGES, "--router", router.address, "--count", "1000", "--interval-ms", "1", "--json"],

@@ -50,9 +50,9 @@ def test_autobahn(case: Case, way: int) -> None:
             assert len(heard.pongs) + len(messages) == piece
             continue
         said = sockets.receive(1, piece)
-        heard.feed(said.answer)
+        heard.feed(said.answer + said.last)
         messages += [one.encode() if isinstance(one, str) else one for one in said.messages]
-        if said.is_end:
+        if said.last:
             break
         assert not heard.closes
     assert (heard.pongs, messages, heard.codes) == (case.pongs, case.messages, [case.code])
@@ -85,27 +85,27 @@ def test_a_connection_between_two_messages_has_nothing_here() -> None:
 
 def test_a_client_that_does_not_mask_is_refused() -> None:
     said = Sockets().receive(1, b"\x81\x01a")
-    assert (said.is_end, said.answer) == (True, b"\x88\x02\x03\xea")
+    assert (said.answer, said.last) == (b"", b"\x88\x02\x03\xea")
 
 
 @pytest.mark.parametrize("size", [MESSAGE_BYTES + 1, 1 << 40, (1 << 63) - 1])
 def test_a_size_that_is_too_much_is_refused_before_the_bytes_come(size: int) -> None:
     said = Sockets().receive(1, b"\x82\xff" + size.to_bytes(8))
-    assert not said.is_end  # not before the frame's head is complete
+    assert not said.last  # not before the frame's head is complete
     sockets = Sockets()
     said = sockets.receive(1, b"\x82\xff" + size.to_bytes(8) + b"mask")
-    assert (said.is_end, said.answer) == (True, b"\x88\x02\x03\xf1")
+    assert (said.answer, said.last) == (b"", b"\x88\x02\x03\xf1")
 
 
 def test_a_message_may_be_as_long_as_it_may_be_and_not_a_byte_longer() -> None:
     sockets = Sockets()
     half = MESSAGE_BYTES // 2
     sockets.receive(1, frame("text", b"*" * half, fin=False))
-    assert not sockets.receive(1, frame("ping", b"in between")).is_end
+    assert not sockets.receive(1, frame("ping", b"in between")).last
     said = sockets.receive(1, frame("more", b"*" * half, fin=True))
-    assert (len(said.messages[0]), said.is_end) == (MESSAGE_BYTES, False)
+    assert (len(said.messages[0]), said.last) == (MESSAGE_BYTES, b"")
     sockets.receive(1, frame("text", b"*" * half, fin=False))
-    assert sockets.receive(1, frame("more", b"*" * (half + 1), fin=False)).is_end
+    assert sockets.receive(1, frame("more", b"*" * (half + 1), fin=False)).last
 
 
 def test_fragments_without_bytes_take_no_memory() -> None:
@@ -113,7 +113,7 @@ def test_fragments_without_bytes_take_no_memory() -> None:
     sockets.receive(1, frame("text", b"", fin=False))
     many = frame("more", b"", fin=False) * 1000
     for _ in range(20):
-        assert not sockets.receive(1, many).is_end
+        assert not sockets.receive(1, many).last
     assert sockets.held_bytes() == 0
 
 
@@ -122,7 +122,7 @@ def test_fragments_of_one_character_take_no_more_memory_than_their_bytes() -> No
     sockets.receive(1, frame("text", b"", fin=False))
     euro = "€".encode()
     for _ in range(20):
-        assert not sockets.receive(1, frame("more", euro, fin=False) * 1000).is_end
+        assert not sockets.receive(1, frame("more", euro, fin=False) * 1000).last
     assert sockets.held_bytes() == 60_000
     held = sockets._own[1].held
     assert sys.getsizeof(held) < 2 * MESSAGE_BYTES

@@ -123,3 +123,17 @@ def test_a_repeat_in_the_burst_whose_delivery_fails_gets_receipts_that_say_so(fi
     peer(router, F1)
     router.receive([(S, encode(wire.Send(4, pairs, b"k")))], 0.0)
     assert end_burst(router)[0] == (S, wire.Receipts([(4, left)]))
+
+
+def test_a_repeat_does_not_take_a_failed_delivery_twice_from_the_receipts_of_another_send() -> None:
+    router = two_frontends()
+    router.receive([(S, encode(wire.Send(1, [(b"b", b"1")], b"k")))], 0.0)
+    end_burst(router)
+    router.receive(
+        [(S, encode(wire.Send(2, [(b"b", b"1")], b"k"))), (S, encode(wire.Send(3, [(b"b", b"2")])))], 0.0
+    )
+    for address, frame in router.deliveries():
+        if address == F1:
+            router.undeliverable(address, frame, gone=True)
+    [(_, frame)] = router.replies()
+    assert wire.decode_from_router(frame) == wire.Receipts([(2, [5]), (3, [3])])

@@ -10,10 +10,9 @@ from typing import Final
 from urllib.parse import parse_qsl, unquote_to_bytes
 
 from zfront.api.problem import Problem, ProblemError
-from zrouter.wire import WireError, check_ids
+from zrouter.wire import MAX_KEY_BYTES, WireError, check_ids
 
-MAX_KEY_CHARS: Final = 255
-MAX_WHO_IDS: Final = 1000
+MAX_WHO_IDS: Final = 500
 # draft-ietf-httpapi-idempotency-key-header: a string of RFC 8941, section 3.3.3; or a bare token.
 _STRING: Final = re.compile(r'"((?:[ !#-\[\]-~]|\\["\\])*)"').fullmatch
 _TOKEN: Final = re.compile(r"[!#$%&'*+./:=^_`|~0-9A-Za-z-]+").fullmatch
@@ -43,15 +42,13 @@ def read_ids(query: str) -> list[bytes]:
         )
     except ValueError:
         raise ProblemError(Problem(400, f"more than {MAX_WHO_IDS} ids")) from None
-    ids = list(
-        dict.fromkeys(value.encode(errors="surrogateescape") for name, value in fields if name == "id")
-    )
-    if not ids:
+    values = [value.encode(errors="surrogateescape") for name, value in fields if name == "id"]
+    if not values:
         raise ProblemError(Problem(400, "which ids? ?id=A&id=B"))
-    if len(ids) > MAX_WHO_IDS:
+    if len(values) > MAX_WHO_IDS:
         raise ProblemError(Problem(400, f"more than {MAX_WHO_IDS} ids"))
-    check(ids)
-    return ids
+    check(values)
+    return list(dict.fromkeys(values))
 
 
 def check(ids: list[bytes]) -> None:
@@ -66,13 +63,13 @@ def check(ids: list[bytes]) -> None:
         raise ProblemError(Problem(400, str(error))) from None
 
 
-def read_key(header: str) -> bytes:
-    """The key of an Idempotency-Key header; empty if there is no such header.
+def read_key(header: str | None) -> bytes:
+    """The key of an Idempotency-Key header; empty if there is no such header (None).
 
     Raises:
         ProblemError: it is not one.
     """
-    if not header:
+    if header is None:
         return b""
     header = header.strip()
     string = _STRING(header)
@@ -82,6 +79,6 @@ def read_key(header: str) -> bytes:
         key = header
     else:
         raise ProblemError(Problem(400, 'Idempotency-Key is a string in quotes, such as "8e03978e"'))
-    if not 1 <= len(key) <= MAX_KEY_CHARS:
-        raise ProblemError(Problem(400, f"an Idempotency-Key has 1 to {MAX_KEY_CHARS} characters"))
+    if not 1 <= len(key) <= MAX_KEY_BYTES:
+        raise ProblemError(Problem(400, f"an Idempotency-Key has 1 to {MAX_KEY_BYTES} characters"))
     return key.encode()

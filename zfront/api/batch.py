@@ -15,12 +15,10 @@ from typing import Final
 import msgspec
 
 from zfront.api.problem import Problem, ProblemError
-from zrouter import wire
 from zrouter.session import SEND_MESSAGES
-from zrouter.wire import Pair
+from zrouter.wire import MAX_ID_BYTES, MAX_KEY_BYTES, PAIR_BYTES, SEND_BYTES, Pair
 
 MAX_MESSAGES: Final = 10_000
-_KEY_BYTES: Final = 64  # of a frame, with what they cost on the wire
 ARRAY_TYPE: Final = "application/json"
 LINE_TYPES: Final = ("application/x-ndjson", "application/jsonl")
 
@@ -48,8 +46,8 @@ class BadElementError(ValueError):
 
 def _pair(element: _Element, max_message: int) -> Pair:
     an_id = element.id.encode()
-    if not 1 <= len(an_id) <= wire.MAX_ID_BYTES:
-        raise BadElementError(f"an id has 1 to {wire.MAX_ID_BYTES} bytes, not {len(an_id)}")
+    if not 1 <= len(an_id) <= MAX_ID_BYTES:
+        raise BadElementError(f"an id has 1 to {MAX_ID_BYTES} bytes, not {len(an_id)}")
     if (element.message is None) == (element.base64 is None):
         raise BadElementError("an element has either message or base64")
     if element.message is not None:
@@ -142,10 +140,13 @@ class Lines:
 
 
 class Cutter:
-    """Cuts pairs, however they come, into frames; the same pairs always in the same way."""
+    """Cuts pairs, however they come, into frames; the same pairs always in the same way.
+
+    The first frame has the key of the batch, the others have keys made from it.
+    """
 
     def __init__(self, max_frame: int, key: bytes) -> None:
-        self._max_bytes = max_frame - wire.SEND_BYTES - _KEY_BYTES
+        self._max_bytes = max_frame - SEND_BYTES - MAX_KEY_BYTES
         self._key = key
         self._frames = 0
         self._pairs: list[Pair] = []
@@ -154,7 +155,7 @@ class Cutter:
     def cut(self, pairs: list[Pair]) -> Iterator[tuple[list[Pair], bytes]]:
         """The frames that are full now, each with its key."""
         for pair in pairs:
-            size = len(pair[0]) + len(pair[1]) + wire.PAIR_BYTES
+            size = len(pair[0]) + len(pair[1]) + PAIR_BYTES
             if self._pairs and (len(self._pairs) == SEND_MESSAGES or self._bytes + size > self._max_bytes):
                 yield self._frame()
             self._pairs.append(pair)
@@ -167,8 +168,8 @@ class Cutter:
 
     def _frame(self) -> tuple[list[Pair], bytes]:
         pairs, self._pairs, self._bytes = self._pairs, [], 0
-        key = b""
-        if self._key:
-            key = hashlib.sha256(b"batch %d " % self._frames + self._key).digest()
+        key = self._key
+        if key and self._frames:
+            key = hashlib.sha256(b"%d " % self._frames + key).digest()
         self._frames += 1
         return pairs, key

@@ -63,7 +63,8 @@ class _Request:
     )
 
     def __init__(self) -> None:
-        self.url = self.body = self.authorization = self.origin = self.key = b""
+        self.url = self.body = self.authorization = self.origin = b""
+        self.key: bytes | None = None
         self.hosts: list[bytes] = []
         self.lengths = 0
         self.is_complete = self.is_forwarded = self.is_last = False
@@ -85,7 +86,7 @@ class _Request:
             self.is_plain &= not self.origin
             self.origin = value
         elif name == b"idempotency-key":
-            self.is_plain &= not self.key
+            self.is_plain &= self.key is None
             self.key = value
         elif name == b"connection":
             self.is_last = b"close" in value.lower()
@@ -173,9 +174,10 @@ class Desk:
         self._work(seat)
 
     def close(self) -> None:
-        """Take no more; what waits for an answer gets none."""
+        """Take no more: answers that are here go out, what waits for others gets none."""
         if self._sweeper is not None:
             self._sweeper.stop()
+        self._write_all()
         for seat in list(self._seats.values()):
             self._end(seat)
 
@@ -267,7 +269,7 @@ class Desk:
             if refusal is not None:
                 raise ProblemError(refusal)
             an_id = asked.read_id(request.url[len(_PATH) :].partition(b"?")[0].decode("latin-1"))
-            key = asked.read_key(request.key.decode("latin-1")) if request.key else b""
+            key = b"" if request.key is None else asked.read_key(request.key.decode("latin-1"))
             self._errands.send(an_id, request.body, key, settle)
         except ProblemError as error:
             settle(error.problem)

@@ -18,9 +18,17 @@ from typing import Any, Final
 from zfront.api.problem import BusyError, TooLateError
 from zfront.every import Every
 from zfront.link import Link
-from zrouter import wire
 from zrouter.session import SEND_MESSAGES, OnAnswer, RefusedError, RouterUnavailableError
-from zrouter.wire import Message, Pair
+from zrouter.wire import (
+    DEFAULT_MAX_FRAME_BYTES,
+    DEFAULT_MAX_MESSAGE_BYTES,
+    PAIR_BYTES,
+    SEND_BYTES,
+    TOO_LARGE,
+    Message,
+    Pair,
+    Send,
+)
 
 _SWEEP_S: Final = 0.1
 # How long a request waits for a router that is not there.
@@ -63,12 +71,12 @@ class Errands:
     def max_message(self) -> int:
         """The longest message that the router takes, as far as it said so."""
         welcome = self._link.session.welcome
-        return welcome.max_message if welcome else wire.DEFAULT_MAX_MESSAGE_BYTES
+        return welcome.max_message if welcome else DEFAULT_MAX_MESSAGE_BYTES
 
     def max_frame(self) -> int:
         """The longest frame that it takes."""
         welcome = self._link.session.welcome
-        return welcome.max_frame if welcome else wire.DEFAULT_MAX_FRAME_BYTES
+        return welcome.max_frame if welcome else DEFAULT_MAX_FRAME_BYTES
 
     def take(self, size: int) -> None:
         """A request holds so many bytes from now on; give them back with `give`.
@@ -100,7 +108,7 @@ class Errands:
 
         if key:
             pairs = [(an_id, message)]
-            self._add(lambda request: wire.Send(request, pairs, key), _first(answer))
+            self._add(lambda request: Send(request, pairs, key), _first(answer))
         else:
             self._add(None, answer, (an_id, message))
 
@@ -154,10 +162,10 @@ class Errands:
                 # Together with the others it would have them refused, too.
                 errand.on_answer(too_long(len(message), self.max_message()))
                 continue
-            size = len(an_id) + len(message) + wire.PAIR_BYTES
+            size = len(an_id) + len(message) + PAIR_BYTES
             if size > room or len(pairs) == SEND_MESSAGES:
                 self._say_sends(pairs, answers, deadline)
-                pairs, answers, room = [], [], self.max_frame() - wire.SEND_BYTES
+                pairs, answers, room = [], [], self.max_frame() - SEND_BYTES
             room -= size
             pairs.append(errand.pair)
             answers.append(errand.on_answer)
@@ -166,7 +174,7 @@ class Errands:
 
     def _say_sends(self, pairs: list[Pair], answers: list[OnAnswer], deadline: float) -> None:
         if pairs:
-            self._say(lambda request: wire.Send(request, pairs), _each(answers), deadline)
+            self._say(lambda request: Send(request, pairs), _each(answers), deadline)
 
     def _say(self, make: Callable[[int], Message], on_answer: OnAnswer, deadline: float) -> None:
         def came(answer: Any) -> None:
@@ -202,7 +210,7 @@ class Errands:
 
 def too_long(size: int, most: int) -> RefusedError:
     """What the router would say of a message that is too long."""
-    return RefusedError(wire.TOO_LARGE, f"a message of {size} bytes is too long: {most} are the limit")
+    return RefusedError(TOO_LARGE, f"a message of {size} bytes is too long: {most} are the limit")
 
 
 def _first(on_answer: OnAnswer) -> OnAnswer:

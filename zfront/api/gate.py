@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from zfront.api.problem import Problem
@@ -72,6 +73,7 @@ def _no_key(authorization: str) -> Problem:
     return Problem(401, detail, headers=_CHALLENGE)
 
 
+@lru_cache(64)
 def _is_loopback_host(host: str) -> bool:
     name, colon, port = host.rpartition(":")
     return is_loopback(name if colon and port.isdigit() else host)

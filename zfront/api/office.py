@@ -22,6 +22,7 @@ class Office:
         self.gate = Gate(keys, is_loopback(settings.address()[0]), origins)
         self.errands = Errands(link, settings.api_timeout, settings.api_memory)
         self.max_body = settings.max_body
+        self.body_timeout_s = settings.body_timeout
 
     def report(self) -> dict[str, int | float | str]:
         """Figures for `zrouter stats`."""

@@ -10,11 +10,10 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from zrouter import wire
 from zrouter.session import LinkLostError, RefusedError, RouterUnavailableError
+from zrouter.wire import FULL, KEY_REUSED, TOO_LARGE
 
 CONTENT_TYPE: Final = "application/problem+json"
-_KEY_REUSED: Final = "key-reused"
 RETRY_AFTER_S: Final = 1  # about as long as a router takes to start again
 _encode: Final = msgspec.json.Encoder().encode
 # Titles of RFC 9110, which older versions of http.HTTPStatus do not have.
@@ -63,11 +62,11 @@ def busy(detail: str) -> Problem:
 def of_router(error: Exception) -> Problem:
     """What a failure on the way to the router means for whoever asked."""
     if isinstance(error, RefusedError):
-        if error.code == _KEY_REUSED:
+        if error.code == KEY_REUSED:
             return Problem(422, "this Idempotency-Key came with another request a short while ago")
-        if error.code == wire.TOO_LARGE:
+        if error.code == TOO_LARGE:
             return Problem(413, str(error))
-        if error.code == wire.FULL:
+        if error.code == FULL:
             return busy(f"the router is full: {error}")
         return Problem(400, f"the router refuses: {error}")
     if isinstance(error, TooLateError | LinkLostError):

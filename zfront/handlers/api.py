@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from tornado.web import RequestHandler
+from tornado.web import HTTPError, RequestHandler
 
 from zfront.api import answers, asked, document
 from zfront.api.gate import FORWARDED, Credentials
 from zfront.api.office import Office
 from zfront.api.problem import CONTENT_TYPE, Problem, ProblemError, of_router
 from zfront.handlers.methods import EveryMethod
-from zrouter import wire
 from zrouter.session import RouterError
+from zrouter.wire import Kick, Stats, Who
 
 
 class ApiHandler(RequestHandler):
@@ -96,6 +96,8 @@ class ApiHandler(RequestHandler):
             self.refuse(error.problem)
         elif isinstance(error, RouterError):
             self.refuse(of_router(error))
+        elif isinstance(error, HTTPError) and status_code < 500:
+            self.refuse(Problem(status_code, error.log_message or "it is not a request"))
         else:
             self.refuse(Problem(status_code, "the log of the frontend says more"))
 
@@ -120,7 +122,7 @@ class WhoHandler(ApiHandler):
     async def get(self) -> None:
         """One id."""
         an_id = asked.read_id(self.rest_of("/api/who/"))
-        answer = await self.office.errands.ask(lambda request: wire.Who(request, [an_id]))
+        answer = await self.office.errands.ask(lambda request: Who(request, [an_id]))
         self.answer(answers.json(answers.presence(an_id, answer.holders[0])))
 
     head = get
@@ -132,7 +134,7 @@ class WhoManyHandler(ApiHandler):
     async def get(self) -> None:
         """Many ids, in the order of the question."""
         ids = asked.read_ids(self.request.query)
-        answer = await self.office.errands.ask(lambda request: wire.Who(request, ids))
+        answer = await self.office.errands.ask(lambda request: Who(request, ids))
         found = [answers.presence(*one) for one in zip(ids, answer.holders, strict=True)]
         self.answer(answers.json({"ids": found}))
 
@@ -144,7 +146,7 @@ class StatsHandler(ApiHandler):
 
     async def get(self) -> None:
         """The router's figures."""
-        answer = await self.office.errands.ask(wire.Stats)
+        answer = await self.office.errands.ask(Stats)
         self.answer(answers.json(answer.figures))
 
     head = get
@@ -158,7 +160,7 @@ class ConnectionsHandler(ApiHandler):
     async def delete(self) -> None:
         """As `zrouter logout`."""
         an_id = asked.read_id(self.rest_of("/api/connections/"))
-        answer = await self.office.errands.ask(lambda request: wire.Kick(request, [an_id]))
+        answer = await self.office.errands.ask(lambda request: Kick(request, [an_id]))
         self.answer(answers.json({"ended": answer.count}))
 
 

@@ -19,11 +19,9 @@ from zfront.api.batch import ARRAY_TYPE, LINE_TYPES, Cutter, Lines, read_array
 from zfront.api.errands import too_long
 from zfront.api.problem import Problem, ProblemError, of_router
 from zfront.handlers.api import ApiHandler
-from zrouter import wire
 from zrouter.session import RouterError
-from zrouter.wire import Message, Pair
+from zrouter.wire import Message, Pair, Send
 
-_BODY_S: Final = 60.0  # for a whole body
 # Frames of one batch that the router has not answered yet: beyond it the body is not read.
 _FRAMES_UNDER_WAY: Final = 8
 _NO_BOUND: Final = 1 << 62
@@ -41,13 +39,14 @@ class _BodyHandler(ApiHandler):
         self.is_read = False
         self._failed: Problem | None = None
         self._size = self._held = 0
+        self._is_reading = False  # between two pieces nobody sees what goes wrong
         self._end: asyncio.TimerHandle | None = None
         try:
             super().prepare()
             if self.request.method != "POST":
                 return
             self.begin()
-            if int(self.request.headers.get("Content-Length", 0)) > self.limit():
+            if self.said_size() > self.limit():
                 raise ProblemError(self.is_too_long())
         except ProblemError as error:
             if self.request.method != "POST" or self._has_much_more():
@@ -55,7 +54,7 @@ class _BodyHandler(ApiHandler):
             self._failed = error.problem  # answered when the body has been read: the connection goes on
         # Tornado would answer 400, and not in words; each piece is checked here.
         self.request.connection.set_max_body_size(_NO_BOUND)  # type: ignore[union-attr]
-        self._end = asyncio.get_event_loop().call_later(_BODY_S, self._is_late)
+        self._end = asyncio.get_event_loop().call_later(self.office.body_timeout_s, self._is_late)
 
     def begin(self) -> None:
         """Look at the head."""
@@ -63,6 +62,11 @@ class _BodyHandler(ApiHandler):
     def limit(self) -> int:
         """Bytes of the longest body."""
         return self.office.max_body
+
+    def said_size(self) -> int:
+        """What Content-Length says; 0 if it says nothing, or nonsense, which Tornado refuses."""
+        first = self.request.headers.get("Content-Length", "").partition(",")[0].strip()
+        return int(first) if first.isascii() and first.isdigit() else 0
 
     def is_too_long(self) -> Problem:
         """What a longer one gets."""
@@ -91,9 +95,10 @@ class _BodyHandler(ApiHandler):
 
     async def data_received(self, chunk: bytes) -> None:
         """Tornado's: it reads no more until this returns."""
-        if self._failed is not None:
+        if self._failed is not None or self.request.method != "POST":
             return
         self._size += len(chunk)
+        self._is_reading = True
         try:
             if self._size > self.limit():
                 raise ProblemError(self.is_too_long())
@@ -102,6 +107,16 @@ class _BodyHandler(ApiHandler):
             problem = error.problem if isinstance(error, ProblemError) else of_router(error)
             self._failed = await self.fail(problem)
             if self._has_much_more() and not self._finished:
+                self.refuse(self._failed)
+        finally:
+            self._is_reading = False
+
+    async def break_off(self, problem: Problem) -> None:
+        """Answer before the body has come to its end."""
+        if self._failed is None and not self._is_reading and not self.is_read and not self._finished:
+            self._failed = problem
+            self._failed = await self.fail(problem)
+            if not self._finished:
                 self.refuse(self._failed)
 
     async def post(self) -> None:
@@ -134,12 +149,11 @@ class _BodyHandler(ApiHandler):
 
     def _has_much_more(self) -> bool:
         """Whether so much may still come that the connection is better given up than read to its end."""
-        headers = self.request.headers
-        return "Transfer-Encoding" in headers or int(headers.get("Content-Length", 0)) > _READ_AWAY_BYTES
+        return "Transfer-Encoding" in self.request.headers or self.said_size() > _READ_AWAY_BYTES
 
     def _is_late(self) -> None:
-        if not self._finished:
-            self.refuse(Problem(408, f"the body did not come within {_BODY_S:.0f} s"))
+        late = Problem(408, f"the body did not come within {self.office.body_timeout_s:g} s")
+        self._breaking = asyncio.ensure_future(self.break_off(late))
 
     def _stop_clock(self) -> None:
         if self._end is not None:
@@ -154,7 +168,7 @@ class SendHandler(_BodyHandler):
     def begin(self) -> None:
         """The id and the key are in the head."""
         self._id = asked.read_id(self.rest_of("/api/send/"))
-        self._key = asked.read_key(self.request.headers.get("Idempotency-Key", ""))
+        self._key = asked.read_key(self.request.headers.get("Idempotency-Key"))
         self._pieces: list[bytes] = []
 
     def limit(self) -> int:
@@ -163,8 +177,7 @@ class SendHandler(_BodyHandler):
 
     def is_too_long(self) -> Problem:
         """In the router's words."""
-        length = int(self.request.headers.get("Content-Length", 0))
-        return of_router(too_long(max(length, self._size), self.limit()))
+        return of_router(too_long(max(self.said_size(), self._size), self.limit()))
 
     async def piece(self, data: bytes) -> None:
         """A piece of the message."""
@@ -192,7 +205,7 @@ class BatchHandler(_BodyHandler):
             accepted = ", ".join((ARRAY_TYPE, *LINE_TYPES))
             detail = f"Content-Type is one of {accepted}"
             raise ProblemError(Problem(415, detail, headers=(("Accept-Post", accepted),)))
-        key = asked.read_key(self.request.headers.get("Idempotency-Key", ""))
+        key = asked.read_key(self.request.headers.get("Idempotency-Key"))
         errands = self.office.errands
         self._lines = None if kind == ARRAY_TYPE else Lines(errands.max_message())
         self._cutter = Cutter(errands.max_frame(), key)
@@ -236,8 +249,6 @@ class BatchHandler(_BodyHandler):
                 await self._settle(0)
         except RouterError as error:
             problem = of_router(error)
-        for task, _ in self._under_way:
-            task.add_done_callback(_look)
         if self._lines is None and not self._handed:
             return problem
         told = {"sent": len(self._handed), "receipts": answers.receipt_objects(self._handed)}
@@ -249,7 +260,14 @@ class BatchHandler(_BodyHandler):
             size = sum(len(message) for _, message in pairs)
             self.hold(size)
             ask: Awaitable[list[int]] = self.office.errands.ask(partial(_frame, pairs, key))
-            self._under_way.append((asyncio.ensure_future(ask), size))
+            task = asyncio.ensure_future(ask)
+            task.add_done_callback(self._came)
+            self._under_way.append((task, size))
+
+    def _came(self, task: asyncio.Task[list[int]]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, RouterError):
+            self._breaking = asyncio.ensure_future(self.break_off(of_router(error)))
 
     async def _settle(self, most: int) -> None:
         """Wait until so many frames at the most have no receipts."""
@@ -266,7 +284,7 @@ class BatchHandler(_BodyHandler):
 
 
 def _frame(pairs: list[Pair], key: bytes, request: int) -> Message:
-    return wire.Send(request, pairs, key) if key else wire.Send(request, pairs)
+    return Send(request, pairs, key)
 
 
 def _settle(waiting: asyncio.Future[int], answer: Any) -> None:
@@ -276,9 +294,3 @@ def _settle(waiting: asyncio.Future[int], answer: Any) -> None:
         waiting.set_exception(answer)
     else:
         waiting.set_result(answer)
-
-
-def _look(task: asyncio.Task[list[int]]) -> None:
-    """An error of a frame that nobody waits for is no news: the request has failed already."""
-    if not task.cancelled():
-        task.exception()

@@ -1,7 +1,7 @@
 import { connect } from "/pages/transports.js";
 
 const MOST = 200; // lines of a list
-const MISSED_MS = [700, 150]; // what was missed comes at once, and in one go
+const MISSED_MS = [1500, 50]; // what was missed comes at once, and in one go
 const NOTES = {
   sse: ["Server-Sent Events", "one answer that never ends. EventSource comes back by itself and says what it saw last."],
   ws: ["WebSocket", "both ways: a client can log in as further ids, and say how far it has come."],
@@ -26,8 +26,7 @@ function open() {
   if (current.id !== id) current = { id, offset: "" };
   isBack = current.offset !== "";
   show("off", "Connecting…");
-  find("cut").disabled = false;
-  find("cut").textContent = "Cut";
+  offer("Cut");
   const [name] = NOTES[transport];
   const isOn = () => show("on", `Connected as ${id} by ${name}`);
   connection = connect(transport, { id, since: current.offset, watch: [...watched.keys()] }, {
@@ -68,7 +67,7 @@ function open() {
     },
     refused: (why) => {
       connection = null;
-      find("cut").disabled = true;
+      offer("");
       show("lost", why ? `Refused: ${why}` : "Refused");
     },
   });
@@ -77,9 +76,18 @@ function open() {
 function cut() {
   connection.close();
   connection = null;
-  find("cut").textContent = "Come back";
+  offer("Come back");
   show("cut", "Cut. What is sent to you now is kept for a while");
   for (const id of watched.keys()) presence(id, -1);
+}
+
+// What can be done with the connection that there is; nothing: a new one can be made.
+function offer(what) {
+  const button = find("cut");
+  button.disabled = !what;
+  button.textContent = what || "Cut";
+  button.classList.toggle("plain", !what);
+  find("connecting").classList.toggle("plain", Boolean(what));
 }
 
 async function send({ id, message, key }) {
@@ -180,7 +188,8 @@ function describe() {
 
 function invite() {
   const { id } = form("connect");
-  const { id: other } = form("send");
+  const { id: to } = form("send");
+  const other = to === id ? (id === "bob" ? "alice" : "bob") : to;
   const link = find("second");
   link.href = `/demo?${new URLSearchParams({ id: other, to: id })}`;
   link.textContent = `Open a second window as ${other}`;

@@ -10,7 +10,7 @@
 // EventSource comes back by itself; the others do so here, with the offset of the last thing that came.
 
 const RETRY_MS = [500, 1500];
-const WHO_MS = 3000; // a poll can't watch anybody, so it asks
+const WHO_MS = 2000; // a poll can't watch anybody, so it asks
 const OPEN_MS = 300;
 
 export function connect(transport, { id, since = "", watch = [] }, listener) {

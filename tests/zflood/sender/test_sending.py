@@ -8,6 +8,8 @@ from collections.abc import Callable, Coroutine, Sequence
 from itertools import pairwise
 from typing import Any, ClassVar
 
+import pytest
+
 from zflood.latency import STAMP_BYTES
 from zflood.sender.ids import uniform
 from zflood.sender.outlets import Outcome
@@ -16,6 +18,7 @@ from zflood.sender.punctual import event_loop
 from zflood.sender.sending import Sending
 from zrouter.wire import Pair
 
+pytestmark = pytest.mark.alone
 STALL_S = 0.3
 
 
