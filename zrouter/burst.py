@@ -46,6 +46,7 @@ class Burst:
         self._position = mailboxes.position  # of the last message
         self._frames: list[bytes | int] = []  # to be kept: see Mailboxes.keep
         self._frame_bytes = 0
+        self._unkept = 0  # messages for nobody who is or just was here
         self._nobody: Route = (self._unheld.append, 0, ())
         self._asking: list[Peer] = []  # who gets receipts
         self._sent_to: list[Peer] = []
@@ -88,7 +89,12 @@ class Burst:
             self._frames.append(frame)
             self._frame_bytes += len(frame)
         else:
-            self._frames.append(count)
+            self._unkept += count
+            last = self._frames[-1] if self._frames else b""
+            if isinstance(last, int):
+                self._frames[-1] = last + count
+            else:
+                self._frames.append(count)
 
     def deliveries(self, frontends: Iterable[Peer]) -> list[tuple[bytes, bytes]]:
         """`(address, frame)` for each frontend that something is for."""
@@ -140,9 +146,10 @@ class Burst:
     def end(self) -> None:
         """All is out, or dropped and counted."""
         if self._frames:
-            self._mailboxes.keep(self._frames, self._position - self._mailboxes.position, self._frame_bytes)
+            count = self._position - self._mailboxes.position
+            self._mailboxes.keep(self._frames, count, self._frame_bytes, self._unkept)
             self._frames.clear()
-            self._frame_bytes = 0
+            self._frame_bytes = self._unkept = 0
         for peer in self._sent_to:
             peer.inbox.clear()
         self._sent_to.clear()

@@ -151,3 +151,26 @@ def test_what_is_too_old_is_not_kept_and_the_receipt_says_so(start: Callable[...
         gap = client.next()
         assert (gap["event"], gap["reason"]) == ("gap", "evicted")
         client.close()
+
+
+def test_ids_that_nobody_ever_was_cost_nothing(router: Program, api: RouterClient) -> None:
+    for number in range(20):
+        assert api.send_many([(b"nobody%d" % number, b"x")] * 10) == [0] * 10
+    figures = api.stats()
+    assert (figures["mailbox_messages"], figures["mailbox_bytes"]) == (0, 0)
+
+
+def test_what_is_sent_to_nobody_takes_no_room_from_what_is_kept(
+    front: Program, router: Program, api: RouterClient
+) -> None:
+    client = seen_one(SUBSCRIBERS[0], front, api, "a")
+    api.send("a", "two")
+    before = api.stats()
+    for _ in range(100):
+        api.send("nobody", "x" * 1000)
+    after = api.stats()
+    assert [after[key] - before[key] for key in ("mailbox_messages", "mailbox_bytes")] == [0, 0]
+    api.send("a", "three")
+    client.connect()
+    assert client.texts(2) == ["two", "three"]
+    client.close()
