@@ -3,8 +3,8 @@
 Owns: its ids, the bounded queue, what it missed while the link was broken. Must not know: sockets, the time,
 how the program waits.
 
-A login that resumes is a client of the resumption: while it waits to be told what it missed, what is
-delivered for its ids is left out, for the answer has it.
+A login that resumes is a client of the resumption: while it is held, because it is yet to be told what it
+missed, what is delivered for its ids is left out, for the answer has it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple, TypeAlias
 
 from zrouter import wire
-from zrouter.cursor import Cursor, read_cursor
+from zrouter.cursor import NEW, Cursor, read_cursor
 from zrouter.resumption import Resumption
 from zrouter.wire import Delivery
 
@@ -77,8 +77,12 @@ class Inbox:
             self._last_login += 1
             self._logins[self._last_login] = dict.fromkeys(ids)
             self._login_of.update(dict.fromkeys(ids, self._last_login))
-            self.resumption.begin(self._last_login, read_cursor(since))
-            self._wait(self._last_login)
+            cursor = read_cursor(since)
+            if cursor == NEW:
+                self.resumption.greet(self._last_login)
+            else:
+                self.resumption.begin(self._last_login, cursor)
+                self._wait(self._last_login)
         self.held.update(dict.fromkeys(ids, 1))
 
     def release(self, ids: Iterable[bytes]) -> list[bytes]:

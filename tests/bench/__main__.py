@@ -16,7 +16,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import api, clients, flood, router, soak
+from tests.bench import api, clients, flood, router, soak, transports
 from tests.bench.lines import Line, medians
 
 MEASURES = {
@@ -33,6 +33,8 @@ MEASURES = {
         router.mailboxes,
         router.presence,
         router.comeback,
+        transports.transports,
+        transports.streams,
         api.api_batch,
         api.api_single,
         flood.swarm,
@@ -55,7 +57,7 @@ def main(names: tuple[str, ...], repeat: int, json_path: Path) -> None:
 
     \b
     Measures: parking saturated broadcast paced held memory throughput singles mailboxes presence comeback
-    api_batch api_single swarm messages;
+    transports streams api_batch api_single swarm messages;
     soak takes 10 minutes
     \b
     Examples:

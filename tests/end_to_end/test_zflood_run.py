@@ -79,6 +79,37 @@ def test_clients_come_back_from_both_kinds_of_cut(tmp_path: Path) -> None:
         assert one["figures"]["active"] == 200
 
 
+def test_clients_that_are_cut_while_messages_flow_miss_nothing(tmp_path: Path) -> None:
+    changes = ("clients=200", "per_s=400", "rest_s=0.5", "times=2")
+    done = run(tmp_path / "report", "resume", *(f"--set={change}" for change in changes), "--json")
+    for one in json.loads(done.stdout)["runs"]:
+        failed = [check["text"] for check in one["checks"] if check["holds"] is False]
+        # How soon all are back is a matter of the machine.
+        assert failed in ([], ["cut.longest_back_s <= 2 if cut.times >= 1"]), (one, done.stderr)
+        assert one["offences"] == []
+        figures = one["figures"]
+        assert figures["check.messages"] == figures["finish.sent"] > 400
+        assert 0 <= figures["check.messages"] - figures["check.sights"] <= 5  # interrupted on their way
+    assert not (tmp_path / "report" / "logged-out" / "check").exists()
+
+
+def test_with_check_every_step_is_compared(tmp_path: Path) -> None:
+    (tmp_path / "checked.toml").write_text(
+        'title = "t"\ncheck = true\n'
+        '[[steps]]\ndo = "connect"\nclients = 20\npath = "/test/%d?id=all"\n'
+        '[[steps]]\ndo = "broadcast"\nto = "all"\n'
+        '[[steps]]\ndo = "messages"\ncount = 300\nper_s = 300\nmax_id = 20\n'
+        '[[steps]]\ndo = "each"\nmax_id = 20\n'
+    )
+    done = run(tmp_path / "report", str(tmp_path / "checked.toml"), "--json")
+    assert done.returncode == 0, done.stderr
+    [one] = json.loads(done.stdout)["runs"]
+    assert {check["text"]: check["value"] for check in one["checks"]} == {"check.offences == 0": 0}
+    assert one["figures"]["check.messages"] == 321
+    assert one["figures"]["check.sights"] == 340
+    assert one["figures"]["lost"] == 0
+
+
 def test_a_frozen_frontend_is_logged_out_and_comes_back(tmp_path: Path) -> None:
     (tmp_path / "frozen.toml").write_text(
         'title = "t"\nexpect = ["connected == 20", "closed == 0", "messages.lost == 0"]\n'

@@ -58,7 +58,7 @@ LIMITS = {
     "frames that wait from a peer": [DEFAULTS.queue_in],
     "frames that wait to a peer": [DEFAULTS.queue_out],
 }
-PULSE = bytes([0x92, 67])
+PULSE = bytes([0x93, 67])
 WELCOME = bytes([0x98, 64, 1, 0xCF])  # the epoch is the eight bytes behind these
 
 

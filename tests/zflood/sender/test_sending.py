@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -26,6 +26,7 @@ class Receiver:
     """Answers what `answer` says, in its time; keeps what came."""
 
     most = 10
+    is_in_order: ClassVar[bool] = True
 
     def __init__(self, answer: Callable[[int], Coroutine[Any, Any, Outcome | None]]) -> None:
         self.came: list[Pair] = []
