@@ -34,6 +34,7 @@ PURE = [
     "zfront/api/asked.py",
     "zfront/api/batch.py",
     "zfront/api/gate.py",
+    "zfront/api/plain.py",
     "zfront/api/problem.py",
     "zfront/watchers.py",
     "zfront/rows.py",

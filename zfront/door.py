@@ -20,7 +20,8 @@ import httptools
 from tornado.httpserver import HTTPServer
 from tornado.ioloop import IOLoop
 
-from zfront.api.desk import PLAINLY_SENDS, Desk
+from zfront.api.desk import Desk
+from zfront.api.plain import PLAINLY_SENDS
 from zfront.linger import Linger
 from zfront.lot import Lot
 from zfront.origins import Origins, headers

@@ -1,7 +1,7 @@
 """The desk: single sends of backends, without Tornado. A short way only: handlers/sending.py is the whole.
 
 Owns: connections whose requests are whole, plain `POST /api/send/<id>` so far, one object for each. Must not
-know: rules; those are asked.py's, gate.py's and errands.py's, as for Tornado's handlers.
+know: rules; those are plain.py's, asked.py's, gate.py's and errands.py's, as for Tornado's handlers.
 
 What is not plainly such a request goes to Tornado with the bytes that were read, and the connection with it.
 Requests that follow at once are answered in order; all sends of one turn of the loop share a frame to the
@@ -10,7 +10,6 @@ router. Measured by `tests.bench api_single`.
 
 from __future__ import annotations
 
-import re
 import socket
 import time
 from collections import deque
@@ -18,20 +17,15 @@ from collections.abc import Callable
 from functools import lru_cache, partial
 from typing import Any, Final
 
-import httptools
 from tornado.ioloop import IOLoop
 
-from zfront.api import answers, asked
-from zfront.api.gate import FORWARDED, Credentials
+from zfront.api import answers, asked, plain
 from zfront.api.office import Office
 from zfront.api.problem import CONTENT_TYPE, Problem, ProblemError, of_router
 from zfront.every import Every
 from zfront.origins import headers
 from zrouter.session import RouterError
 
-_PATH: Final = "/api/send/"
-PLAINLY_SENDS: Final = b"POST " + _PATH.encode()
-_HEAD_BYTES: Final = 8192
 _READ_BYTES: Final = 65536
 # Requests of one connection that are not answered yet; more are not read.
 _PIPELINED: Final = 128
@@ -39,85 +33,7 @@ _PIPELINED: Final = 128
 _WHOLE_S: Final = 10.0
 _IDLE_S: Final = 60.0
 _SWEEP_S: Final = 5.0
-_LENGTH: Final = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,9})[ \t]*\r\n", re.IGNORECASE).search
-_EXPECTS: Final = re.compile(rb"\r\nexpect:", re.IGNORECASE).search
-_PLAIN_HOST: Final = re.compile(rb"[A-Za-z0-9.-]+(:[0-9]+)?").fullmatch
 _SAFE: Final = b"Cache-Control: no-store\r\nVary: Origin\r\nX-Content-Type-Options: nosniff\r\n"
-
-
-class _Request:
-    """What httptools says of one request."""
-
-    __slots__ = (
-        "authorization",
-        "body",
-        "hosts",
-        "is_complete",
-        "is_forwarded",
-        "is_last",
-        "is_plain",
-        "key",
-        "lengths",
-        "origin",
-        "url",
-    )
-
-    def __init__(self) -> None:
-        self.url = self.body = self.authorization = self.origin = b""
-        self.key: bytes | None = None
-        self.hosts: list[bytes] = []
-        self.lengths = 0
-        self.is_complete = self.is_forwarded = self.is_last = False
-        self.is_plain = True
-
-    def on_url(self, url: bytes) -> None:
-        self.url += url
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        name = name.lower()
-        if name == b"host":
-            self.hosts.append(value)
-        elif name == b"content-length":
-            self.lengths += 1
-        elif name == b"authorization":
-            self.is_plain &= not self.authorization
-            self.authorization = value
-        elif name == b"origin":
-            self.is_plain &= not self.origin
-            self.origin = value
-        elif name == b"idempotency-key":
-            self.is_plain &= self.key is None
-            self.key = value
-        elif name == b"connection":
-            self.is_last = b"close" in value.lower()
-        elif name in (b"transfer-encoding", b"expect", b"upgrade"):
-            self.is_plain = False
-        elif name in _FORWARDED:
-            self.is_forwarded = True
-
-    def on_body(self, body: bytes) -> None:
-        self.body += body
-
-    def on_message_complete(self) -> None:
-        self.is_plain &= not self.is_complete
-        self.is_complete = True
-
-    def is_plainly_ours(self) -> bool:
-        """Whether it is all that the bytes were, and of the common form."""
-        is_one = self.is_plain and self.is_complete and self.lengths == 1 and len(self.hosts) == 1
-        return is_one and self.url.startswith(_PATH.encode()) and _PLAIN_HOST(self.hosts[0]) is not None
-
-    def credentials(self) -> Credentials:
-        """As the gate wants them."""
-        return Credentials(
-            self.authorization.decode("latin-1"),
-            self.origin.decode("latin-1"),
-            self.hosts[0].decode("latin-1"),
-            self.is_forwarded,
-        )
-
-
-_FORWARDED: Final = frozenset(name.encode() for name in FORWARDED)
 
 
 class _Seat:
@@ -164,7 +80,7 @@ class Desk:
         self._sweeper: Every | None = None
 
     def seat(self, connection: socket.socket, address: Any, data: bytes) -> None:
-        """Take a connection whose first bytes begin with PLAINLY_SENDS."""
+        """Take a connection whose first bytes begin with plain.PLAINLY_SENDS."""
         if len(self._seats) >= self._max_seats and not self._make_room():
             self.on_leave(connection, address, data)  # it is served, if not so fast
             return
@@ -208,7 +124,7 @@ class Desk:
     def _work(self, seat: _Seat) -> None:
         """Begin the requests that are whole; then wait, leave or end."""
         while seat.unread and len(seat.answers) < _PIPELINED and not seat.is_leaving and not seat.is_ending:
-            whole = self._whole(seat.unread)
+            whole = plain.whole(seat.unread, self._errands.max_message())
             if whole == 0:
                 break
             if whole < 0 or not self._begin(seat, seat.unread[:whole]):
@@ -234,30 +150,10 @@ class Desk:
         else:
             self._watch(seat, IOLoop.READ)
 
-    def _whole(self, data: bytes) -> int:
-        """How long the first request is; 0 = more is to come, -1 = it is none of ours."""
-        if not data.startswith(PLAINLY_SENDS[: len(data)]):
-            return -1
-        end = data.find(b"\r\n\r\n", 0, _HEAD_BYTES)
-        if end < 0:
-            return 0 if len(data) < _HEAD_BYTES else -1
-        length = _LENGTH(data, 0, end + 2)
-        if length is None or int(length[1]) > self._errands.max_message():
-            return -1
-        size = end + 4 + int(length[1])
-        if len(data) >= size:
-            return size
-        return 0 if _EXPECTS(data, 0, end + 2) is None else -1
-
     def _begin(self, seat: _Seat, data: bytes) -> bool:
         """Send what these bytes ask for; False if they are not plainly one request."""
-        request = _Request()
-        parser = httptools.HttpRequestParser(request)
-        try:
-            parser.feed_data(data)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
-            return False
-        if not request.is_plainly_ours() or parser.get_http_version() != "1.1":
+        request = plain.read(data)
+        if request is None:
             return False
         self._office.requests += 1
         seat.is_ending = request.is_last
@@ -268,7 +164,7 @@ class Desk:
             refusal = self._gate.refusal(request.credentials())
             if refusal is not None:
                 raise ProblemError(refusal)
-            an_id = asked.read_id(request.url[len(_PATH) :].partition(b"?")[0].decode("latin-1"))
+            an_id = asked.read_id(request.url[len(plain.PATH) :].partition(b"?")[0].decode("latin-1"))
             key = b"" if request.key is None else asked.read_key(request.key.decode("latin-1"))
             self._errands.send(an_id, request.body, key, settle)
         except ProblemError as error:
