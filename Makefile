@@ -3,7 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-FOR_TESTS := curl=curl ip=iproute2 systemd-analyze=systemd nginx=nginx-light
+# Tests wait for programs most of their time: more of them at once than there are cores.
+JOBS ?= 3
+FOR_TESTS := curl=curl ip=iproute2 systemd-analyze=systemd nginx=nginx-light haproxy=haproxy caddy=caddy \
+	chromium=chromium chromedriver=chromium-driver
 FOR_BENCH := cc=gcc redis-server=redis-server
 
 help: ## this list
@@ -17,9 +20,10 @@ $(STAMP): pyproject.toml
 demo: $(STAMP) ## the main job: router, frontend, 10,000 clients, 1,000 messages/s (DEMO_CLIENTS, DEMO_SECONDS)
 	$(BIN)/zflood demo
 
-test: $(STAMP) ## the tests, with real processes; makes its own environment
+test: $(STAMP) ## the tests, with real processes; makes its own environment (JOBS=3 at once)
 	@tests/needs $(FOR_TESTS)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m 'not alone'
+	$(BIN)/python -m pytest -m alone
 
 check: $(STAMP) ## style, types and tests with coverage
 	@tests/needs $(FOR_TESTS)
@@ -39,7 +43,7 @@ soak: $(STAMP) ## memory of a frontend over 10 minutes at 1,000 messages/s
 	$(BIN)/python -m tests.bench soak --repeat 1
 
 results: $(STAMP) ## the reports under docs/results again (2 hours; root, for the million)
-	for name in c10k hibernate storm broadcast million soak; do \
+	for name in c10k hibernate storm resume broadcast million soak; do \
 		$(BIN)/zflood run $$name --report docs/results/$$name || exit 1; \
 	done
 

@@ -36,7 +36,11 @@ class Program:
                 [sys.executable, "-c", f"from {command[0]}.cli import main; main()", *command[1:]],
                 stderr=file,
             )
-        self.address = self._wait_for_address()
+        try:
+            self.address = self._wait_for_address()
+        except BaseException:
+            self.stop()
+            raise
 
     def _wait_for_address(self) -> str:
         def said() -> str | None:
@@ -92,8 +96,11 @@ class Client:
         return self.seen
 
 
-def eventually(look: Callable[[], Any], within_s: float = 10.0) -> Any:
-    """The first true value of `look()`; fails if there is none in that time."""
+def eventually(look: Callable[[], Any], within_s: float = 30.0) -> Any:
+    """The first true value of `look()`; fails if there is none in that time.
+
+    Where the time is the point a test gives it; elsewhere it is long, for others may use the machine, too.
+    """
     deadline = time.monotonic() + within_s
     while not (found := look()):
         assert time.monotonic() < deadline, f"not within {within_s} s"

@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from typing import Any, Final
 
 from tornado.httputil import HTTPServerRequest
-from tornado.web import Application
+from tornado.web import Application, RequestHandler
 
+from zfront.api.office import Office
+from zfront.forwarded import NOBODY, Proxies
+from zfront.handlers.api import (
+    ApiHandler,
+    ConnectionsHandler,
+    DocumentHandler,
+    NothingHandler,
+    StatsHandler,
+    WhoHandler,
+    WhoManyHandler,
+)
 from zfront.handlers.fallback import FallbackHandler
 from zfront.handlers.pages import PageHandler
+from zfront.handlers.sending import BatchHandler, SendHandler
 from zfront.handlers.stream import StreamHandler
 from zfront.room import Room
 from zfront.transports import PATHS
+
+log = logging.getLogger("zfront")
 
 _ABSOLUTE: Final = re.compile(r"https?://[^/?#]+", re.IGNORECASE)
 
@@ -28,15 +43,41 @@ class _App(Application):
         return super().find_handler(request, **kwargs)
 
 
-def make_app(room: Room) -> Application:
-    """The Tornado application; the door takes the ordinary `GET /test/<id>` past it."""
+def make_app(room: Room, office: Office | None = None, proxies: Proxies = NOBODY) -> Application:
+    """The Tornado application; the door takes the ordinary `GET /test/<id>` and single sends past it.
+
+    What it answers itself is logged (debug). Without an office there is no API.
+    """
+
+    def tell(handler: RequestHandler) -> None:
+        if not log.isEnabledFor(logging.DEBUG):
+            return
+        request = handler.request
+        client = proxies.client(request.remote_ip or "", request.headers.get("X-Forwarded-For", ""))
+        log.debug("%s %s %a: %d", client, request.method, request.path, handler.get_status())
+
     return _App(
         [
             *((path + ".*", StreamHandler, {"room": room}) for path in PATHS),
             ("/", PageHandler, {"page": "index.html"}),
             ("/demo", PageHandler, {"page": "demo.html"}),
             ("/pages/([a-z.]+)", PageHandler),
+            *([] if office is None else _api(office)),
         ],
         default_handler_class=FallbackHandler,
-        log_function=lambda _: None,
+        log_function=tell,
     )
+
+
+def _api(office: Office) -> list[tuple[str, type[ApiHandler], dict[str, Office]]]:
+    rows: list[tuple[str, type[ApiHandler]]] = [
+        ("/api/send", BatchHandler),
+        ("/api/send/.*", SendHandler),
+        ("/api/who", WhoManyHandler),
+        ("/api/who/.*", WhoHandler),
+        ("/api/stats", StatsHandler),
+        ("/api/connections/.*", ConnectionsHandler),
+        ("/api/openapi.json", DocumentHandler),
+        ("/api(?:/.*)?", NothingHandler),
+    ]
+    return [(path, handler, {"office": office}) for path, handler in rows]

@@ -50,6 +50,8 @@ def serve(settings: FrontSettings) -> None:
 
     host, port = settings.address()
     check_host(host, settings.insecure)
+    keys = settings.api_keys()
+    settings.proxies()
     logs.set_up(settings.log_level)
     try:
         check_free(host, port)
@@ -61,11 +63,11 @@ def serve(settings: FrontSettings) -> None:
     listeners = [first] + [listen(host, port, settings.keepalive) for _ in range(settings.workers - 1)]
     log.info("listening on http://%s:%d with %d worker(s)", host, port, settings.workers)
     if settings.workers == 1:
-        Worker(settings, first, name).run(lambda: notify.ready(f"listening on {host}:{port}"))
+        Worker(settings, first, name, keys=keys).run(lambda: notify.ready(f"listening on {host}:{port}"))
         return
 
     def work(number: int, listener: socket.socket, lifeline: Lifeline) -> None:
-        Worker(settings, listener, f"{name}/{number}", lifeline).run(lifeline.ready)
+        Worker(settings, listener, f"{name}/{number}", lifeline, keys).run(lifeline.ready)
 
     supervisor = Supervisor(listeners, work, settings.worker_timeout, settings.shutdown_timeout)
     if not supervisor.run():

@@ -20,6 +20,8 @@ import httptools
 from tornado.httpserver import HTTPServer
 from tornado.ioloop import IOLoop
 
+from zfront.api.desk import Desk
+from zfront.api.plain import PLAINLY_SENDS
 from zfront.linger import Linger
 from zfront.lot import Lot
 from zfront.origins import Origins, headers
@@ -45,7 +47,9 @@ FULL: Final = (
 class Door:
     """Takes connections from one listening socket."""
 
-    def __init__(self, listener: socket.socket, room: Room, tornado: HTTPServer, keepalive_s: int) -> None:
+    def __init__(
+        self, listener: socket.socket, room: Room, tornado: HTTPServer, keepalive_s: int, desk: Desk
+    ) -> None:
         self.paused = 0  # times that there was no descriptor left
         self._listener = listener
         self._room = room
@@ -53,10 +57,13 @@ class Door:
         self._keepalive_s = keepalive_s
         self._loop = IOLoop.current()
         self._linger = Linger()
+        self._desk = desk
+        desk.on_leave = self._lead_on
         self._parks = isinstance(room.lot, Lot)
         self._is_open = False
         self._is_watching = False
         room.on_request = self._asked_again
+        room.on_parting = lambda descriptor: self._linger.end(socket.socket(fileno=descriptor))
 
     def open(self) -> None:
         """Accept from now on."""
@@ -122,8 +129,14 @@ class Door:
         visit = _plain_visit(data, self._room.origins) if data and self._parks else None
         if visit is not None:
             self._room.enter(connection.detach(), visit)
+        elif data and data.startswith(PLAINLY_SENDS):
+            self._desk.seat(connection, address, data)
         else:
-            self._tornado.handle_stream(DoorStream(connection, data or b"", self._linger), address)
+            self._lead_on(connection, address, data or b"")
+
+    def _lead_on(self, connection: socket.socket, address: Any, data: bytes) -> None:
+        """Tornado goes on with this connection, of which `data` was read."""
+        self._tornado.handle_stream(DoorStream(connection, data, self._linger), address)
 
     def _asked_again(self, descriptor: int, data: bytes) -> None:
         """The next request on a connection that had been parked for one that was answered."""

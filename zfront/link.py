@@ -18,7 +18,7 @@ from zfront.every import Every
 from zrouter.dealer import Dealer
 from zrouter.resumption import Resumption
 from zrouter.session import Session
-from zrouter.wire import Delivery, Goodbye, Report
+from zrouter.wire import Delivery, Goodbye, Report, State
 
 log = logging.getLogger("zfront")
 
@@ -26,7 +26,10 @@ _TICK_S: Final = 0.25
 
 
 class Link:
-    """Carries a session in the event loop; `deliver` and `evict` get what is for our ids."""
+    """Carries a session in the event loop.
+
+    `deliver` and `evict` get what is for our ids, `tell` the states of those that are watched.
+    """
 
     def __init__(
         self,
@@ -38,10 +41,24 @@ class Link:
         deliver: Callable[[list[Delivery]], None],
         evict: Callable[[list[bytes]], None],
         resumption: Resumption | None = None,
+        watching: Callable[[], Collection[bytes]] = tuple,
+        is_watched: Callable[[bytes], bool] = lambda _: False,
+        tell: Callable[[list[State]], None] = lambda _: None,
     ) -> None:
-        self.session = Session(name, os.urandom(8), 0.0, holdings, connections, report, resumption=resumption)
+        self.session = Session(
+            name,
+            os.urandom(8),
+            0.0,
+            holdings,
+            connections,
+            report,
+            resumption=resumption,
+            watching=watching,
+            is_watched=is_watched,
+        )
         self._deliver = deliver
         self._evict = evict
+        self._tell = tell
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._dealer = Dealer(self._context, router, self.session)
         self._loop = IOLoop.current()
@@ -61,9 +78,26 @@ class Link:
         if self._is_closed:
             return  # at the end clients are closed after the link
         self.session.changed(an_id)
+        self._flush_soon()
+
+    def watch_changed(self, an_id: bytes) -> None:
+        """An id is watched from now on, or not any more: told to the router as well."""
+        if not self._is_closed:
+            self.session.watch_changed(an_id)
+            self._flush_soon()
+
+    def _flush_soon(self) -> None:
         if not self._flush_is_due:
             self._flush_is_due = True
             self._loop.add_callback(self._flush)
+
+    def is_up(self) -> bool:
+        """Whether the router knows us, and takes more."""
+        return self.session.welcome is not None and not self._dealer.is_full() and not self._is_closed
+
+    def flush(self) -> None:
+        """Send now what the session has to say, not at the end of the turn."""
+        self._flush()
 
     def close(self) -> None:
         """Say goodbye and leave."""
@@ -98,10 +132,10 @@ class Link:
 
     def _note(self) -> None:
         """Log what the router refused, and whether it knows us, if that has changed."""
-        for refused in (self.session.fatal, self.session.refused_login):
+        for refused in (self.session.fatal, self.session.refused_login, self.session.refused_watch):
             if refused is not None:
                 log.error("the router %s refuses us: %s", self._dealer.router, refused)
-        self.session.fatal = self.session.refused_login = None
+        self.session.fatal = self.session.refused_login = self.session.refused_watch = None
         if self._is_known == (self.session.welcome is not None):
             return
         self._is_known = not self._is_known
@@ -116,7 +150,7 @@ class Link:
         """ZeroMQ's descriptors signal edges: read until nothing is left, or come back."""
         if self._is_closed:
             return
-        is_drained = self._dealer.receive(time.monotonic(), self._deliver, self._evict)
+        is_drained = self._dealer.receive(time.monotonic(), self._deliver, self._evict, self._tell)
         if not is_drained or self._dealer.has_to_say():
             self._flush()
 

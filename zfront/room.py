@@ -35,10 +35,12 @@ from zfront.transports import (
     ws,
 )
 from zfront.transports.chunks import with_headers
-from zfront.visit import MAX_IDS, BadVisitError, Visit
-from zfront.wishes import read_wish
+from zfront.visit import MAX_IDS, MAX_WATCHED, BadVisitError, Visit
+from zfront.watchers import Watchers
+from zfront.wishes import as_ids, read_wish
+from zrouter.cursor import NEW
 from zrouter.resumption import Resumption
-from zrouter.wire import Resumed
+from zrouter.wire import Resumed, State
 
 # What a client that is turned away is told to wait.
 RETRY_AFTER_S: Final = 5
@@ -50,15 +52,21 @@ _RETRY_MS: Final = (1000, 3000)
 
 
 class Room:
-    """See the module's docstring. `changed(id)` is told when the connections of an id are more or fewer."""
+    """See the module's docstring.
+
+    `changed(id)` is told when the connections of an id are more or fewer, `watch_changed(id)` when an id is
+    watched from now on, or not any more.
+    """
 
     def __init__(
         self,
         settings: FrontSettings,
         changed: Callable[[bytes], None],
+        watch_changed: Callable[[bytes], None],
         kind: type[Lot] | type[HeldLot] = Lot,
     ) -> None:
         self.audience = Audience()
+        self.watchers = Watchers(watch_changed)
         self.lot = kind(settings.outbox, self._left, self._said)
         self.resumption = Resumption(self._resumable, self.audience.ids_of, self._hold, self._resume)
         self.origins = Origins(settings.cors)
@@ -66,9 +74,13 @@ class Room:
         self.on_request: Callable[[int, bytes], None] | None = (
             None  # given the next request of a poll's client
         )
+        self.on_parting: Callable[[int], None] | None = (
+            None  # given a descriptor whose last bytes must be seen
+        )
         self.opened = 0  # connections parked since the start
         self.resumed = 0  # messages written to clients that had missed them
         self.gaps = 0  # clients told that some of what they missed is gone
+        self.presence_told = 0  # times that a client was told of an id that it watches
         self.acked = 0  # times that a client said how far it has come
         self.turned_away = 0  # connections answered with 503
         self.closed: dict[str, int] = {}  # connections ended, by why
@@ -115,8 +127,11 @@ class Room:
             welcome = chunked.welcome_chunk(visit.ids[0]) if visit.welcome else b""
             self.lot.write(descriptor, with_headers(chunked.HEAD, visit.headers) + welcome)
             return
-        self._hold(descriptor)
-        self.resumption.begin(descriptor, visit.cursor)
+        if visit.cursor == NEW:
+            self.resumption.greet(descriptor)
+        else:
+            self._hold(descriptor)
+            self.resumption.begin(descriptor, visit.cursor)
         if kind == WS:
             self.lot.write(descriptor, ws.switch(visit.key))
         elif kind == SSE:
@@ -126,6 +141,28 @@ class Room:
             self.lot.write(descriptor, with_headers(ndjson.HEAD, visit.headers))
         elif visit.headers:
             self._headers[descriptor] = visit.headers
+        self._watch(descriptor, visit.watched)
+
+    def tell(self, states: list[State]) -> None:
+        """Tell those who watch these ids on how many connections they are now."""
+        for (an_id, connections), watchers in self.watchers.told(states):
+            made: dict[int, bytes] = {}
+            writes: dict[int, bytes | bytearray] = {}
+            for watcher in watchers:
+                kind = self._rows.kinds[watcher] & ~WAITS
+                if kind not in made:
+                    made[kind] = STREAMS[kind].presence(an_id, connections)
+                writes[watcher] = made[kind]
+            self.presence_told += len(writes)
+            self.lot.write_all(writes)
+
+    def _watch(self, connection: int, ids: Iterable[bytes]) -> None:
+        """Tell it of these, now and from now on."""
+        known = self.watchers.watch(connection, ids)
+        if known:
+            stream = STREAMS[self._rows.kinds[connection] & ~WAITS]
+            self.presence_told += len(known)
+            self.lot.write(connection, b"".join(stream.presence(*state) for state in known))
 
     def is_ticking(self) -> bool:
         """Whether somebody waits for ticks."""
@@ -169,7 +206,9 @@ class Room:
             self.lot.close(connection, "idle")
             return
         # One that still waits is no further than it was; it asks again with what it has.
-        offset = b"" if kind != POLL else self.delivery.offset(self.resumption.here.position)
+        offset = b""
+        if connection not in self.resumption:
+            offset = self.delivery.offset(self.resumption.here.position)
         self.lot.write(connection, with_headers(poll.nothing(offset), self._headers.get(connection, b"")))
         self._answered(connection)
 
@@ -189,6 +228,8 @@ class Room:
             "resumed": self.resumed,
             "gaps": self.gaps,
             "acked": self.acked,
+            "watched": len(self.watchers.ids()),
+            "presence_told": self.presence_told,
             "waiting": len(self.resumption),
             "turned_away": self.turned_away,
             **{f"closed_{why}": count for why, count in self.closed.items()},
@@ -242,8 +283,9 @@ class Room:
                 self.lot.write(connection, said.answer)
             for message in said.messages:
                 self._obey(connection, message)
-            if said.is_end:
-                self.lot.close(connection, "gone")
+            if said.last:
+                self.lot.write(connection, said.last)
+                self._part(connection, said.is_fault)
         else:
             return False
         return True
@@ -256,19 +298,33 @@ class Room:
             wish = read_wish(message)
             if len(self.audience.ids_of(connection)) + len(wish.login) > MAX_IDS:
                 raise BadVisitError(f"more than {MAX_IDS} ids")
+            if len(self.watchers.of(connection)) + len(wish.watch) > MAX_WATCHED:
+                raise BadVisitError(f"more than {MAX_WATCHED} ids to watch")
         except BadVisitError as error:
             self.lot.write(connection, ws.text(objects.error(str(error))))
             return
         self.acked += wish.ack != ""
-        for an_id in self.audience.part(connection, wish.logouts()):
+        for an_id in self.audience.part(connection, as_ids(wish.logout)):
             self._changed(an_id)
-        new = self.audience.join(connection, wish.logins())
+        new = self.audience.join(connection, as_ids(wish.login))
         for an_id in new:
             self._changed(an_id)
-        if new and not self._rows.kinds[connection] & WAITS:
-            # Nothing that is sent from now on may be missed: as if it came back from where it is.
-            self._hold(connection)
-            self.resumption.begin(connection, self.resumption.here)
+        self.watchers.unwatch(connection, as_ids(wish.unwatch))
+        self._watch(connection, as_ids(wish.watch))
+        if new and self._rows.kinds[connection] & WAITS:
+            self.resumption.ask_again(connection)
+        elif new:
+            self.resumption.greet(connection, has_history=True)
+
+    def _part(self, connection: int, is_writing: bool) -> None:
+        """End a connection that was told so; one that still writes is not reset before it has read that."""
+        if connection not in self.lot or not is_writing or self.on_parting is None:
+            self.lot.close(connection, "gone")
+            return
+        assert isinstance(self.lot, Lot)  # others have no clients that talk
+        self.lot.release(connection)
+        self._left(connection, "gone")
+        self.on_parting(connection)
 
     def _end(self, connection: int, why: str) -> None:
         """End the answer as its transport wants it, then the connection."""
@@ -286,6 +342,7 @@ class Room:
         self.resumption.end(descriptor)
         self._sockets.left(descriptor)
         self._ticks.remove(descriptor)
+        self.watchers.remove(descriptor)
         self._headers.pop(descriptor, None)
         self._rows.kinds[descriptor] = CHUNKED  # as those that never were
         for an_id in self.audience.remove(descriptor):

@@ -10,11 +10,13 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from tornado.httpserver import HTTPServer
 from tornado.ioloop import IOLoop
 
+from zfront.api.desk import Desk
+from zfront.api.office import Office
 from zfront.app import make_app
 from zfront.door import HEAD_BYTES, Door
 from zfront.every import Every
@@ -39,33 +41,41 @@ class Worker:
     """One process that holds clients."""
 
     def __init__(
-        self, settings: FrontSettings, listener: socket.socket, name: str, lifeline: Lifeline | None = None
+        self,
+        settings: FrontSettings,
+        listener: socket.socket,
+        name: str,
+        lifeline: Lifeline | None = None,
+        keys: Sequence[str] = (),
     ) -> None:
         self._settings = settings
         self._lifeline = lifeline
         self._loop = IOLoop.current()
         kind = HeldLot if settings.no_park else Lot
-        self._room = Room(settings, self._changed, kind)
+        self._room = Room(settings, self._changed, self._watch_changed, kind)
         audience = self._room.audience
         self._link = Link(
             settings.router,
             name,
-            audience.ids,
-            audience.count,
-            self._report,
-            self._room.delivery.deliver,
-            self._room.evict,
-            self._room.resumption,
+            holdings=audience.ids,
+            connections=audience.count,
+            watching=self._room.watchers.ids,
+            is_watched=self._room.watchers.is_watched,
+            report=self._report,
+            deliver=self._room.delivery.deliver,
+            evict=self._room.evict,
+            tell=self._room.tell,
+            resumption=self._room.resumption,
         )
+        self._office = Office(settings, keys, self._link, self._room.origins)
         server = HTTPServer(
-            make_app(self._room),
+            make_app(self._room, self._office, settings.proxies()),
             max_header_size=HEAD_BYTES,
             idle_connection_timeout=30,
             max_body_size=HEAD_BYTES,
-            xheaders=bool(settings.trusted_proxies),
-            trusted_downstream=[one.strip() for one in settings.trusted_proxies.split(",")],
         )
-        self._door = Door(listener, self._room, server, settings.keepalive)
+        self._desk = Desk(self._office, settings.api_connections)
+        self._door = Door(listener, self._room, server, settings.keepalive, self._desk)
         self._ticker: Every | None = None  # while somebody waits for ticks
         self._second = 0
         self._stopping = False
@@ -98,6 +108,9 @@ class Worker:
         if self._ticker is None and self._room.is_ticking():
             self._ticker = Every(TENTH_S, self._tick)
 
+    def _watch_changed(self, an_id: bytes) -> None:
+        self._link.watch_changed(an_id)
+
     def _tick(self) -> None:
         self._room.tick()
         if self._ticker is not None and not self._room.is_ticking():
@@ -107,6 +120,7 @@ class Worker:
     def _report(self) -> Report:
         return {
             **self._room.report(),
+            **self._office.report(),
             "paused": self._door.paused,
             "lost": self._link.session.lost_messages,
             **process.figures(),
@@ -123,7 +137,8 @@ class Worker:
         signal.setitimer(signal.ITIMER_REAL, self._settings.shutdown_timeout)
         log.info("stopping: %d clients to close", len(self._room.lot))
         self._door.close()
-        self._link.close()
+        self._link.close()  # the answers that it waits for are the desk's
+        self._desk.close()
         self._close_some()
 
     def _orphaned(self) -> None:

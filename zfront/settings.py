@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import resource
 from dataclasses import dataclass
+from pathlib import Path
 
 import click
 
+from zfront.api.gate import read_keys
+from zfront.forwarded import Proxies
 from zrouter.daemon.arguments import ENDPOINT
 from zrouter.daemon.logs import LEVELS
 from zrouter.daemon.options import BYTES, setting
@@ -62,7 +65,32 @@ class FrontSettings:
         "", "Origins whose pages may read streams and open WebSockets, with commas between; * = all."
     )
     trusted_proxies: str = setting(
-        "", "Addresses of proxies whose X-Forwarded-For is believed, with commas between."
+        "", "Addresses and networks of proxies whose X-Forwarded-For is believed, with commas between."
+    )
+    api_key: str = setting("", "A key for the HTTP API; better in a file, for others may see a command line.")
+    api_key_file: str = setting(
+        "", "A file with keys for the HTTP API, one a line: whoever has one of them may use it."
+    )
+    api_timeout: float = setting(
+        5.0,
+        "How long a request of the API waits for the router's answer; then it gets 504.",
+        type=click.FloatRange(0.1, 3600),
+        unit="s",
+    )
+    api_connections: int = setting(
+        100, "Connections per worker that the API keeps for single sends.", type=click.IntRange(1)
+    )
+    api_memory: int = setting(
+        64 * 1024 * 1024, "What all requests of the API hold together, per worker; more get 503.", type=BYTES
+    )
+    max_body: int = setting(
+        16 * 1024 * 1024, "Longest body of a request of the API; a longer one gets 413.", type=BYTES
+    )
+    body_timeout: float = setting(
+        60.0,
+        "How long the body of a request of the API may take; then it gets 408.",
+        type=click.FloatRange(0.1, 3600),
+        unit="s",
     )
     worker_timeout: float = setting(
         10.0, "With several workers: one that hangs for so long is killed and started again.", unit="s"
@@ -82,6 +110,26 @@ class FrontSettings:
         if not host or not port.isdigit() or int(port) > 65535:
             raise click.UsageError(f"--listen {self.listen}: not HOST:PORT")
         return host.strip("[]"), int(port)
+
+    def api_keys(self) -> list[str]:
+        """The keys that open the API; none: only this machine may use it."""
+        try:
+            in_file = Path(self.api_key_file).read_text() if self.api_key_file else ""
+            keys = read_keys(self.api_key) + read_keys(in_file)
+        except OSError as error:
+            raise click.UsageError(f"--api-key-file {self.api_key_file}: {error.strerror or error}") from None
+        except ValueError as error:
+            raise click.UsageError(str(error)) from None
+        if self.api_key_file and not keys:
+            raise click.UsageError(f"--api-key-file {self.api_key_file}: there is no key in it")
+        return keys
+
+    def proxies(self) -> Proxies:
+        """Whose X-Forwarded-For is believed."""
+        try:
+            return Proxies(self.trusted_proxies)
+        except ValueError as error:
+            raise click.UsageError(f"--trusted-proxies {self.trusted_proxies}: {error}") from None
 
     def connection_limit(self) -> int:
         """Connections that one worker takes at the most."""

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 
 from wsproto.frame_protocol import (
     CloseReason,
+    Frame,
     FrameDecoder,
     FrameProtocol,
     MessageDecoder,
@@ -22,34 +23,63 @@ from wsproto.frame_protocol import (
 
 from zfront.transports import ws
 
-MESSAGE_BYTES: Final = 65_536  # of a client's message, and of what may wait for its end
+MESSAGE_BYTES: Final = 65_536  # of a client's message
 _CLOSE: Final = 0x88
 _MASKED: Final = 0x80
 
 
 class Said(NamedTuple):
-    """What came of some bytes: messages, what to answer, and whether the connection ends with that."""
+    """What came of some bytes."""
 
     messages: list[str | bytes]
-    answer: bytes
-    is_end: bool
+    answer: bytes  # pongs
+    last: bytes = b""  # a close frame, behind all answers to the messages (5.5.1); then the connection ends
+    is_fault: bool = False  # the client may still be writing
 
 
 class _Decoders:
     """Those of one connection, or of all that are between two messages."""
 
-    __slots__ = ("frames", "held_bytes", "messages", "pieces")
+    __slots__ = ("frames", "held", "messages")
 
     def __init__(self) -> None:
         self.frames = FrameDecoder(client=False)
         self.messages = MessageDecoder()
-        self.pieces: list[str | bytes] = []  # of a message that is not complete
-        self.held_bytes = 0  # read since a message was complete
+        self.held = bytearray()  # of a message that is not complete; as bytes, which text can't outgrow
 
     @property
     def is_at_rest(self) -> bool:
         frames = self.frames
         return frames.header is None and self.messages.opcode is None and not len(frames.buffer)
+
+    def take(self, frame: Frame) -> str | bytes | None:
+        """The message, if it is complete with this piece of a data frame.
+
+        Raises:
+            ParseFailed: it is out of place, or not UTF-8.
+        """
+        piece = self.messages.process_frame(frame)
+        payload = piece.payload
+        assert isinstance(payload, str | bytes)
+        if piece.message_finished and not self.held:
+            return payload
+        self.held += payload.encode() if isinstance(payload, str) else payload
+        if not piece.message_finished:
+            return None
+        whole, self.held = self.held, bytearray()
+        return whole.decode() if isinstance(payload, str) else bytes(whole)
+
+    def check_size(self, size: int) -> None:
+        """Look at a message that gets so many bytes more, and those that the head of its frame announces.
+
+        Raises:
+            ParseFailed: it is too long (7.4.1).
+        """
+        header = self.frames.header
+        if header is not None and not header.opcode.iscontrol():
+            size += header.payload_len - self.frames.payload_consumed
+        if len(self.held) + size > MESSAGE_BYTES:
+            raise ParseFailed("message is too long", CloseReason.MESSAGE_TOO_BIG)
 
 
 class Sockets:
@@ -58,6 +88,14 @@ class Sockets:
     def __init__(self) -> None:
         self._own: dict[int, _Decoders] = {}
         self._at_rest = _Decoders()
+
+    def count(self) -> int:
+        """How many connections are in the middle of a message."""
+        return len(self._own)
+
+    def held_bytes(self) -> int:
+        """Of the messages that are not complete."""
+        return sum(len(decoders.held) for decoders in self._own.values())
 
     def receive(self, connection: int, data: bytes) -> Said:
         """Take what a connection said."""
@@ -73,24 +111,20 @@ class Sockets:
                 elif frame.opcode is Opcode.CLOSE:
                     assert isinstance(frame.payload, bytes)
                     self._replace(decoders)
-                    return Said(messages, answer + _closed(frame.payload), True)
+                    return Said(messages, answer, _closed(frame.payload))
                 elif frame.opcode is not Opcode.PONG:
-                    frame = decoders.messages.process_frame(frame)
-                    decoders.pieces.append(frame.payload)  # type: ignore[arg-type]
-                    if frame.message_finished:
-                        messages.append(_joined(decoders.pieces))
-                        decoders.pieces = []
-                        decoders.held_bytes = 0
+                    decoders.check_size(len(frame.payload))
+                    message = decoders.take(frame)
+                    if message is not None:
+                        messages.append(message)
+            decoders.check_size(0)
         except ParseFailed as error:
             self._replace(decoders)
-            return Said(messages, answer + ws.close(error.code), True)
+            return Said(messages, answer, ws.close(error.code), True)
         if not decoders.is_at_rest:
             self._replace(decoders)
-            decoders.held_bytes += len(data)
-            if decoders.held_bytes > MESSAGE_BYTES:
-                return Said(messages, answer + ws.close(CloseReason.MESSAGE_TOO_BIG), True)
             self._own[connection] = decoders
-        return Said(messages, answer, False)
+        return Said(messages, answer)
 
     def left(self, connection: int) -> None:
         """It has gone; no error if it had nothing here."""
@@ -100,14 +134,6 @@ class Sockets:
         """The others may not share these any more."""
         if decoders is self._at_rest:
             self._at_rest = _Decoders()
-
-
-def _joined(pieces: list[str | bytes]) -> str | bytes:
-    if len(pieces) == 1:
-        return pieces[0]
-    if isinstance(pieces[0], str):
-        return "".join(piece for piece in pieces if isinstance(piece, str))
-    return b"".join(piece for piece in pieces if isinstance(piece, bytes))
 
 
 def _closed(payload: bytes) -> bytes:

@@ -5,17 +5,19 @@ Owns: the reading of path and query. Must not know: sockets, Tornado, the parser
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 from urllib.parse import parse_qs, unquote_to_bytes
 
-from zfront.transports import CHUNKED, PATHS
+from zfront.transports import CHUNKED, PATHS, POLL
 from zrouter.cursor import NEW, Cursor, read_cursor
 from zrouter.wire import WireError, check_ids
 
 MAX_IDS: Final = 64  # ids of one connection
+MAX_WATCHED: Final = 64  # ids whose presence one connection is told of
 MIN_TICK_S: Final = 0.1
 MAX_TICK_S: Final = 3600.0
-_FIELDS: Final = MAX_IDS + 8
+_FIELDS: Final = MAX_IDS + MAX_WATCHED + 8
 
 
 class BadVisitError(ValueError):
@@ -32,17 +34,18 @@ class Visit(NamedTuple):
     cursor: Cursor = NEW  # where it was
     key: str = ""  # of a WebSocket's handshake
     headers: bytes = b""  # more lines for the answer's head
+    watched: tuple[bytes, ...] = ()  # ids whose presence it is to be told of
 
 
 def read_visit(path: str, query: str, said_since: str = "") -> Visit | None:
-    """Read `/sse/<id>?id=...&since=...`; None if there is no such transport.
+    """Read `/sse/<id>?id=...&since=...&watch=...`; None if there is no such transport.
 
     `said_since` is from a header: Last-Event-ID, or If-None-Match with its quotes.
     All are the bytes of the request read as Latin-1, as parsers of HTTP do; bytes of UTF-8 that were not
     percent-encoded count as they are.
 
     Raises:
-        BadVisitError: a bad id, too many of them, or a bad tick.
+        BadVisitError: a bad id, too many of them, a bad tick, or a poll that wants to watch.
     """
     end = path.find("/", 1) + 1
     kind = PATHS.get(path[:end])
@@ -55,32 +58,39 @@ def read_visit(path: str, query: str, said_since: str = "") -> Visit | None:
         query = query.encode("latin-1").decode(errors="surrogateescape")
         values = parse_qs(query, max_num_fields=_FIELDS, errors="surrogateescape")
     except ValueError:
-        raise BadVisitError(f"more than {MAX_IDS} ids") from None
-    more = [an_id.encode(errors="surrogateescape") for an_id in values.get("id", [])]
-    ids = tuple(dict.fromkeys([first, *more]))
-    if len(ids) > MAX_IDS:
-        raise BadVisitError(f"more than {MAX_IDS} ids")
+        raise BadVisitError(f"more than {MAX_IDS} ids, or more than {MAX_WATCHED} to watch") from None
+
+    def every(name: str) -> list[bytes]:
+        return [an_id.encode(errors="surrogateescape") for an_id in values.get(name, [])]
 
     def last(name: str, default: str) -> str:
         return values.get(name, [default])[-1]
 
+    ids = _checked((first, *every("id")))
+    if kind == CHUNKED:
+        return Visit(kind, ids, last("welcome", "0") == "1", _tick(last("tick", "0")))
+    watched = _checked(every("watch"), MAX_WATCHED)
+    if watched and kind == POLL:
+        raise BadVisitError("a poll can't watch: ask /api/who")
     # A browser that comes back by itself asks for the same URL, so what it says in the header is newer.
     since = _cursor(said_since or last("since", ""))
-    if kind != CHUNKED:
-        return Visit(kind, _checked(ids), cursor=since)
-    return Visit(kind, _checked(ids), last("welcome", "0") == "1", _tick(last("tick", "0")))
+    return Visit(kind, ids, cursor=since, watched=watched)
 
 
 def _cursor(said: str) -> Cursor:
     return read_cursor(said.removeprefix("W/").strip('"'))
 
 
-def _checked(ids: tuple[bytes, ...]) -> tuple[bytes, ...]:
+def _checked(ids: Iterable[bytes], most: int = MAX_IDS) -> tuple[bytes, ...]:
+    """Each of them once."""
+    distinct = tuple(dict.fromkeys(ids))
+    if len(distinct) > most:
+        raise BadVisitError(f"more than {most} ids")
     try:
-        check_ids(ids)
+        check_ids(distinct)
     except WireError as error:
         raise BadVisitError(str(error)) from None
-    return ids
+    return distinct
 
 
 def _tick(text: str) -> float:

@@ -1,4 +1,4 @@
-"""What a WebSocket client may ask for: to be further ids, or fewer; and to say how far it has come.
+"""What a WebSocket client may ask for: to be further ids or fewer, to watch, to say how far it is.
 
 Owns: the reading of its messages. Must not know: sockets.
 """
@@ -7,24 +7,21 @@ from __future__ import annotations
 
 import msgspec
 
-from zfront.visit import MAX_IDS, BadVisitError
+from zfront.visit import MAX_IDS, MAX_WATCHED, BadVisitError
 from zrouter.wire import WireError, check_ids
 
 
 class Wish(msgspec.Struct, forbid_unknown_fields=True):
-    """`{"login": [ID...], "logout": [ID...], "ack": OFFSET}`, each of them may be missing."""
+    """`{"login": [ID...], "logout": [ID...], "watch": [ID...], "unwatch": [ID...], "ack": OFFSET}`.
+
+    Each of them may be missing.
+    """
 
     login: list[str] = []
     logout: list[str] = []
+    watch: list[str] = []
+    unwatch: list[str] = []
     ack: str = ""
-
-    def logins(self) -> list[bytes]:
-        """The ids to be."""
-        return [an_id.encode() for an_id in self.login]
-
-    def logouts(self) -> list[bytes]:
-        """The ids not to be any more."""
-        return [an_id.encode() for an_id in self.logout]
 
 
 _decode = msgspec.json.Decoder(Wish).decode
@@ -38,9 +35,14 @@ def read_wish(message: str | bytes) -> Wish:
     """
     try:
         wish = _decode(message)
-        check_ids(wish.logins())
+        check_ids(as_ids(wish.login + wish.watch))
     except (msgspec.MsgspecError, WireError, RecursionError) as error:
         raise BadVisitError(str(error)) from None
-    if len(wish.login) > MAX_IDS:
+    if len(wish.login) > MAX_IDS or len(wish.watch) > MAX_WATCHED:
         raise BadVisitError(f"more than {MAX_IDS} ids")
     return wish
+
+
+def as_ids(names: list[str]) -> list[bytes]:
+    """The bytes of ids."""
+    return [name.encode() for name in names]

@@ -14,10 +14,11 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from functools import partial
 from types import TracebackType
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, overload
 
 from zrouter import core, wire
-from zrouter.core import CLIENT_TIMEOUT, Call, Received, Result, Timeout
+from zrouter.core import CLIENT_TIMEOUT, Call, Result, Timeout
+from zrouter.inbox import Gap, Received
 from zrouter.session import (
     Answer,
     LinkLostError,
@@ -26,11 +27,13 @@ from zrouter.session import (
     RouterUnavailableError,
     batches,
 )
+from zrouter.watching import Presence
 from zrouter.wire import Pair
 
-__all__ = ["AsyncRouterClient", "Received"]
+__all__ = ["AsyncRouterClient", "Gap", "Presence", "Received"]
 
 _Receipt: TypeAlias = "asyncio.Future[int]"
+_Ask: TypeAlias = "Callable[[Call[list[int]]], tuple[int, asyncio.Future[list[int]]]]"
 
 
 class AsyncRouterClient:
@@ -77,10 +80,17 @@ class AsyncRouterClient:
         await self.close()
 
     async def send(
-        self, an_id: str | bytes, message: bytes | str, *, timeout_s: Timeout = CLIENT_TIMEOUT
+        self,
+        an_id: str | bytes,
+        message: bytes | str,
+        *,
+        key: str | bytes | None = None,
+        timeout_s: Timeout = CLIENT_TIMEOUT,
     ) -> int:
         """Send one message; how many connections it was handed to (0 = nobody)."""
         pair = core.as_pair(an_id, message)
+        if key is not None:
+            return (await self._call(core.send_call([pair], core.as_key(key)), timeout_s))[0]
 
         async def send_it() -> int:
             await self._be_up()
@@ -93,60 +103,101 @@ class AsyncRouterClient:
         return await self._in_time(send_it, timeout_s)
 
     async def send_many(
-        self, pairs: Iterable[Pair], *, receipts: bool = True, timeout_s: Timeout = CLIENT_TIMEOUT
+        self,
+        pairs: Iterable[Pair],
+        *,
+        receipts: bool = True,
+        key: str | bytes | None = None,
+        timeout_s: Timeout = CLIENT_TIMEOUT,
     ) -> list[int]:
         """Send many `(id, message)`, in order; for each, how many connections it was handed to.
 
         The timeout is for each step forward. With `receipts=False` nothing is asked, the list stays empty,
-        and `close()` tells whether all were taken. `handed` of an error is the list so far.
+        and `close()` tells whether all were taken. `handed` of an error is the list so far. What a key does,
+        `RouterClient.send_many` says.
         """
+        name = core.as_key(key, core.MAX_BATCHES_KEY_BYTES)
         handed: list[int] = []
-        under_way: deque[asyncio.Future[list[int]]] = deque()
+        under_way: deque[_Batch] = deque()
         try:
             await self._in_time(self._be_up, timeout_s)
             assert self._session.welcome is not None
-            for batch in batches(pairs, self._session.welcome.max_frame):
+            for number, batch in enumerate(batches(pairs, self._session.welcome.max_frame - len(name))):
                 await self._in_time(self._be_up, timeout_s)
                 if receipts:
-                    under_way.append(self._ask(core.send_call(batch))[1])
+                    self._ask_again(under_way)
+                    under_way.append(_Batch(core.send_call(batch, core.batch_key(name, number)), self._ask))
                     if len(under_way) >= core.BATCHES_UNDER_WAY:
-                        handed += await self._in_time(partial(_result, under_way.popleft()), timeout_s)
+                        handed += await self._in_time(partial(self._oldest, under_way), timeout_s)
                 else:
-                    self._session.send_unreceipted(batch)
+                    self._session.send_unreceipted(batch, core.batch_key(name, number))
                     self._flush_soon()
             while under_way:
-                handed += await self._in_time(partial(_result, under_way.popleft()), timeout_s)
+                handed += await self._in_time(partial(self._oldest, under_way), timeout_s)
         except RouterError as error:
             error.handed = handed
             raise
         finally:
-            for unread in under_way:
-                unread.cancel()
+            for batch_under_way in under_way:
+                batch_under_way.answer.cancel()
         return handed
 
-    async def login(self, *ids: str | bytes, timeout_s: Timeout = CLIENT_TIMEOUT) -> AsyncIterator[Received]:
+    @overload
+    async def login(
+        self, *ids: str | bytes, since: None = None, timeout_s: Timeout = CLIENT_TIMEOUT
+    ) -> AsyncIterator[Received]: ...
+
+    @overload
+    async def login(
+        self, *ids: str | bytes, since: str, timeout_s: Timeout = CLIENT_TIMEOUT
+    ) -> AsyncIterator[Received | Gap]: ...
+
+    async def login(
+        self, *ids: str | bytes, since: str | None = None, timeout_s: Timeout = CLIENT_TIMEOUT
+    ) -> AsyncIterator[Received] | AsyncIterator[Received | Gap]:
         """Log in as these ids; what it returns gives their messages as they come, in `async for`.
 
-        The iterator ends when no id is left: all were logged out or kicked.
+        The iterator ends when no id is left: all were logged out or kicked. What `since` does,
+        `RouterClient.login` says.
         """
         self._core.check_open()
-        self._core.hold(ids)
-        self._flush_soon()
-        await self._in_time(partial(self._until, self._session.is_settled), timeout_s)
-        self._core.check_login()
+        self._core.hold(ids, since)
+        await self._settled(timeout_s)
         return self._messages()
+
+    async def watch(self, *ids: str | bytes, timeout_s: Timeout = CLIENT_TIMEOUT) -> AsyncIterator[Presence]:
+        """Watch these ids; what it returns gives their presence as it is and as it changes, in `async for`.
+
+        The iterator ends when nothing is watched any more. `RouterClient.watch` says more.
+        """
+        self._core.check_open()
+        self._core.watch(ids)
+        await self._settled(timeout_s)
+        return self._presence()
+
+    async def unwatch(self, *ids: str | bytes) -> None:
+        """Watch these ids no more."""
+        self._core.check_open()
+        self._core.unwatch(ids)
+        self._flush_soon()
+        self._tell_news()
 
     async def logout(self, *ids: str | bytes) -> None:
         """Log out of these ids; messages that came before are still given by the iterator."""
         self._core.check_open()
         self._core.release(ids)
         self._flush_soon()
+        self._tell_news()
 
     async def who(
         self, *ids: str | bytes, timeout_s: Timeout = CLIENT_TIMEOUT
     ) -> dict[str, list[tuple[str, int]]]:
         """For each id `[(frontend, connections), ...]`; an empty list if nobody holds it."""
-        return await self._call(core.who_call(ids), timeout_s)
+        found: dict[str, list[tuple[str, int]]] = {}
+        for some in await self._portions(ids, timeout_s):
+            holders = await self._call(core.who_call(some), timeout_s)
+            found |= holders
+        return found
 
     async def stats(self, *, timeout_s: Timeout = CLIENT_TIMEOUT) -> dict[str, Any]:
         """The router's figures, by name: docs/operations.md explains them."""
@@ -154,7 +205,10 @@ class AsyncRouterClient:
 
     async def kick(self, *ids: str | bytes, timeout_s: Timeout = CLIENT_TIMEOUT) -> int:
         """End every connection of these ids, wherever it is; how many were asked to end."""
-        return await self._call(core.kick_call(ids), timeout_s)
+        ended = 0
+        for some in await self._portions(ids, timeout_s):
+            ended += await self._call(core.kick_call(some), timeout_s)
+        return ended
 
     @property
     def lost_messages(self) -> int:
@@ -164,7 +218,7 @@ class AsyncRouterClient:
     @property
     def dropped_messages(self) -> int:
         """Messages that came, and were dropped as the oldest because `max_received` waited to be taken."""
-        return self._core.dropped_messages
+        return self._core.inbox.dropped_messages
 
     async def close(self, *, timeout_s: Timeout = CLIENT_TIMEOUT) -> int:
         """Leave, once the router has taken all that was sent; returns how many sends it did not confirm."""
@@ -214,6 +268,37 @@ class AsyncRouterClient:
 
         return await self._in_time(ask, timeout_s)
 
+    async def _portions(self, ids: Iterable[str | bytes], timeout_s: Timeout) -> list[list[bytes]]:
+        await self._in_time(self._be_up, timeout_s)
+        assert self._session.welcome is not None
+        return list(core.portions(ids, self._session.welcome.max_frame))
+
+    async def _settled(self, timeout_s: Timeout) -> None:
+        """Return when the router has taken what was logged in or watched."""
+        self._flush_soon()
+        await self._in_time(partial(self._until, self._core.is_settled), timeout_s)
+        self._core.check_refused()
+
+    def _ask_again(self, under_way: Iterable[_Batch]) -> None:
+        """If that was chosen, send those again whose answers a broken link has lost, in order."""
+        for batch in under_way if self._retry else ():
+            if batch.is_lost():
+                batch.ask(self._ask)
+
+    async def _oldest(self, under_way: deque[_Batch]) -> list[int]:
+        """What the oldest batch was answered."""
+        while True:
+            try:
+                receipts = await under_way[0].answer
+            except LinkLostError:
+                if not self._retry or self._core.is_closed:
+                    raise
+                await self._be_up()
+                self._ask_again(under_way)
+            else:
+                under_way.popleft()
+                return receipts
+
     def _ask(self, call: Call[Result]) -> tuple[int, asyncio.Future[Result]]:
         answer: asyncio.Future[Result] = self._loop.create_future()
         request = self._session.ask(call.make, partial(_settle, answer, call.result))
@@ -232,13 +317,21 @@ class AsyncRouterClient:
                 raise self._session.fatal
             await self._news.wait()
 
-    async def _messages(self) -> AsyncIterator[Received]:
-        received = self._core.received
-        while received or self._core.held:
-            if received:
-                yield received.popleft()
+    async def _messages(self) -> AsyncIterator[Any]:
+        inbox = self._core.inbox
+        while inbox or inbox.held:
+            if inbox:
+                yield inbox.take()
             else:
-                await self._until(lambda: bool(received or not self._core.held))
+                await self._until(lambda: bool(inbox or not inbox.held))
+
+    async def _presence(self) -> AsyncIterator[Presence]:
+        watching = self._core.watching
+        while watching or watching.watched:
+            if watching:
+                yield watching.take()
+            else:
+                await self._until(lambda: bool(watching or not watching.watched))
 
     # ---- the link in the loop ----------------------------------------------------------------------------
 
@@ -318,8 +411,24 @@ class AsyncRouterClient:
         self._news = asyncio.Event()
 
 
-async def _result(answer: asyncio.Future[Result]) -> Result:
-    return await answer
+class _Batch:
+    """A batch of a `send_many` whose receipts are waited for."""
+
+    __slots__ = ("_call", "answer")
+
+    def __init__(self, call: Call[list[int]], ask: _Ask) -> None:
+        self._call = call
+        self.answer: asyncio.Future[list[int]]
+        self.ask(ask)
+
+    def ask(self, ask: _Ask) -> None:
+        """Send it, once more maybe."""
+        self.answer = ask(self._call)[1]
+
+    def is_lost(self) -> bool:
+        """Whether the link broke before it was answered."""
+        answer = self.answer
+        return answer.done() and not answer.cancelled() and isinstance(answer.exception(), LinkLostError)
 
 
 def _settle(waiting: asyncio.Future[Result], result: Callable[[Any], Result], answer: Answer) -> None:

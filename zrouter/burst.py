@@ -10,20 +10,33 @@ inboxes, and `receipts` comes last, so that it tells of what could not be sent, 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 from zrouter import wire
 from zrouter.counters import Counters
 from zrouter.limits import Limits
 from zrouter.mailbox import Mailboxes
 from zrouter.peers import Peer
+from zrouter.repeats import Repeats
 from zrouter.table import Route, RoutingTable
 from zrouter.wire import KEPT, Delivery, Pair, WireError, encode
+
+# In place of the request number of a Send with a key that wants no receipts, until they were made.
+_UNASKED: Final = 2**63
 
 
 class Burst:
     """Routes Sends; begun anew by `end`."""
 
-    def __init__(self, table: RoutingTable, mailboxes: Mailboxes, limits: Limits, counters: Counters) -> None:
+    def __init__(
+        self,
+        table: RoutingTable,
+        mailboxes: Mailboxes,
+        repeats: Repeats,
+        limits: Limits,
+        counters: Counters,
+    ) -> None:
+        self._repeats = repeats
         self._limits = limits
         self._counters = counters
         self._mailboxes = mailboxes
@@ -33,6 +46,7 @@ class Burst:
         self._position = mailboxes.position  # of the last message
         self._frames: list[bytes | int] = []  # to be kept: see Mailboxes.keep
         self._frame_bytes = 0
+        self._unkept = 0  # messages for nobody who is or just was here
         self._nobody: Route = (self._unheld.append, 0, ())
         self._asking: list[Peer] = []  # who gets receipts
         self._sent_to: list[Peer] = []
@@ -41,11 +55,14 @@ class Burst:
         """Route the pairs of one Send that came in that frame.
 
         Raises:
-            WireError: too long; nothing of it was routed.
+            WireError: too long, or the key of another one; nothing of it was routed.
         """
         pairs = send.pairs
         if len(frame) > self._limits.max_message:
             check_sizes(len(frame), pairs, self._limits)
+        if send.key:
+            self._send_with_key(peer, frame, send)
+            return
         count = len(pairs)
         peer.accepted += count
         self._counters.messages_in += count
@@ -59,10 +76,10 @@ class Burst:
                 hand, connections, _ = find(an_id, nobody)
                 hand((an_id, message, position))
                 handed.append(connections)
-            if not peer.receipts:
+            if not peer.receipted:
                 self._asking.append(peer)
             peer.receipts.append((send.request, handed))
-            peer.receipted.append((first, pairs))
+            peer.receipted.append((first, pairs, handed))
         else:
             for an_id, message in pairs:
                 position += 1
@@ -72,7 +89,12 @@ class Burst:
             self._frames.append(frame)
             self._frame_bytes += len(frame)
         else:
-            self._frames.append(count)
+            self._unkept += count
+            last = self._frames[-1] if self._frames else b""
+            if isinstance(last, int):
+                self._frames[-1] = last + count
+            else:
+                self._frames.append(count)
 
     def deliveries(self, frontends: Iterable[Peer]) -> list[tuple[bytes, bytes]]:
         """`(address, frame)` for each frontend that something is for."""
@@ -114,7 +136,8 @@ class Burst:
             return []
         out: list[tuple[bytes, bytes]] = []
         for peer in self._asking:
-            out.append((peer.address, encode(wire.Receipts(peer.receipts))))
+            if peer.receipts:
+                out.append((peer.address, encode(wire.Receipts(peer.receipts))))
             peer.receipts.clear()
             peer.receipted.clear()
         self._asking.clear()
@@ -123,9 +146,10 @@ class Burst:
     def end(self) -> None:
         """All is out, or dropped and counted."""
         if self._frames:
-            self._mailboxes.keep(self._frames, self._position - self._mailboxes.position, self._frame_bytes)
+            count = self._position - self._mailboxes.position
+            self._mailboxes.keep(self._frames, count, self._frame_bytes, self._unkept)
             self._frames.clear()
-            self._frame_bytes = 0
+            self._frame_bytes = self._unkept = 0
         for peer in self._sent_to:
             peer.inbox.clear()
         self._sent_to.clear()
@@ -136,6 +160,23 @@ class Burst:
             self._counters.kept += len(self._kept)
             self._kept.clear()
 
+    def _send_with_key(self, peer: Peer, frame: bytes, send: wire.Send) -> None:
+        """Route it and remember what comes of it; if it came before, tell what came of it then, or will."""
+        handed = self._repeats.find(send)
+        if handed is None:
+            self.send(peer, frame, wire.Send(send.request or _UNASKED, send.pairs))
+            self._repeats.remember(send, peer.receipted[-1][2])
+            if not send.request:
+                peer.receipts.pop()
+            return
+        peer.accepted += len(send.pairs)
+        self._counters.repeated += len(send.pairs)
+        if send.request:
+            if not peer.receipted:
+                self._asking.append(peer)
+            peer.receipts.append((send.request, handed))
+            peer.receipted.append((0, [], handed))  # the first one corrects the list
+
     def _drop(self, peer: Peer) -> int:
         """Empty its inbox, take that from the receipts that counted it as handed over, and say how many."""
         dropped = len(peer.inbox)
@@ -143,7 +184,7 @@ class Burst:
         lost = {position for _, _, position in peer.inbox}
         nobody = KEPT if self._mailboxes.is_on else 0
         for sender in self._asking if lost else ():
-            for (before, pairs), (_, handed) in zip(sender.receipted, sender.receipts, strict=True):
+            for before, pairs, handed in sender.receipted:
                 for index, (an_id, _) in enumerate(pairs):
                     if before + index + 1 in lost:
                         left = handed[index] - peer.held.get(an_id, 0)

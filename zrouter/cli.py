@@ -12,11 +12,13 @@ import click
 
 from zrouter.client import RouterClient, default_name
 from zrouter.core import DEFAULT_TIMEOUT_S
+from zrouter.cursor import UNKNOWN, read_cursor
 from zrouter.daemon import logs, program
-from zrouter.daemon.arguments import ENDPOINT, ID
+from zrouter.daemon.arguments import ENDPOINT, ID, KEY
 from zrouter.daemon.exposure import check_zmq
 from zrouter.daemon.options import options
 from zrouter.follows.commands import COMMANDS
+from zrouter.inbox import Gap
 from zrouter.settings import RouterSettings
 from zrouter.wire import DEFAULT_ROUTER, KEPT
 
@@ -67,9 +69,29 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 def _connect(
-    router: str, timeout: float, kind: str, on_link: Callable[[bool], None] | None = None
+    router: str,
+    timeout: float,
+    kind: str,
+    on_link: Callable[[bool], None] | None = None,
+    *,
+    retry: bool = False,
 ) -> RouterClient:
-    return RouterClient(router, name=default_name(kind), timeout_s=timeout, on_link=on_link)
+    return RouterClient(router, name=default_name(kind), timeout_s=timeout, retry=retry, on_link=on_link)
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _link_teller(router: str) -> Callable[[bool], None]:
+    """Says on standard error when the router is away, and when it is there again."""
+    return lambda is_up: _say(
+        f"the router at {router} is there" if is_up else f"waiting for the router at {router}"
+    )
+
+
+def _some(count: int) -> str:
+    return f"{count} connection{'' if count == 1 else 's'}"
 
 
 @commands.command()
@@ -92,19 +114,23 @@ def serve(settings: RouterSettings) -> None:
 @commands.command()
 @click.argument("id", type=ID)
 @click.argument("message")
+@click.option(
+    "--key", type=KEY, help="Your name for this send; sent again with it, it does not arrive a second time."
+)
 @_client_options
 @_json
-def send(id: str, message: str, router: str, timeout: float, as_json: bool) -> None:
+def send(id: str, message: str, key: bytes | None, router: str, timeout: float, as_json: bool) -> None:
     """Send MESSAGE to every connection of ID, and print the receipt; '-' reads the message from stdin.
 
     \b
     Examples:
       zrouter send user:123 'hello'
+      zrouter send user:123 'your order has left' --key order-4711-left
       date | zrouter send user:123 - --json
     """
     body = sys.stdin.buffer.read() if message == "-" else os.fsencode(message)
-    with _connect(router, timeout, "send") as client:
-        connections = client.send(id, body)
+    with _connect(router, timeout, "send", retry=key is not None) as client:
+        connections = client.send(id, body, key=key)
     if as_json:
         receipt = {
             "id": id,
@@ -116,7 +142,7 @@ def send(id: str, message: str, router: str, timeout: float, as_json: bool) -> N
     elif connections == KEPT:
         print(f"kept for {id}, who left a short while ago")
     elif connections:
-        print(f"handed to {connections} connection{'s' if connections > 1 else ''}")
+        print(f"handed to {_some(connections)}")
     else:
         print(f"nobody is logged in as {id}")
 
@@ -124,32 +150,82 @@ def send(id: str, message: str, router: str, timeout: float, as_json: bool) -> N
 @commands.command()
 @click.argument("ids", metavar="ID...", nargs=-1, required=True, type=ID)
 @click.option("--count", type=click.IntRange(min=1), help="Leave after so many messages.")
+@click.option(
+    "--since",
+    metavar="OFFSET",
+    callback=lambda context, option, text: _as_offset(text),
+    help="Begin with what came behind this offset, which --json shows, and miss nothing from then on.",
+)
 @_client_options
 @_json
-def login(ids: tuple[str, ...], count: int | None, router: str, timeout: float, as_json: bool) -> None:
+def login(
+    ids: tuple[str, ...], count: int | None, since: str | None, router: str, timeout: float, as_json: bool
+) -> None:
     """Log in as each ID from the terminal, and print each message as it comes.
+
+    With --since, what was missed meanwhile comes first, or word that some of it is gone: a gap.
 
     \b
     Examples:
       zrouter login user:123
       zrouter login user:123 news --count 10 --json
+      zrouter login user:123 --since 18867251edfa0000.2a
     """
+    with _connect(router, timeout, "login", _link_teller(router)) as client:
+        came = client.login(*ids) if since is None else client.login(*ids, since=since)
+        _say(f"logged in as {', '.join(ids)}")
+        messages = 0
+        for one in came:
+            if isinstance(one, Gap):
+                _print_gap(one, as_json)
+                continue
+            text = one.message.decode(errors="backslashreplace")
+            row = {"id": one.id, "message": text, "offset": one.offset}
+            print(json.dumps(row) if as_json else f"{one.id}: {text}", flush=True)
+            messages += 1
+            if messages == count:
+                return
+    _say("logged out by the router")
 
-    def say(text: str) -> None:
-        print(text, file=sys.stderr, flush=True)
 
-    def tell(is_up: bool) -> None:
-        say(f"the router at {router} is there" if is_up else f"waiting for the router at {router}")
+def _as_offset(text: str | None) -> str | None:
+    if text and read_cursor(text) == UNKNOWN:
+        raise click.BadParameter(f"{text!r} is no offset")
+    return text
 
-    with _connect(router, timeout, "login", tell) as client:
-        messages = client.login(*ids)
-        say(f"logged in as {', '.join(ids)}")
-        for number, (an_id, body) in enumerate(messages, 1):
-            text = body.decode(errors="backslashreplace")
-            print(json.dumps({"id": an_id, "message": text}) if as_json else f"{an_id}: {text}", flush=True)
+
+def _print_gap(gap: Gap, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps({"gap": gap.reason, "offset": gap.offset}), flush=True)
+    else:
+        _say(f"messages are missing here: {gap.reason}")
+
+
+@commands.command()
+@click.argument("ids", metavar="ID...", nargs=-1, required=True, type=ID)
+@click.option("--count", type=click.IntRange(min=1), help="Leave after so many lines.")
+@_client_options
+@_json
+def watch(ids: tuple[str, ...], count: int | None, router: str, timeout: float, as_json: bool) -> None:
+    """Show on how many connections each ID is, now and whenever that changes.
+
+    An ID that loses its last connection is shown as offline once it had none for the router's
+    --presence-linger: who comes back before is not shown.
+
+    \b
+    Examples:
+      zrouter watch user:123
+      zrouter watch user:123 user:124 --count 2 --json
+    """
+    with _connect(router, timeout, "watch", _link_teller(router)) as client:
+        for number, (an_id, connections) in enumerate(client.watch(*ids), 1):
+            if as_json:
+                print(json.dumps({"id": an_id, "connections": connections}), flush=True)
+            else:
+                state = f"online, {_some(connections)}" if connections else "offline"
+                print(f"{an_id} is {state}", flush=True)
             if number == count:
                 return
-    print("logged out by the router", file=sys.stderr)
 
 
 @commands.command()
@@ -168,39 +244,52 @@ def logout(id: str, router: str, timeout: float, as_json: bool) -> None:
     if as_json:
         print(json.dumps({"id": id, "connections": ended}))
     elif ended:
-        print(f"ended {ended} connection{'s' if ended > 1 else ''}")
+        print(f"ended {_some(ended)}")
     else:
         print(f"nobody is logged in as {id}")
 
 
 @commands.command()
-@click.argument("id", required=False, type=ID)
+@click.argument("ids", metavar="[ID]...", nargs=-1, type=ID)
 @_client_options
 @_json
-def who(id: str | None, router: str, timeout: float, as_json: bool) -> None:
-    """Show which frontends hold ID and how many connections are on each; without ID, all frontends.
+def who(ids: tuple[str, ...], router: str, timeout: float, as_json: bool) -> None:
+    """Show which frontends hold each ID and how many connections are on each; without ID, all frontends.
+
+    With several, --json prints a line for each.
 
     \b
     Examples:
       zrouter who user:123
-      zrouter who --json
+      zrouter who user:123 user:124 --json
+      zrouter who
     """
     with _connect(router, timeout, "who") as client:
-        if id is None:
-            rows = [(row["name"], row["connections"], row["ids"]) for row in client.stats()["frontends"]]
-        else:
-            rows = [(name, connections, None) for name, connections in client.who(id)[id]]
+        if not ids:
+            _print_frontends(client.stats()["frontends"], as_json)
+            return
+        holders = client.who(*ids)
+    for an_id in ids:
+        rows = [{"frontend": name, "connections": count} for name, count in holders[an_id]]
+        if as_json:
+            print(json.dumps({"id": an_id, "frontends": rows}))
+            continue
+        if not rows:
+            print(f"nobody is logged in as {an_id}")
+        head = f"{an_id}  " if len(ids) > 1 else ""
+        for row in rows:
+            print(f"{head}{row['frontend']}  {row['connections']} connections")
+
+
+def _print_frontends(rows: list[dict[str, Any]], as_json: bool) -> None:
+    found = [{"frontend": row["name"], "connections": row["connections"], "ids": row["ids"]} for row in rows]
     if as_json:
-        found = [
-            {"frontend": name, "connections": connections} | ({} if ids is None else {"ids": ids})
-            for name, connections, ids in rows
-        ]
-        print(json.dumps({"frontends": found} if id is None else {"id": id, "frontends": found}))
+        print(json.dumps({"frontends": found}))
         return
-    if not rows:
-        print("no frontend is logged in" if id is None else f"nobody is logged in as {id}")
-    for name, connections, ids in rows:
-        print(f"{name}  {connections} connections" + ("" if ids is None else f"  {ids} ids"))
+    if not found:
+        print("no frontend is logged in")
+    for row in found:
+        print(f"{row['frontend']}  {row['connections']} connections  {row['ids']} ids")
 
 
 @commands.command()

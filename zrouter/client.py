@@ -7,18 +7,21 @@ Owns: waiting, with deadlines. Must not know: what requests and answers mean (co
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
-from typing import Any
+from typing import Any, overload
 
 import zmq
 
 from zrouter import core, wire
-from zrouter.core import CLIENT_TIMEOUT, Call, Received, Result, Timeout, default_name
+from zrouter.core import CLIENT_TIMEOUT, Call, Result, Timeout, default_name
+from zrouter.inbox import Gap, Received
 from zrouter.session import Answer, LinkLostError, RouterError, RouterUnavailableError, batches
+from zrouter.watching import Presence
 from zrouter.wire import Pair
 
-__all__ = ["Received", "RouterClient", "default_name"]
+__all__ = ["Gap", "Presence", "Received", "RouterClient", "default_name"]
 
 
 class RouterClient:
@@ -31,7 +34,11 @@ class RouterClient:
     Not for several threads at once, and not across a fork. Every call that waits takes at most `timeout_s`
     seconds (None: for ever), then raises RouterUnavailableError. LinkLostError means that the link broke
     after the request was sent, so nobody knows whether it was carried out; with `retry` it is sent again, and
-    may then arrive twice.
+    may then arrive twice, unless it has a key.
+
+    A `key` is the caller's own name for a send, 1 to 255 bytes (str: UTF-8) that nobody else chooses. Sent
+    again with the same key and the same messages, on any link, it is not routed again and gets the receipts
+    of the first time, as long as the router remembers it (`--idempotency-seconds`; not across its restart).
 
     `on_link` is called with False when the router has been away for a second, at the start too, and with True
     when it is there after that.
@@ -64,57 +71,92 @@ class RouterClient:
     ) -> None:
         self.close()
 
-    def send(self, an_id: str | bytes, message: bytes | str, *, timeout_s: Timeout = CLIENT_TIMEOUT) -> int:
+    def send(
+        self,
+        an_id: str | bytes,
+        message: bytes | str,
+        *,
+        key: str | bytes | None = None,
+        timeout_s: Timeout = CLIENT_TIMEOUT,
+    ) -> int:
         """Send one message; how many connections it was handed to (0 = nobody).
 
         Raises:
-            RefusedError: the message is too long.
-            WireError: the id is not one.
+            RefusedError: the message is too long, or another one had this key.
+            WireError: the id is not one, or the key.
             RouterUnavailableError, LinkLostError: see the class.
         """
-        return self._call(core.send_call([core.as_pair(an_id, message)]), timeout_s)[0]
+        call = core.send_call([core.as_pair(an_id, message)], core.as_key(key))
+        return self._call(call, timeout_s)[0]
 
     def send_many(
-        self, pairs: Iterable[Pair], *, receipts: bool = True, timeout_s: Timeout = CLIENT_TIMEOUT
+        self,
+        pairs: Iterable[Pair],
+        *,
+        receipts: bool = True,
+        key: str | bytes | None = None,
+        timeout_s: Timeout = CLIENT_TIMEOUT,
     ) -> list[int]:
         """Send many `(id, message)`, in order; for each, how many connections it was handed to.
 
         The timeout is for each step forward, not for all of it. With `receipts=False` nothing is asked, the
         list stays empty, and `close()` tells whether all were taken.
 
+        The pairs are cut into batches, the same pairs always the same way. With a key, of at most 240 bytes,
+        batch i has the key `key/i`: what fails is done by the same call once more, and each message is routed
+        once. With `retry` too, batches that a broken link may have lost are sent again, in order.
+
         Raises:
             RefusedError, RouterUnavailableError, LinkLostError: as `send`; `handed` of the error is the list
                 for the pairs that were answered before.
         """
+        name = core.as_key(key, core.MAX_BATCHES_KEY_BYTES)
         handed: list[int] = []
-        under_way: list[_Slot] = []
+        under_way: deque[_Batch] = deque()
         try:
             self._be_up(self._deadline(timeout_s))
             assert self._session.welcome is not None
-            for batch in batches(pairs, self._session.welcome.max_frame):
+            for number, batch in enumerate(batches(pairs, self._session.welcome.max_frame - len(name))):
                 deadline = self._deadline(timeout_s)
                 self._be_up(deadline)
                 if receipts:
-                    slot = _Slot()
-                    self._session.ask(core.send_call(batch).make, slot.fill)
-                    under_way.append(slot)
+                    self._ask_again(under_way)
+                    under_way.append(_Batch(core.send_call(batch, core.batch_key(name, number))))
+                    self._ask(under_way[-1])
                     if len(under_way) >= core.BATCHES_UNDER_WAY:
-                        handed += self._wait(under_way.pop(0), deadline)
+                        handed += self._oldest(under_way, deadline)
                 else:
-                    self._session.send_unreceipted(batch)
+                    self._session.send_unreceipted(batch, core.batch_key(name, number))
                 self._push(deadline)
             while under_way:
-                handed += self._wait(under_way.pop(0), self._deadline(timeout_s))
+                handed += self._oldest(under_way, self._deadline(timeout_s))
         except RouterError as error:
             error.handed = handed
             raise
         return handed
 
-    def login(self, *ids: str | bytes, timeout_s: Timeout = CLIENT_TIMEOUT) -> Iterator[Received]:
+    @overload
+    def login(
+        self, *ids: str | bytes, since: None = None, timeout_s: Timeout = CLIENT_TIMEOUT
+    ) -> Iterator[Received]: ...
+
+    @overload
+    def login(
+        self, *ids: str | bytes, since: str, timeout_s: Timeout = CLIENT_TIMEOUT
+    ) -> Iterator[Received | Gap]: ...
+
+    def login(
+        self, *ids: str | bytes, since: str | None = None, timeout_s: Timeout = CLIENT_TIMEOUT
+    ) -> Iterator[Received] | Iterator[Received | Gap]:
         """Log in as these ids and return an iterator over their messages as they come.
 
         The login is known to the router when this returns. If the router comes back from a restart, the
         client logs in again by itself. The iterator ends when no id is left: all were logged out or kicked.
+
+        With `since` the login resumes: the iterator begins with what came for the ids behind that offset,
+        which a message had that one of them got before (empty: with what comes from now on). Also when the
+        link breaks, it gives what was missed, in order, each message once, or a Gap where that is not
+        possible. What makes no sense as an offset is a Gap too.
 
         Raises:
             WireError: an id is not one.
@@ -122,13 +164,33 @@ class RouterClient:
             RouterUnavailableError: see the class.
         """
         self._core.check_open()
-        self._core.hold(ids)
-        deadline = self._deadline(timeout_s)
-        self._be_up(deadline)
-        while not self._session.is_settled():
-            self._pump(deadline, "the router did not take the login")
-        self._core.check_login()
+        self._core.hold(ids, since)
+        self._settle("the router did not take the login", timeout_s)
         return self._messages()
+
+    def watch(self, *ids: str | bytes, timeout_s: Timeout = CLIENT_TIMEOUT) -> Iterator[Presence]:
+        """Watch these ids and return an iterator over their presence: as it is now, then what changes.
+
+        Of each id the iterator gives its connections over all frontends, first as they are and again whenever
+        they are others; 0 once it has had none for a while (`--presence-linger`), so that a reconnect is no
+        news. What changes faster than it is taken is given once, as it is by then. The iterator ends when
+        nothing is watched any more.
+
+        Raises:
+            WireError: an id is not one.
+            RefusedError: the router has no room for more watches.
+            RouterUnavailableError: see the class.
+        """
+        self._core.check_open()
+        self._core.watch(ids)
+        self._settle("the router did not take the watches", timeout_s)
+        return self._presence()
+
+    def unwatch(self, *ids: str | bytes, timeout_s: Timeout = CLIENT_TIMEOUT) -> None:
+        """Watch these ids no more."""
+        self._core.check_open()
+        self._core.unwatch(ids)
+        self._push(self._deadline(timeout_s))
 
     def logout(self, *ids: str | bytes, timeout_s: Timeout = CLIENT_TIMEOUT) -> None:
         """Log out of these ids; messages that came before are still given by the iterator."""
@@ -138,7 +200,11 @@ class RouterClient:
 
     def who(self, *ids: str | bytes, timeout_s: Timeout = CLIENT_TIMEOUT) -> dict[str, list[tuple[str, int]]]:
         """For each id `[(frontend, connections), ...]`; an empty list if nobody holds it."""
-        return self._call(core.who_call(ids), timeout_s)
+        found: dict[str, list[tuple[str, int]]] = {}
+        for some in self._portions(ids, timeout_s):
+            holders = self._call(core.who_call(some), timeout_s)
+            found |= holders
+        return found
 
     def stats(self, *, timeout_s: Timeout = CLIENT_TIMEOUT) -> dict[str, Any]:
         """The router's figures, by name: docs/operations.md explains them."""
@@ -146,7 +212,8 @@ class RouterClient:
 
     def kick(self, *ids: str | bytes, timeout_s: Timeout = CLIENT_TIMEOUT) -> int:
         """End every connection of these ids, wherever it is; how many were asked to end."""
-        return self._call(core.kick_call(ids), timeout_s)
+        some = self._portions(ids, timeout_s)
+        return sum(self._call(core.kick_call(keys), timeout_s) for keys in some)
 
     @property
     def lost_messages(self) -> int:
@@ -156,7 +223,7 @@ class RouterClient:
     @property
     def dropped_messages(self) -> int:
         """Messages that came, and were dropped as the oldest because `max_received` waited to be taken."""
-        return self._core.dropped_messages
+        return self._core.inbox.dropped_messages
 
     def close(self, *, timeout_s: Timeout = CLIENT_TIMEOUT) -> int:
         """Leave, once the router has taken all that was sent; returns how many sends it did not confirm.
@@ -196,6 +263,43 @@ class RouterClient:
             except RouterUnavailableError:
                 self._session.give_up(request)
                 raise
+
+    def _portions(self, ids: Iterable[str | bytes], timeout_s: Timeout) -> list[list[bytes]]:
+        self._be_up(self._deadline(timeout_s))
+        assert self._session.welcome is not None
+        return list(core.portions(ids, self._session.welcome.max_frame))
+
+    def _settle(self, complaint: str, timeout_s: Timeout) -> None:
+        deadline = self._deadline(timeout_s)
+        self._be_up(deadline)
+        while not self._core.is_settled():
+            self._core.check_refused()
+            self._pump(deadline, complaint)
+        self._core.check_refused()
+
+    def _ask(self, batch: _Batch) -> None:
+        batch.slot = _Slot()
+        self._session.ask(batch.call.make, batch.slot.fill)
+
+    def _ask_again(self, under_way: Iterable[_Batch]) -> None:
+        """If that was chosen, send those again whose answers a broken link has lost, in order."""
+        for batch in under_way if self._retry else ():
+            if isinstance(batch.slot.answer, LinkLostError):
+                self._ask(batch)
+
+    def _oldest(self, under_way: deque[_Batch], deadline: float | None) -> list[int]:
+        """What the oldest batch was answered."""
+        while True:
+            try:
+                receipts: list[int] = self._wait(under_way[0].slot, deadline)
+            except LinkLostError:
+                if not self._retry:
+                    raise
+                self._be_up(deadline)
+                self._ask_again(under_way)
+            else:
+                under_way.popleft()
+                return receipts
 
     def _wait(self, slot: _Slot, deadline: float | None) -> Answer:
         while not slot.filled:
@@ -238,11 +342,20 @@ class RouterClient:
         if self._session.fatal is not None:
             raise self._session.fatal
 
-    def _messages(self) -> Iterator[Received]:
-        received = self._core.received
-        while received or self._core.held:
-            if received:
-                yield received.popleft()
+    def _messages(self) -> Iterator[Any]:
+        inbox = self._core.inbox
+        while inbox or inbox.held:
+            if inbox:
+                yield inbox.take()
+            else:
+                self._core.check_open()
+                self._pump(None, "")
+
+    def _presence(self) -> Iterator[Presence]:
+        watching = self._core.watching
+        while watching or watching.watched:
+            if watching:
+                yield watching.take()
             else:
                 self._core.check_open()
                 self._pump(None, "")
@@ -259,3 +372,13 @@ class _Slot:
 
     def fill(self, answer: Answer) -> None:
         self.filled, self.answer = True, answer
+
+
+class _Batch:
+    """A batch of a `send_many` whose receipts are waited for."""
+
+    __slots__ = ("call", "slot")
+
+    def __init__(self, call: Call[list[int]]) -> None:
+        self.call = call
+        self.slot = _Slot()

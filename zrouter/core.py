@@ -1,7 +1,7 @@
 """What both faces of the client share: requests and what their answers mean, what is held, what has come.
 
-Owns: a client's ids, the bounded queue of messages that nobody has taken yet, the link's parts put together.
-Must not know: how anybody waits; that is client.py and aio.py.
+Owns: what a client's requests are, and the parts of its link, put together. Must not know: how anybody waits;
+that is client.py and aio.py.
 """
 
 from __future__ import annotations
@@ -9,16 +9,17 @@ from __future__ import annotations
 import enum
 import os
 import socket
-from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, Generic, NamedTuple, TypeAlias, TypeVar
 
 import zmq
 
 from zrouter import wire
 from zrouter.dealer import Dealer
+from zrouter.inbox import Inbox
 from zrouter.session import RouterError, Session
-from zrouter.wire import Delivery, Message, Pair
+from zrouter.watching import Watching
+from zrouter.wire import Message, Pair, WireError
 
 DEFAULT_TIMEOUT_S: Final = 5.0
 DEFAULT_MAX_RECEIVED: Final = 100_000
@@ -26,6 +27,10 @@ DEFAULT_MAX_RECEIVED: Final = 100_000
 LEASE_S: Final = 30.0
 # Batches of send_many that wait for their receipts at a time.
 BATCHES_UNDER_WAY: Final = 32
+# The longest key of a `send_many`: its batches have keys of their own, made of it and their number.
+MAX_BATCHES_KEY_BYTES: Final = 240
+# Ids that a request asks for; the answer has a row for each.
+_IDS_ASKED: Final = 2000
 TICK_S: Final = 0.25
 
 Result = TypeVar("Result")
@@ -38,13 +43,6 @@ class _Default(enum.Enum):
 CLIENT_TIMEOUT: Final = _Default.TIMEOUT
 # Seconds; None = for ever.
 Timeout: TypeAlias = float | _Default | None
-
-
-class Received(NamedTuple):
-    """A message for one of the ids that a client is logged in as."""
-
-    id: str
-    message: bytes
 
 
 class Call(NamedTuple, Generic[Result]):
@@ -74,19 +72,49 @@ def as_pair(an_id: str | bytes, message: str | bytes) -> Pair:
     return (as_id(an_id), message.encode() if isinstance(message, str) else message)
 
 
+def as_key(key: str | bytes | None, most: int = wire.MAX_KEY_BYTES) -> bytes:
+    """The key's bytes; none for None.
+
+    Raises:
+        WireError: it has no or too many bytes.
+    """
+    if key is None:
+        return b""
+    found = key.encode() if isinstance(key, str) else key
+    if not 1 <= len(found) <= most:
+        raise WireError(wire.NOT_UNDERSTOOD, f"a key has 1 to {most} bytes, not {len(found)}")
+    return found
+
+
+def batch_key(key: bytes, number: int) -> bytes:
+    """The key of that batch of a `send_many`: another for each, the same when it is tried again."""
+    return b"%b/%d" % (key, number) if key else b""
+
+
+def portions(ids: Iterable[str | bytes], max_frame: int) -> Iterator[list[bytes]]:
+    """These ids in portions that fit a frame each, at least one.
+
+    Raises:
+        WireError: one of them is not an id.
+    """
+    keys = [as_id(an_id) for an_id in ids]
+    most = min(_IDS_ASKED, max(1, (max_frame - wire.SEND_BYTES) // (wire.MAX_ID_BYTES + wire.PAIR_BYTES)))
+    for first in range(0, max(1, len(keys)), most):
+        yield keys[first : first + most]
+
+
 def default_name(kind: str) -> str:
     """How a process introduces itself if nobody named it: `kind@host:pid`."""
     return f"{kind}@{socket.gethostname()}:{os.getpid()}"
 
 
-def send_call(pairs: list[Pair]) -> Call[list[int]]:
+def send_call(pairs: list[Pair], key: bytes = b"") -> Call[list[int]]:
     """Answered by the connections that each pair was handed to."""
-    return Call(lambda request: wire.Send(request, pairs), list)
+    return Call(lambda request: wire.Send(request, pairs, key), list)
 
 
-def who_call(ids: Iterable[str | bytes]) -> Call[dict[str, list[tuple[str, int]]]]:
+def who_call(keys: list[bytes]) -> Call[dict[str, list[tuple[str, int]]]]:
     """Answered by the frontends of each id, with the number of connections on each."""
-    keys = [as_id(an_id) for an_id in ids]
     names = [key.decode() for key in keys]
     return Call(
         lambda request: wire.Who(request, keys), lambda answer: dict(zip(names, answer.holders, strict=True))
@@ -98,9 +126,8 @@ def stats_call() -> Call[dict[str, Any]]:
     return Call(wire.Stats, lambda answer: dict(answer.figures))
 
 
-def kick_call(ids: Iterable[str | bytes]) -> Call[int]:
+def kick_call(keys: list[bytes]) -> Call[int]:
     """Answered by the number of connections that were asked to end."""
-    keys = [as_id(an_id) for an_id in ids]
     return Call(lambda request: wire.Kick(request, keys), lambda answer: int(answer.count))
 
 
@@ -110,48 +137,60 @@ def goodbye_call() -> Call[int]:
 
 
 class Core:
-    """One client's link, its ids and its messages."""
+    """One client's link, its ids and its messages, and what it watches."""
 
     def __init__(
         self, router: str, name: str | None, max_received: int, on_link: Callable[[bool], None] | None
     ) -> None:
-        self.held: dict[bytes, int] = {}
-        self.received: deque[Received] = deque()
-        self.dropped_messages = 0  # came, and were the oldest when the queue was full
-        self._max_received = max_received
+        self.inbox = Inbox(max_received)
+        self.watching = Watching()
+        held, watched = self.inbox.held, self.watching.watched
         self.session = Session(
             name or default_name("client"),
             os.urandom(8),
             LEASE_S,
-            holdings=lambda: self.held,
-            connections=lambda an_id: self.held.get(an_id, 0),
+            holdings=lambda: held,
+            connections=lambda an_id: held.get(an_id, 0),
             on_link=on_link,
+            resumption=self.inbox.resumption,
+            watching=lambda: watched,
+            is_watched=watched.__contains__,
         )
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self.dealer = Dealer(self.context, router, self.session)
         self.is_closed = False
 
-    def hold(self, ids: Iterable[str | bytes]) -> None:
+    def hold(self, ids: Iterable[str | bytes], since: str | None) -> None:
         """Log in as these ids from now on, and again whenever the router forgot it."""
-        for an_id in [as_id(an_id) for an_id in ids]:
-            self.held[an_id] = 1
+        keys = [as_id(an_id) for an_id in ids]
+        self.inbox.hold(keys, since)
+        for an_id in keys:
             self.session.changed(an_id)
 
     def release(self, ids: Iterable[str | bytes]) -> None:
         """Log out of these ids."""
-        for an_id in map(as_id, ids):
-            if self.held.pop(an_id, None):
-                self.session.changed(an_id)
+        for an_id in self.inbox.release([as_id(an_id) for an_id in ids]):
+            self.session.changed(an_id)
+
+    def watch(self, ids: Iterable[str | bytes]) -> None:
+        """Watch these ids from now on, and again whenever the router forgot it."""
+        keys = [as_id(an_id) for an_id in ids]
+        self.watching.watch(keys)
+        for an_id in keys:
+            self.session.watch_changed(an_id)
+
+    def unwatch(self, ids: Iterable[str | bytes]) -> None:
+        """Watch these no more."""
+        for an_id in self.watching.unwatch([as_id(an_id) for an_id in ids]):
+            self.session.watch_changed(an_id)
+
+    def is_settled(self) -> bool:
+        """Whether the router knows all logins and watches, and has said what those that resume missed."""
+        return self.session.is_settled() and not self.inbox.is_waiting()
 
     def take(self, now: float) -> bool:
         """Take what has come; False if there is more."""
-        return self.dealer.receive(now, self._deliver, self.release)
-
-    def _deliver(self, messages: list[Delivery]) -> None:
-        self.received.extend(Received(an_id.decode(), message) for an_id, message, _ in messages)
-        while len(self.received) > self._max_received:
-            self.received.popleft()
-            self.dropped_messages += 1
+        return self.dealer.receive(now, self.inbox.deliver, self.release, self.watching.tell)
 
     def check_open(self) -> None:
         """Refuse to work after `close()`.
@@ -162,13 +201,14 @@ class Core:
         if self.is_closed:
             raise RouterError("the client is closed")
 
-    def check_login(self) -> None:
-        """Raise what the router had against the last login.
+    def check_refused(self) -> None:
+        """Raise what the router had against the last login or watch.
 
         Raises:
             RefusedError: it did not take it.
         """
-        refused, self.session.refused_login = self.session.refused_login, None
+        refused = self.session.refused_login or self.session.refused_watch
+        self.session.refused_login = self.session.refused_watch = None
         if refused is not None:
             raise refused
 

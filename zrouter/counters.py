@@ -18,6 +18,7 @@ class Counters(msgspec.Struct):
     bytes_out: int = 0  # bytes of Deliver frames
     nobody: int = 0  # pairs whose id nobody held
     kept: int = 0  # pairs for ids without a connection, kept for a client that comes back
+    repeated: int = 0  # pairs of Sends whose key had come before: not routed again
     resumed: int = 0  # clients that asked where they are, or what they missed
     replayed: int = 0  # pairs given to those who came back
     gaps: int = 0  # clients told that some of what they missed is gone

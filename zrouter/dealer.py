@@ -18,7 +18,7 @@ import zmq.backend
 from zmq.utils.monitor import recv_monitor_message
 
 from zrouter.session import Session
-from zrouter.wire import Deliver, Delivery, Evict, Resumed, WireError
+from zrouter.wire import Deliver, Delivery, Evict, Presence, Resumed, State, WireError
 
 log = logging.getLogger("zrouter.link")
 
@@ -62,11 +62,15 @@ class Dealer:
                 self.session.closed()
 
     def receive(
-        self, now: float, deliver: Callable[[list[Delivery]], None], evict: Callable[[list[bytes]], None]
+        self,
+        now: float,
+        deliver: Callable[[list[Delivery]], None],
+        evict: Callable[[list[bytes]], None],
+        tell: Callable[[list[State]], None] = lambda _: None,
     ) -> bool:
         """Take what has come, up to a burst, and give away the messages and evictions for the ids we hold.
 
-        True if nothing is left to take.
+        `tell` gets `(id, connections)` of ids that we watch. True if nothing is left to take.
         """
         recv, receive, has_arrivals = self.socket.recv, self.session.receive, self.has_arrivals
         messages: list[Delivery] = []
@@ -94,6 +98,8 @@ class Dealer:
                     self.session.resumed(message)
                 elif type(message) is Evict:
                     evict(message.ids)
+                elif type(message) is Presence:
+                    tell(message.states)
         if messages:
             deliver(messages)
         return is_drained

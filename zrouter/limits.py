@@ -33,3 +33,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     mailbox_s: float = 120.0
     mailbox_total: int = 128 * 1024 * 1024
     mailbox_ids: int = 1_000_000
+    idempotency_s: float = 300.0
+    idempotency_bytes: int = 32 * 1024 * 1024
+    presence_linger_s: float = 5.0
+    max_watches: int = 1_000_000

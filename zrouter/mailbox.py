@@ -75,27 +75,41 @@ class Mailboxes:
         """How many messages are kept."""
         return sum(segment.messages for segment in self._segments)
 
-    def keep(self, frames: list[bytes | int], messages: int, size: int) -> None:
+    def keep(self, frames: list[bytes | int], messages: int, size: int, skipped: int = 0) -> None:
         """Keep what came in one burst: so many messages in Send frames of so many bytes together.
 
-        A number in place of a frame: so many messages were for nobody who is or just was here. They have
-        positions and are not kept.
+        A number in place of a frame: so many messages were for nobody who is or just was here, `skipped` in
+        all. They have positions and are not kept.
         """
         before = self.position
         self.position += messages
         if not self.is_on:
             return
+        if messages == skipped:
+            self._skip(skipped)
+            return
         if not self._segments or self._segments[-1].sealed_at is not None:
             self._segments.append(_Segment(before, self._now))
         segment = self._segments[-1]
         segment.frames += frames
-        segment.messages += messages
+        segment.messages += messages - skipped
         size += len(frames) * _FRAME_BYTES
         segment.bytes += size
         self.bytes += size
         if segment.bytes > self._segment_bytes:
             segment.sealed_at = self._now
             self._make_room()
+
+    def _skip(self, count: int) -> None:
+        """Nothing but positions: however many they are, they take no memory."""
+        if not self._segments or self._segments[-1].sealed_at is not None:
+            return  # the next segment begins behind them
+        frames = self._segments[-1].frames
+        last = frames[-1] if frames else b""
+        if isinstance(last, int):
+            frames[-1] = last + count
+        else:
+            frames.append(count)
 
     def tick(self, now: float) -> None:
         """Seal what is old enough, and forget what is too old."""

@@ -46,10 +46,10 @@ class Peer(Holder):
         self.accepted = 0  # messages taken from it
         self.dropped = 0  # messages for it that could not be handed over
         self.report: Report = {}
-        # Of the burst under way: what it will be told; for each Send that this is about, the position before
-        # it, and its pairs.
+        # Of the burst under way: what it will be told; for each Send that this is about, or whose receipts
+        # are to be remembered, the position before it, its pairs, and what it will be told of them.
         self.receipts: list[tuple[int, list[int]]] = []
-        self.receipted: list[tuple[int, list[Pair]]] = []
+        self.receipted: list[tuple[int, list[Pair], list[int]]] = []
 
     def under_way_bytes(self) -> int:
         """Bytes of Deliver frames handed to ZeroMQ for this peer that it has not reported as received."""

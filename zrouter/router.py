@@ -1,32 +1,32 @@
 """The router's rules: what it does with each message, and what it answers.
 
 Owns: who is on the link and who holds which id (peers.py, table.py), the burst that is being worked on
-(burst.py), the counters. Must not know: sockets or the time. A shell (service.py) feeds it and carries out
-what it says:
+(burst.py), who watches whom (presence.py), the counters. Must not know: sockets or the time. A shell
+(service.py) feeds it and carries out what it says:
 
     receive(arrivals, now)          what has come: one burst
     tick(now)                       now and then
     deliveries()                    one packed frame for each frontend that something is for
-    undeliverable(address, gone)    for each of those that could not be sent
+    undeliverable(address, ...)     for each of those that could not be sent
     replies()                       receipts and answers; ends the burst
-    unanswered(address, gone)       for each of those that could not be sent
+    unanswered(address, ...)        for each of those that could not be sent
     losses()                        who was forgotten meanwhile
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Container, Iterable
 from typing import Any, NamedTuple
 
-import msgspec
-
-from zrouter import wire
+from zrouter import figures, wire
 from zrouter.burst import Burst, too_large
+from zrouter.comebacks import Comebacks
 from zrouter.counters import Counters, Rates
-from zrouter.limits import MAX_RESUMES, RESUME_COST, RESUME_MESSAGES, Limits
-from zrouter.mailbox import Mailboxes, Missed
+from zrouter.limits import Limits
+from zrouter.mailbox import Mailboxes
 from zrouter.peers import Peer, Peers
+from zrouter.presence import Watches
+from zrouter.repeats import Repeats
 from zrouter.table import Holder, RoutingTable
 from zrouter.wire import WireError, encode
 
@@ -60,14 +60,17 @@ class Router:
         self.counters = Counters()
         self._rates = Rates()
         self._process_figures = process_figures
-        self._burst = Burst(self.table, self.mailboxes, self.limits, self.counters)
+        self.repeats = Repeats(self.limits.idempotency_s, self.limits.idempotency_bytes)
+        self.watches = Watches(
+            self.table.count, self.table.left_at, self.limits.presence_linger_s, self.limits.max_watches
+        )
+        self._burst = Burst(self.table, self.mailboxes, self.repeats, self.limits, self.counters)
         self._frontends: dict[bytes, Peer] = {}  # who ever held an id or sent a report
         self._answers: list[tuple[bytes, bytes]] = []
         self._losses: list[Loss] = []
-        self._pulse = encode(wire.Pulse(epoch))
         self._last_tick: float | None = None
         self._next_pulse = 0.0
-        self._resumes: deque[tuple[Peer, wire.Resume]] = deque()  # in the order in which they came
+        self._comebacks = Comebacks(epoch, self.mailboxes, self.counters, self.peers.find)
         self._handlers: dict[type, Callable[[Peer, Any], None]] = {
             wire.Login: self._login,
             wire.Logout: self._logout,
@@ -76,7 +79,9 @@ class Router:
             wire.Who: self._who,
             wire.Stats: self._stats,
             wire.Kick: self._kick,
-            wire.Resume: self._resume,
+            wire.Resume: self._comebacks.add,
+            wire.Watch: self._watch,
+            wire.Unwatch: self._unwatch,
         }
 
     @property
@@ -86,12 +91,13 @@ class Router:
 
     def has_work(self) -> bool:
         """Whether something is to be done although nothing came: call `replies` again soon."""
-        return bool(self._resumes)
+        return bool(self._comebacks)
 
     # ---- in ----------------------------------------------------------------------------------------
 
     def receive(self, arrivals: Iterable[tuple[bytes, bytes]], now: float) -> None:
         """Take what has come, `(address, frame)` in order. The hot path."""
+        self.watches.at(now)
         decode, find_peer, send = wire.decode_to_router, self.peers.by_address.get, self._burst.send
         for address, frame in arrivals:
             try:
@@ -123,17 +129,21 @@ class Router:
         """Forget the silent, pulse to everybody, take the rates."""
         away = self._last_tick is not None and now - self._last_tick > _AWAY_S
         self._last_tick = now
+        self.watches.at(now)
         if away:
             self.peers.excuse_all(now)
+            self.watches.excuse_all()
         for peer in self.peers.lapsed(now):
             self.counters.lapsed += 1
             self._losses.append(Loss(peer.name, len(peer.held), f"silent for {now - peer.heard:.1f} s"))
             self._forget(peer)
         if now >= self._next_pulse:
             self._next_pulse = now + min(self.limits.lease_s / 3, _PULSE_S)
-            self._answers.extend((peer.address, self._pulse) for peer in self.peers)
+            self._answers.extend(map(self._pulse, self.peers))
         self.table.tick(now)
         self.mailboxes.tick(now)
+        self.repeats.tick(now)
+        self.watches.tick(now)
         self._rates.take(self.counters, now)
 
     # ---- out ---------------------------------------------------------------------------------------
@@ -157,18 +167,21 @@ class Router:
         """`(address, frame)` for all that is to be answered; the burst ends here."""
         out = self._burst.receipts()
         self._burst.end()
-        self._answer_resumes()
+        self._answers.extend(self._comebacks.answers())
         if self._answers:
             out += self._answers
             self._answers = []
+        out.extend(self.watches.outgoing())
         return out
 
-    def unanswered(self, address: bytes, gone: bool) -> None:
+    def unanswered(self, address: bytes, frame: bytes, gone: bool) -> None:
         """A reply could not be sent: the peer has gone, or does not take its answers."""
         self.counters.replies_dropped += 1
         peer = self.peers.find(address)
         if gone and peer is not None:
             self._lose(peer)
+        else:
+            self.watches.untaken(address, frame)
 
     def losses(self) -> list[Loss]:
         """Those since the last call."""
@@ -177,27 +190,12 @@ class Router:
 
     def figures(self) -> dict[str, Any]:
         """What `stats` shows: totals, rates, and a row for each frontend."""
+        parts = figures.of_the_parts(
+            self.table, self.peers, self.mailboxes, self.watches, self.repeats, self.counters
+        )
         return {
-            "ids": len(self.table),
-            "connections": self.table.connections,
-            "peers": len(self.peers),
-            "mailbox_ids": self.table.lingering,
-            "mailbox_messages": self.mailboxes.messages,
-            "mailbox_bytes": self.mailboxes.bytes,
-            "mailbox_evicted": self.mailboxes.evicted,
-            "frontends": [
-                {
-                    **peer.report,
-                    "name": peer.name,
-                    "ids": len(peer.held),
-                    "connections": peer.connections,
-                    "under_way_bytes": peer.under_way_bytes(),
-                    "messages": peer.seq,
-                    "dropped": peer.dropped,
-                }
-                for peer in self._frontends.values()
-            ],
-            **msgspec.structs.asdict(self.counters),
+            **parts,
+            "frontends": figures.of_frontends(self._frontends),
             **self._rates.per_s,
             **self._process_figures(),
         }
@@ -231,7 +229,7 @@ class Router:
                 self._forget(earlier)  # the same process on a new connection
             else:
                 # A namesake, or what was here before a restart: if it has gone, this pulse finds that out.
-                self._answers.append((earlier.address, self._pulse))
+                self._answers.append(self._pulse(earlier))
         welcome = wire.Welcome(
             version=wire.VERSION,
             epoch=self.epoch,
@@ -253,12 +251,14 @@ class Router:
         table_set = self.table.set
         for an_id, connections in zip(login.ids, login.connections, strict=True):
             table_set(peer, an_id, connections)
+        self.watches.changed(login.ids)
         self._frontends[peer.address] = peer
         self._done(peer, login.request, len(login.ids))
 
     def _logout(self, peer: Peer, logout: wire.Logout) -> None:
         for an_id in logout.ids:
             self.table.set(peer, an_id, 0)
+        self.watches.changed(logout.ids)
         self._done(peer, logout.request, len(logout.ids))
 
     def _heartbeat(self, peer: Peer, heartbeat: wire.Heartbeat) -> None:
@@ -266,6 +266,8 @@ class Router:
         if heartbeat.report is not None:
             peer.report = heartbeat.report
             self._frontends[peer.address] = peer
+        if heartbeat.told:
+            self.watches.reported(peer.address, heartbeat.told)
 
     def _goodbye(self, peer: Peer, goodbye: wire.Goodbye) -> None:
         self.counters.goodbyes += 1
@@ -294,38 +296,19 @@ class Router:
         self.counters.kicks += ended
         self._done(peer, kick.request, ended)
 
-    def _resume(self, peer: Peer, resume: wire.Resume) -> None:
-        if len(self._resumes) >= MAX_RESUMES:
-            raise WireError(wire.FULL, f"{len(self._resumes)} clients that come back have to wait already")
-        wire.check_ids(resume.ids)
-        self._resumes.append((peer, resume))
+    def _watch(self, peer: Peer, watch: wire.Watch) -> None:
+        wire.check_ids(watch.ids)
+        self.watches.watch(peer.address, watch.ids)
+        self._done(peer, watch.request, len(watch.ids))
 
-    def _answer_resumes(self) -> None:
-        """Answer those who come back, as many as a burst's time allows."""
-        budget = RESUME_MESSAGES
-        while self._resumes and budget > 0:
-            peer, resume = self._resumes[0]
-            missed = Missed(True, [])
-            if resume.epoch == self.epoch:
-                looked = self.mailboxes.look_into(resume.position, budget)
-                if looked >= budget:
-                    return  # goes on where it stopped, after the next burst
-                budget -= looked
-                missed = self.mailboxes.missed(resume.ids, resume.position)
-            self._resumes.popleft()
-            budget -= RESUME_COST + len(resume.ids)
-            if self.peers.find(peer.address) is not peer:
-                continue
-            gap = "" if missed.is_all else wire.EVICTED
-            if resume.epoch not in (0, self.epoch):
-                gap = wire.RESTARTED
-            self.counters.resumed += 1
-            self.counters.gaps += gap != ""
-            self.counters.replayed += len(missed.messages)
-            answer = wire.Resumed(resume.request, self.mailboxes.position, gap, missed.messages)
-            self._answers.append((peer.address, encode(answer)))
+    def _unwatch(self, peer: Peer, unwatch: wire.Unwatch) -> None:
+        self.watches.unwatch(peer.address, unwatch.ids)
+        self._done(peer, unwatch.request, len(unwatch.ids))
 
     # ---- what they share ----------------------------------------------------------------------------
+
+    def _pulse(self, peer: Peer) -> tuple[bytes, bytes]:
+        return peer.address, encode(wire.Pulse(self.epoch, peer.seq))
 
     def _done(self, peer: Peer, request: int, count: int) -> None:
         if request:
@@ -345,7 +328,10 @@ class Router:
     def _forget(self, peer: Peer) -> None:
         """Log out all its ids; what this burst had for it is lost and taken from the receipts."""
         self._burst.abandon(peer)
+        watched = self.watches.among(peer.held.keys())
         self.table.forget(peer)
+        self.watches.changed(watched)
+        self.watches.forget(peer.address)
         self.peers.remove(peer)
         self._frontends.pop(peer.address, None)
 

@@ -132,8 +132,8 @@ class RouterService:
             router.undeliverable(address, frame, gone)
         if router.counters.dropped_backlog > dropped:
             log.warning("dropped messages for a frontend that does not keep up")
-        for address, _, gone in self._send_all(router.replies()):
-            router.unanswered(address, gone)
+        for address, frame, gone in self._send_all(router.replies()):
+            router.unanswered(address, frame, gone)
 
     def _send_all(self, out: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes, bool]]:
         """Send each frame; returns those that could not be, and whether it was because the peer has gone."""

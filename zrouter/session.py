@@ -9,17 +9,13 @@ A shell feeds it `opened`, `closed`, `receive` and `tick`, and sends whatever `o
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
 from typing import Any, Final, TypeAlias
 
 from zrouter import wire
 from zrouter.resumption import Resumption
+from zrouter.telling import Make, Telling
 from zrouter.wire import FromRouter, Message, Pair, encode
 
-# Ids in one login frame, and login frames that may be unanswered: a returning router is told of 100,000 ids
-# in pieces that leave room for other peers, without waiting longer than its answers take.
-LOGIN_IDS: Final = 2000
-LOGINS_UNDER_WAY: Final = 4
 # A Hello that is not answered within that time means a dead connection.
 _GREETING_S: Final = 3.0
 # Shorter breaks of the link are not told to the owner.
@@ -63,7 +59,8 @@ class Session:
 
     `holdings` lists every id that this peer holds, `connections` says on how many connections one is (0 = it
     has gone); the session asks them when the router has to be told, so there is no second copy of them.
-    `report` gives the figures that go along with each heartbeat. `on_link` is told when the router has been
+    `watching` and `is_watched` say the same of the ids whose presence it wants to be told. `report` gives the
+    figures that go along with each heartbeat. `on_link` is told when the router has been
     away for a while (False), and when it is there after that (True). `resumption` has the clients that want
     to know what they missed.
     """
@@ -78,6 +75,8 @@ class Session:
         report: Callable[[], wire.Report] | None = None,
         on_link: Callable[[bool], None] | None = None,
         resumption: Resumption | None = None,
+        watching: Callable[[], Iterable[bytes]] = tuple,
+        is_watched: Callable[[bytes], bool] = lambda _: False,
     ) -> None:
         self.name = name
         self.welcome: wire.Welcome | None = None  # the router's terms, while it knows us
@@ -86,20 +85,23 @@ class Session:
         self.unconfirmed = 0  # of ours, sent without a receipt, that no Goodbye has confirmed yet
         self.fatal: RefusedError | None = None  # the router will never know us: another version
         self.refused_login: RefusedError | None = None  # the last time that the router did not take a login
+        self.refused_watch: RefusedError | None = None  # the same of ids to be watched
         self._instance = instance
         self._lease_s = lease_s
-        self._holdings = holdings
         self._connections = connections
+        self._logins = Telling(holdings, self._login, self._logged_in)
+        self._is_watched = is_watched
+        self._watches = Telling(watching, self._watch, self._watched)
         self._connected = False
         self._greeting_since: float | None = None
         self._heard = 0.0
         self._said = 0.0
         self._next_heartbeat = 0.0
-        self._unsaid: dict[bytes, None] = {}  # ids whose state the router has yet to be told, in order
-        self._logins_under_way = 0
         self._seq = 0
         self._received_bytes = 0
         self._reported_bytes = 0
+        self._presence_bytes = 0
+        self._reported_presence_bytes = 0
         self._report = report
         self._last_request = 0
         # Frame and owner of each request; no frame where repeating it is not what a new session wants.
@@ -129,8 +131,10 @@ class Session:
         for _, on_answer in waiting.values():
             on_answer(LinkLostError("the link to the router broke before it answered"))
 
-    def receive(self, frame: bytes, now: float) -> wire.Deliver | wire.Evict | wire.Resumed | None:
-        """Take a frame from the router; what comes back is for the ids we hold.
+    def receive(
+        self, frame: bytes, now: float
+    ) -> wire.Deliver | wire.Evict | wire.Resumed | wire.Presence | None:
+        """Take a frame from the router; what comes back is for the ids that we hold, or of those we watch.
 
         A Resumed is to be given to `resumed`, after all messages that came before it have been dealt with.
 
@@ -140,13 +144,16 @@ class Session:
         message = wire.decode_from_router(frame)
         self._heard = now
         if type(message) is wire.Deliver:
-            if message.seq > self._seq:
-                self.lost_messages += message.seq - self._seq
-                if self._resumption is not None:
-                    self._resumption.lost()
+            self._notice_losses(message.seq)
             self._seq = message.seq + len(message.messages)
             self._received_bytes += len(frame)
             if self.welcome and self._received_bytes - self._reported_bytes > self.welcome.window // 8:
+                self._heartbeat(now)
+            return message
+        if type(message) is wire.Presence:
+            self._presence_bytes += len(frame)
+            unreported = self._presence_bytes - self._reported_presence_bytes
+            if self.welcome and unreported > wire.PRESENCE_WINDOW // 8:
                 self._heartbeat(now)
             return message
         if type(message) is wire.Evict or type(message) is wire.Resumed:
@@ -184,15 +191,19 @@ class Session:
     def has_to_say(self) -> bool:
         """Whether `outgoing` may have something."""
         return bool(
-            self._out or self._unsaid or (self._resumption is not None and self._resumption.has_requests())
+            self._out
+            or self._logins.has_untold()
+            or self._watches.has_untold()
+            or (self._resumption is not None and self._resumption.has_requests())
         )
 
     def outgoing(self, now: float) -> list[bytes]:
         """The frames to send now, in order."""
         if self.welcome is not None:
-            while self._unsaid and self._logins_under_way < LOGINS_UNDER_WAY:
-                self._say_logins()
-            if self._resumption is not None and not self._unsaid:
+            for telling in (self._logins, self._watches):
+                for make, on_answer in telling.requests():
+                    self.ask(make, on_answer, is_repeated=False)
+            if self._resumption is not None and not self._logins.has_untold():
                 for make, on_answer in self._resumption.requests():
                     self.ask(make, on_answer, is_repeated=False)
         out, self._out = self._out, []
@@ -204,11 +215,15 @@ class Session:
 
     def changed(self, an_id: bytes) -> None:
         """The number of connections of this id is another now."""
-        self._unsaid[an_id] = None
+        self._logins.changed(an_id)
+
+    def watch_changed(self, an_id: bytes) -> None:
+        """This id is watched from now on, or no longer."""
+        self._watches.changed(an_id)
 
     def is_settled(self) -> bool:
-        """Whether the router knows all that we hold."""
-        return self.welcome is not None and not self._unsaid and not self._logins_under_way
+        """Whether the router knows all that we hold and watch."""
+        return self.welcome is not None and self._logins.is_settled() and self._watches.is_settled()
 
     def ask(self, make: Callable[[int], Message], on_answer: OnAnswer, *, is_repeated: bool = True) -> int:
         """Send a request; `on_answer` gets its answer, or the RouterError that came instead.
@@ -226,10 +241,10 @@ class Session:
         """Nobody waits for this answer any more."""
         self._waiting.pop(request, None)
 
-    def send_unreceipted(self, pairs: list[Pair]) -> None:
+    def send_unreceipted(self, pairs: list[Pair], key: bytes = b"") -> None:
         """Send a batch without asking what became of it; a Goodbye confirms all of them."""
         self.unconfirmed += len(pairs)
-        self._out.append(encode(wire.Send(0, pairs)))
+        self._out.append(encode(wire.Send(0, pairs, key)))
 
     # ---- inside ---------------------------------------------------------------------------------------
 
@@ -258,12 +273,20 @@ class Session:
                     self._answer(request, handed)
             case wire.Done() | wire.Holders() | wire.Figures():
                 self._answer(message.request, message)
+            case wire.Pulse():
+                self._notice_losses(message.seq)
             case wire.Welcome():
                 self._welcomed(message, now)
             case wire.Error():
                 self._refused(message, now)
-            case _:
-                pass  # a Pulse: being heard is all it is for
+
+    def _notice_losses(self, seq: int) -> None:
+        """So many messages were addressed to us before what comes next."""
+        if seq > self._seq:
+            self.lost_messages += seq - self._seq
+            self._seq = seq
+            if self._resumption is not None:
+                self._resumption.lost()
 
     def _answer(self, request: int, answer: Answer) -> None:
         waiting = self._waiting.pop(request, None)
@@ -274,9 +297,10 @@ class Session:
         self.welcome = welcome
         self._greeting_since = None
         self._seq = self._received_bytes = self._reported_bytes = 0
-        self._logins_under_way = 0
+        self._presence_bytes = self._reported_presence_bytes = 0
+        self._logins.welcomed()
+        self._watches.welcomed()
         self._next_heartbeat = now  # with the first report
-        self._unsaid = dict.fromkeys(self._holdings())
         for request in [request for request, (frame, _) in self._waiting.items() if frame is None]:
             del self._waiting[request]
         repeat, self._to_repeat = self._to_repeat, []
@@ -304,15 +328,16 @@ class Session:
         assert self.welcome is not None
         self._next_heartbeat = now + self.welcome.heartbeat_ms / 1000
         self._reported_bytes = self._received_bytes
+        self._reported_presence_bytes = self._presence_bytes
         report = None if self._report is None else self._report()
-        self._out.append(encode(wire.Heartbeat(self._received_bytes, report)))
+        self._out.append(encode(wire.Heartbeat(self._received_bytes, report, self._presence_bytes)))
 
-    def _say_logins(self) -> None:
+    def _login(self, some: list[bytes]) -> Iterator[Make]:
+        """What tells the router on how many connections these ids are now."""
         ids: list[bytes] = []
         counts: list[int] = []
         gone: list[bytes] = []
-        for an_id in list(islice(self._unsaid, LOGIN_IDS)):
-            del self._unsaid[an_id]
+        for an_id in some:
             connections = self._connections(an_id)
             if connections:
                 ids.append(an_id)
@@ -320,18 +345,26 @@ class Session:
             else:
                 gone.append(an_id)
         if gone:
-            self._say_login(lambda request: wire.Logout(request, gone))
+            yield lambda request: wire.Logout(request, gone)
         if ids:
-            self._say_login(lambda request: wire.Login(request, ids, counts))
+            yield lambda request: wire.Login(request, ids, counts)
 
-    def _say_login(self, make: Callable[[int], Message]) -> None:
-        self._logins_under_way += 1
-        self.ask(make, self._said_login, is_repeated=False)
-
-    def _said_login(self, answer: Answer) -> None:
-        self._logins_under_way = max(0, self._logins_under_way - 1)
+    def _logged_in(self, answer: Answer) -> None:
         if isinstance(answer, RefusedError) and answer.code != wire.SAY_HELLO:
             self.refused_login = answer
+
+    def _watch(self, some: list[bytes]) -> Iterator[Make]:
+        """What tells the router which of these ids are watched now."""
+        watched = [an_id for an_id in some if self._is_watched(an_id)]
+        gone = [an_id for an_id in some if not self._is_watched(an_id)]
+        if gone:
+            yield lambda request: wire.Unwatch(request, gone)
+        if watched:
+            yield lambda request: wire.Watch(request, watched)
+
+    def _watched(self, answer: Answer) -> None:
+        if isinstance(answer, RefusedError) and answer.code != wire.SAY_HELLO:
+            self.refused_watch = answer
 
 
 def batches(pairs: Iterable[Pair], max_frame: int) -> Iterator[list[Pair]]:

@@ -74,6 +74,24 @@ class RouterSettings:
         "Ids without a connection that messages are kept for; beyond it, who left first is forgotten.",
         type=click.IntRange(0),
     )
+    idempotency_seconds: float = setting(
+        300.0,
+        "How long a send with a key is remembered, so that a retry is not routed again; 0 = not at all.",
+        type=click.FloatRange(0),
+        unit="s",
+    )
+    idempotency_bytes: int = setting(
+        32 * 1024 * 1024, "What keys and their receipts may take; beyond it the oldest go.", type=BYTES
+    )
+    presence_linger: float = setting(
+        5.0,
+        "Who watches an id is told that it has left once it had no connection for so long.",
+        type=click.FloatRange(0),
+        unit="s",
+    )
+    max_watches: int = setting(
+        1_000_000, "Ids watched, of all who watch together; more are refused.", type=click.IntRange(0)
+    )
     log_level: str = setting("info", "How much to log.", type=click.Choice(LEVELS))
 
     def __post_init__(self) -> None:
@@ -106,4 +124,8 @@ class RouterSettings:
             mailbox_s=self.mailbox_seconds,
             mailbox_total=self.mailbox_total,
             mailbox_ids=self.mailbox_ids,
+            idempotency_s=self.idempotency_seconds,
+            idempotency_bytes=self.idempotency_bytes,
+            presence_linger_s=self.presence_linger,
+            max_watches=self.max_watches,
         )

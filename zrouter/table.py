@@ -126,6 +126,15 @@ class RoutingTable:
         route = self._routes.get(an_id)
         return [] if route is None else [(holder, holder.held[an_id]) for holder in route[2]]
 
+    def count(self, an_id: bytes) -> int:
+        """On how many connections an id is."""
+        route = self._routes.get(an_id)
+        return 0 if route is None or route is self._kept else route[1]
+
+    def left_at(self, an_id: bytes) -> float | None:
+        """When an id that has no connection had one, to the last tick; None if that is too long ago."""
+        return self._lingering.get(an_id)
+
     def _linger(self, an_id: bytes) -> None:
         self._routes[an_id] = self._kept
         self._lingering[an_id] = self._now

@@ -21,13 +21,16 @@ MAX_ID_BYTES: Final = 255
 DEFAULT_MAX_MESSAGE_BYTES: Final = 64 * 1024
 # A sender splits its batches so that no frame is longer. One message of the default size fits 16 times.
 DEFAULT_MAX_FRAME_BYTES: Final = 1024 * 1024
-# What a Send frame adds to its pairs, at the most, to each pair, and so to a message that is alone in it.
+# What a Send frame adds to its pairs and key, at the most, to each pair, and so to a message alone in it.
 SEND_BYTES: Final = 64
 PAIR_BYTES: Final = 8
-LONE_MESSAGE_BYTES: Final = SEND_BYTES + PAIR_BYTES + MAX_ID_BYTES
+MAX_KEY_BYTES: Final = 255
+LONE_MESSAGE_BYTES: Final = SEND_BYTES + MAX_KEY_BYTES + PAIR_BYTES + MAX_ID_BYTES
 # Ids in one login, logout, who or kick frame: 2,000 ids of 10 bytes are a frame of about 25 KB.
 MAX_IDS_PER_FRAME: Final = 10_000
 
+# Bytes of Presence frames that may be under way to a peer: beyond it, states wait, and the last one is told.
+PRESENCE_WINDOW: Final = 1024 * 1024
 # A report is some dozens of figures; the router keeps the last one of each peer.
 MAX_HEARTBEAT_BYTES: Final = 4096
 
@@ -38,9 +41,12 @@ Request = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Handed = Annotated[int, Meta(ge=-1, le=2**63 - 1)]
 KEPT: Final = -1
+Key = Annotated[bytes, Meta(max_length=MAX_KEY_BYTES)]
 Pair: TypeAlias = tuple[Id, bytes]
 # A message on its way to a frontend: id, message, and its position among all that the router took.
 Delivery: TypeAlias = tuple[Id, bytes, Count]
+# An id that is watched, and on how many connections it is.
+State: TypeAlias = tuple[Id, Count]
 Report: TypeAlias = dict[str, int | float | str]
 
 
@@ -78,17 +84,25 @@ class Logout(Message, tag=3):
 
 
 class Send(Message, tag=4):
-    """A batch of `(id, message)`. With a request number it is answered in Receipts."""
+    """A batch of `(id, message)`. With a request number it is answered in Receipts.
+
+    `key` is the sender's name for it: sent again with the same key, it is not routed again.
+    """
 
     request: Request
     pairs: list[Pair]
+    key: Key = b""
 
 
 class Heartbeat(Message, tag=5):
-    """I am here. `received` = bytes of Deliver frames taken so far; `report` = figures for `stats`."""
+    """I am here. `received` = bytes of Deliver frames taken so far; `report` = figures for `stats`.
+
+    `told` = bytes of Presence frames taken so far.
+    """
 
     received: Count
     report: Report | None = None
+    told: Count = 0
 
 
 class Goodbye(Message, tag=6):
@@ -129,6 +143,20 @@ class Resume(Message, tag=10):
     position: Count
 
 
+class Watch(Message, tag=11):
+    """Tell me on how many connections each of these ids is, now and whenever that changes."""
+
+    request: Request
+    ids: Ids
+
+
+class Unwatch(Message, tag=12):
+    """Tell me of these ids no more."""
+
+    request: Request
+    ids: Ids
+
+
 # ---- from the router to a peer --------------------------------------------------------------------
 
 
@@ -161,13 +189,17 @@ class Receipts(Message, tag=66):
 
 
 class Pulse(Message, tag=67):
-    """I am here."""
+    """I am here. `seq` = messages addressed to this peer so far, those that were lost, too."""
 
     epoch: Count
+    seq: Count = 0
 
 
 class Done(Message, tag=68):
-    """Done as asked. `count` = ids (login, logout), connections (kick), messages accepted (goodbye)."""
+    """Done as asked.
+
+    `count` = ids (login, logout, watch, unwatch), connections (kick), messages accepted (goodbye).
+    """
 
     request: Request
     count: Count
@@ -206,6 +238,12 @@ class Resumed(Message, tag=73):
     messages: list[Delivery]
 
 
+class Presence(Message, tag=74):
+    """`(id, connections)` for ids that the peer watches: on so many connections now, 0 = on none."""
+
+    states: list[State]
+
+
 class Error(Message, tag=72):
     """Something from you was refused. `request` = its number, if it could be read, else 0.
 
@@ -225,6 +263,7 @@ SAY_HELLO: Final = "say-hello"
 TOO_LARGE: Final = "too-large"
 BAD_ID: Final = "bad-id"
 FULL: Final = "full"
+KEY_REUSED: Final = "key-reused"
 
 ERROR_CODES: Final[dict[str, str]] = {
     NOT_UNDERSTOOD: "the frame is not a message of this protocol",
@@ -233,6 +272,7 @@ ERROR_CODES: Final[dict[str, str]] = {
     TOO_LARGE: "a message is longer than max_message, a frame than max_frame, a heartbeat than 4,096 bytes",
     BAD_ID: "an id is not 1 to 255 bytes of UTF-8, or the numbers of ids and connections differ",
     FULL: "a table has reached its limit",
+    KEY_REUSED: "a Send has the key of another one with other messages",
 }
 
 # Why a client can't have all that it missed.
@@ -244,9 +284,11 @@ GAPS: Final[dict[str, str]] = {
     RESTARTED: "the router was started again since, and what it had kept is gone",
 }
 
-ToRouter: TypeAlias = Hello | Login | Logout | Send | Heartbeat | Goodbye | Who | Stats | Kick | Resume
+ToRouter: TypeAlias = (
+    Hello | Login | Logout | Send | Heartbeat | Goodbye | Who | Stats | Kick | Resume | Watch | Unwatch
+)
 FromRouter: TypeAlias = (
-    Welcome | Deliver | Receipts | Pulse | Done | Holders | Figures | Evict | Error | Resumed
+    Welcome | Deliver | Receipts | Pulse | Done | Holders | Figures | Evict | Error | Resumed | Presence
 )
 
 
@@ -269,7 +311,7 @@ decode_to_router: Final[Callable[[bytes], ToRouter]] = msgspec.msgpack.Decoder(T
 UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _decode_from_router = msgspec.msgpack.Decoder(FromRouter).decode
 # Kinds whose first field is a request number.
-_ASKING: Final = (2, 3, 4, 6, 7, 8, 9, 10)
+_ASKING: Final = (2, 3, 4, 6, 7, 8, 9, 10, 11, 12)
 _decode_any = msgspec.msgpack.Decoder().decode
 
 

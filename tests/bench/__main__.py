@@ -16,7 +16,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import clients, flood, follows, router, soak
+from tests.bench import api, clients, flood, follows, router, soak, transports
 from tests.bench.lines import Line, medians
 
 MEASURES = {
@@ -31,7 +31,12 @@ MEASURES = {
         router.throughput,
         router.singles,
         router.mailboxes,
+        router.presence,
         router.comeback,
+        transports.transports,
+        transports.streams,
+        api.api_batch,
+        api.api_single,
         flood.swarm,
         flood.messages,
         follows.follows_load,
@@ -54,8 +59,8 @@ def main(names: tuple[str, ...], repeat: int, json_path: Path) -> None:
     """Measure, side by side with the yardsticks; exits 1 if a bar is not reached.
 
     \b
-    Measures: parking saturated broadcast paced held memory throughput singles mailboxes comeback swarm
-    messages follows_lookup follows_changes;
+    Measures: parking saturated broadcast paced held memory throughput singles mailboxes presence comeback
+    transports streams api_batch api_single swarm messages follows_lookup follows_changes;
     soak takes 10 minutes, follows_load 5
     \b
     Examples:

@@ -31,23 +31,23 @@ def parking() -> list[Line]:
         before = c.ask()["cpu_s"]
         stage.sink(port, MANY - FEW, "/test/b%d")
         c_us = (c.ask()["cpu_s"] - before) / (MANY - FEW) * 1e6
-    memory_each, us = _come()
+    memory_each, us = come()
     return [
         Line("memory per parked connection", "B", memory_each, 256),
         Line("CPU per new connection, request to parked", "us", us, 45, c_us, C),
     ]
 
 
-def _come(*options: str) -> tuple[float, float]:
+def come(*options: str, path: str = "/test/") -> tuple[float, float]:
     """Memory [B] and CPU [us] of each client that comes to our frontend."""
     with Stage() as stage:
         _, endpoint = stage.router()
         front, port = stage.front(endpoint, *options)
-        stage.sink(port, FEW)
+        stage.sink(port, FEW, f"{path}%d")
         logged_in(endpoint, FEW)
         time.sleep(0.5)
         cpu, memory = front.cpu_s(), front.rss_bytes()
-        stage.sink(port, MANY - FEW, "/test/b%d")
+        stage.sink(port, MANY - FEW, f"{path}b%d")
         logged_in(endpoint, MANY)
         time.sleep(0.5)
         us = (front.cpu_s() - cpu) / (MANY - FEW) * 1e6
@@ -64,19 +64,7 @@ def saturated() -> list[Line]:
             raise RuntimeError(f"the yardstick could not write {found['missed']} messages")
         c_us = found["cpu_s"] / found["written"] * 1e6
         c_rate = found["written"] / found["seconds"]
-    with Stage() as stage:
-        router, endpoint = stage.router()
-        front, port = stage.front(endpoint)
-        sink = stage.sink(port, CLIENTS)
-        logged_in(endpoint, CLIENTS)
-        sender = stage.python("senders", "flood", endpoint, CLIENTS, FLOOD_S, WINDOW, sink.shared)
-        sender.read()
-        cpu_front, cpu_router, before = front.cpu_s(), router.cpu_s(), sink.messages()
-        sent = sender.ask()
-        delivered = sink.settle(before + int(sent["sent"])) - before
-        front_us = (front.cpu_s() - cpu_front) / delivered * 1e6
-        router_us = (router.cpu_s() - cpu_router) / delivered * 1e6
-        rate = delivered / sent["seconds"]
+    router_us, front_us, rate = flooded("/test/")
     what = "saturated, random ids: "
     return [
         Line(
@@ -85,6 +73,25 @@ def saturated() -> list[Line]:
         Line(what + "zfront CPU per message", "us", front_us, 1.3, c_us, C, by_ratio=True),
         Line(what + "delivered, one worker", "/s", rate, 0.6, c_rate, C, at_least=True, by_ratio=True),
     ]
+
+
+def flooded(path: str, *message: str) -> tuple[float, float, float]:
+    """CPU [us] of the router and of one frontend for each message delivered, and how many a second were."""
+    with Stage() as stage:
+        router, endpoint = stage.router()
+        front, port = stage.front(endpoint)
+        sink = stage.sink(port, CLIENTS, f"{path}%d")
+        logged_in(endpoint, CLIENTS)
+        sender = stage.python("senders", "flood", endpoint, CLIENTS, FLOOD_S, WINDOW, sink.shared, *message)
+        sender.read()
+        cpu_front, cpu_router, before = front.cpu_s(), router.cpu_s(), sink.messages()
+        sent = sender.ask()
+        delivered = sink.settle(before + int(sent["sent"])) - before
+        if delivered != sent["sent"]:
+            raise RuntimeError(f"{delivered} of {sent['sent']:.0f} messages came")
+        front_us = (front.cpu_s() - cpu_front) / delivered * 1e6
+        router_us = (router.cpu_s() - cpu_router) / delivered * 1e6
+        return router_us, front_us, delivered / sent["seconds"]
 
 
 def _last_ms(sink: Sink, expected: int) -> float:
@@ -164,7 +171,7 @@ def _pace(*options: str) -> tuple[dict[str, float], float]:
 
 def held() -> list[Line]:
     """The same frontend as a plain Tornado server: each client keeps its handler, stream and coroutine."""
-    (memory, us), (held_memory, held_us) = _come(), _come("--no-park")
+    (memory, us), (held_memory, held_us) = come(), come("--no-park")
     (found, percent), (held_found, held_percent) = _pace(), _pace("--no-park")
     rows = (
         ("memory of a connection", "B", memory, 0.05, held_memory),

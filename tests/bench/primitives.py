@@ -20,6 +20,7 @@ from zrouter.counters import Counters
 from zrouter.limits import Limits
 from zrouter.mailbox import Mailboxes
 from zrouter.peers import Peer
+from zrouter.repeats import Repeats
 from zrouter.table import RoutingTable
 
 BATCH = 256
@@ -83,7 +84,7 @@ def link() -> dict[str, float]:
 def rules() -> dict[str, float]:
     """A pair's way through our own code, in batches."""
     table = RoutingTable()
-    burst = Burst(table, Mailboxes(Limits()), Limits(), Counters())
+    burst = Burst(table, Mailboxes(Limits()), Repeats(300.0, 1 << 25), Limits(), Counters())
     frontend, sender = Peer(b"\0f", "f", b"i" * 8, 1.0, 0.0), Peer(b"\0s", "s", b"i" * 8, 1.0, 0.0)
     ids = [b"%d" % number for number in range(10_000)]
     for an_id in ids:

@@ -205,6 +205,55 @@ def _missed(port: int, offset: str) -> list[str]:
         return [json.loads(lines.readline())["message"] for _ in range(KEPT_EACH)]
 
 
+def presence() -> list[Line]:
+    """100,000 ids are watched: what a login costs the router that nobody watches, and that somebody does."""
+    alone = _login_us(watched_from=0)
+    beside = _login_us(watched_from=2 * MANY_IDS)
+    told = _login_us(watched_from=1)
+    each, watch = _watch_cost()
+    return [
+        Line(
+            "CPU of a login, 100,000 other ids watched", "us", beside, 1.2, alone, "unwatched", by_ratio=True
+        ),
+        Line("CPU of a login that a watcher is told", "us", told, 6.0, alone, "unwatched", by_ratio=True),
+        Line("router memory of a watched id", "B", each, 350),
+        Line("CPU of a watch, until its state is told", "us", watch, 10),
+    ]
+
+
+def _login_us(watched_from: int) -> float:
+    """The router's CPU for each of 100,000 logins while as many ids from that number on are watched [us]."""
+    with Stage() as stage:
+        router, endpoint = stage.router()
+        with RouterClient(endpoint, timeout_s=None) as watcher, RouterClient(endpoint) as api:
+            states = watcher.watch(*_ids(watched_from)) if watched_from else iter(())
+            cpu = router.cpu_s()
+            stage.python("peers", "frontend", endpoint, 1, MANY_IDS).read()
+            if watched_from == 1:
+                assert all(next(states).connections == 1 for _ in range(MANY_IDS))
+            until(lambda: api.stats()["ids"] == MANY_IDS)
+            return (router.cpu_s() - cpu) / MANY_IDS * 1e6
+
+
+def _watch_cost() -> tuple[float, float]:
+    """The router's memory of each of 100,000 watched ids, and its CPU until the watcher knows all [us]."""
+    with Stage() as stage:
+        router, endpoint = stage.router()
+        stage.python("peers", "frontend", endpoint, 1, MANY_IDS).read()
+        with RouterClient(endpoint, timeout_s=None) as watcher:
+            until(lambda: watcher.stats()["ids"] == MANY_IDS)
+            before, cpu = router.rss_bytes(), router.cpu_s()
+            states = watcher.watch(*_ids(1))
+            for _ in range(MANY_IDS):
+                next(states)
+            spent = (router.cpu_s() - cpu) * 1e6
+            return (router.rss_bytes() - before) / MANY_IDS, spent / MANY_IDS
+
+
+def _ids(first: int) -> list[bytes]:
+    return [b"%d" % number for number in range(first, first + MANY_IDS)]
+
+
 def comeback() -> list[Line]:
     """The router is killed with 10,000 ids on 4 workers, and started again."""
     workers = 4

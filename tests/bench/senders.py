@@ -1,6 +1,6 @@
 """Senders that a user could have written: on RouterClient, to random ids.
 
-`python -m tests.bench.senders flood ENDPOINT IDS SECONDS WINDOW SHARED`  as fast as the sink reads
+`python -m tests.bench.senders flood ENDPOINT IDS SECONDS WINDOW SHARED [MESSAGE]`  as fast as the sink reads
 `python -m tests.bench.senders pace ENDPOINT IDS RATE COUNT`  stamped messages at RATE/s, with receipts
 `python -m tests.bench.senders once ENDPOINT ID`  one stamped message
 """
@@ -20,11 +20,13 @@ MESSAGE = b"0123456789012345678901234"
 BATCH = 256
 
 
-def flood(router: RouterClient, ids: int, seconds: float, window: int, shared: str) -> dict[str, float]:
+def flood(
+    router: RouterClient, ids: int, seconds: float, window: int, shared: str, message: bytes = MESSAGE
+) -> dict[str, float]:
     """Never more than `window` messages ahead of what the sink has counted."""
     with open(shared, "r+b") as file:
         counter = mmap.mmap(file.fileno(), 8)
-    pools = [[(b"%d" % random.randint(1, ids), MESSAGE) for _ in range(BATCH)] for _ in range(400)]
+    pools = [[(b"%d" % random.randint(1, ids), message) for _ in range(BATCH)] for _ in range(400)]
     before = struct.unpack("Q", counter[:8])[0]
     sent = 0
     began = time.monotonic()
@@ -55,7 +57,8 @@ def main(what: str, endpoint: str, *rest: str) -> None:
         sys.stdin.readline()
         found: dict[str, float]
         if what == "flood":
-            found = flood(router, int(rest[0]), float(rest[1]), int(rest[2]), rest[3])
+            messages = [one.encode() for one in rest[4:]]
+            found = flood(router, int(rest[0]), float(rest[1]), int(rest[2]), rest[3], *messages)
         elif what == "pace":
             found = pace(router, int(rest[0]), float(rest[1]), int(rest[2]))
         else:

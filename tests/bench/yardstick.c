@@ -13,6 +13,8 @@
  * each answered by one line of JSON.
  *
  * sink: opens CLIENTS connections at once, from many source addresses, each asking for TARGET with %d = 1, 2, ..;
+ * a TARGET of /ws/... with the handshake of a WebSocket, whose pings it does not answer; one of /poll/... counts as
+ * connected once it has asked, for the answer comes when there is a message;
  * counts messages (the '#' in each) into the shared file and keeps the latency of stamped ones ("t=" and nanoseconds
  * of CLOCK_REALTIME). Obeys lines on standard input:
  *   count            prints {"connected", "closed", "messages"}
@@ -271,6 +273,10 @@ static void look_at(char *data, ssize_t size)
         *shared += found;
 }
 
+/* A client of a WebSocket says this, too (RFC 6455, 4.1); the key is that of its section 1.3. */
+static const char HANDSHAKE[] = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+                                "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+
 static void sink(int port, int clients, const char *target)
 {
     static char data[262144 + 1];
@@ -295,9 +301,14 @@ static void sink(int port, int clients, const char *target)
                 die("connect");
             opened++;
             snprintf(path, sizeof path, target, opened);
-            int length = snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: bench\r\n\r\n", path);
+            int length = snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: bench\r\n%s\r\n", path,
+                                  strncmp(target, "/ws/", 4) ? "" : HANDSHAKE);
             if (write(fd, request, length) != length)
                 die("write");
+            if (strncmp(target, "/poll/", 6) == 0) {
+                has_head[fd] = 1;
+                connected++;
+            }
             fcntl(fd, F_SETFL, O_NONBLOCK);
             event.data.fd = fd;
             epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);

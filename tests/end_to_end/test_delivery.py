@@ -110,6 +110,11 @@ def test_a_frontend_with_two_workers_serves_and_ends_cleanly(
         ("POST /nope", 404),
         ("PUT /test/1", 501),
         ("DELETE /nope", 501),
+        ("POST /", 404),
+        ("PATCH /", 501),
+        ("PUT /demo", 501),
+        ("DELETE /pages/demo.js", 501),
+        ("GET /pages/nope.js", 404),
         ("GET /test/", 400),
         ("GET /test/%FF", 400),
         ("GET /test/" + "x" * 256, 400),
@@ -121,6 +126,7 @@ def test_what_can_not_be_had_is_said(front: Program, request_line: str, status: 
     client = Client(front.address, "")
     client.socket.sendall(f"{request_line} HTTP/1.1\r\nHost: test\r\nContent-Length: 0\r\n\r\n".encode())
     assert client.read_until(b"\r\n\r\n").startswith(b"HTTP/1.1 %d " % status)
+    assert status == 200 or b"\r\nContent-Type: text/plain; charset=utf-8\r\n" in client.seen
 
 
 def test_a_request_that_goes_through_tornado_is_parked_too(front: Program, api: RouterClient) -> None:

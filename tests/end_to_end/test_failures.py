@@ -19,6 +19,7 @@ from zrouter.client import RouterClient
 from zrouter.session import RouterUnavailableError
 
 
+@pytest.mark.alone
 def test_a_killed_frontend_is_logged_out_within_three_seconds(
     router: Program, front: Program, api: RouterClient
 ) -> None:
@@ -33,6 +34,7 @@ def test_a_killed_frontend_is_logged_out_within_three_seconds(
         client.read_to_end()
 
 
+@pytest.mark.alone
 def test_a_stopped_frontend_is_logged_out_and_comes_back_by_itself(front: Program, api: RouterClient) -> None:
     client = Client(front.address, "/test/1")
     wait_for(api, "1", 1)
@@ -42,6 +44,42 @@ def test_a_stopped_frontend_is_logged_out_and_comes_back_by_itself(front: Progra
     wait_for(api, "1", 1)
     assert api.send("1", "again") == 1
     client.read_until(b"'again'")
+
+
+def test_a_frontend_that_does_not_read_makes_no_router_grow_and_what_is_dropped_is_said(
+    start: Callable[..., Program],
+) -> None:
+    # A lease that does not end while it is stopped, the smallest window that there may be, and nothing kept.
+    bounds = ("--lease", "60", "--window", "4M", "--mailbox-seconds", "0")
+    router = start("zrouter", "serve", "--bind", "tcp://127.0.0.1:0", *bounds)
+    options = ("--listen", "127.0.0.1:0", "--router", router.address)
+    stopped, other = start("zfront", "serve", *options), start("zfront", "serve", *options)
+    away, there = Client(stopped.address, "/test/away"), Client(other.address, "/test/there")
+    with RouterClient(router.address) as api:
+        wait_for(api, "away", 1)
+        wait_for(api, "there", 1)
+        stopped.tell(signal.SIGSTOP)
+        memory = psutil.Process(router.process.pid).memory_info
+        before = memory().rss
+        sent = 2000
+        handed = api.send_many((b"away", b"x" * 60_000) for _ in range(sent))  # 120 MB
+        taken = handed.count(1)
+        assert 0 < taken < 200
+        assert handed.count(0) == sent - taken
+        assert memory().rss - before < 30e6
+        stats = api.stats()
+        assert stats["dropped_backlog"] == sent - taken
+        rows = [row for row in stats["frontends"] if row["dropped"]]
+        assert [(row["dropped"], row["under_way_bytes"] <= 4 << 20) for row in rows] == [(sent - taken, True)]
+        assert 1 <= router.log().count("dropped messages for a frontend that does not keep up") <= 20
+        assert api.send("there", "at once") == 1
+        there.read_until(b"'at once'")
+        stopped.tell(signal.SIGCONT)
+        back = Client(stopped.address, "/test/back")
+        wait_for(api, "back", 1)
+        assert eventually(lambda: api.send("back", "again") == 1)
+        back.read_until(b"'again'")
+        away.socket.close()
 
 
 def test_no_client_notices_a_router_that_is_killed_and_started_again(

@@ -20,7 +20,7 @@ def answer(front: Program, target: str, *lines: str) -> str:
     client = Client(front.address, "")
     more = "".join(line if line.endswith("\r\n") else f"{line}\r\n" for line in lines)
     client.socket.sendall(f"GET {target} HTTP/1.1\r\nHost: here.example\r\n{more}\r\n".encode())
-    return client.read_until(b"\r\n\r\n").decode()
+    return client.read_until(b"\r\n\r\n").partition(b"\r\n\r\n")[0].decode() + "\r\n"
 
 
 @pytest.fixture

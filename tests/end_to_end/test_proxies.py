@@ -8,7 +8,9 @@ import re
 import shutil
 import socket
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -49,14 +51,22 @@ PROXIES: dict[str, tuple[Callable[[str, Path], list[str]], str]] = {
 @pytest.fixture(params=PROXIES)
 def proxied(request: pytest.FixtureRequest, front: Program, tmp_path: Path) -> Iterator[str]:
     """The address of a proxy before the frontend."""
-    program = request.param
+    with before(front, request.param, tmp_path) as address:
+        yield address
+
+
+@contextmanager
+def before(front: Program, program: str, tmp_path: Path, leave_out: str = "") -> Iterator[str]:
+    """A proxy with its configuration, without a line of it."""
     if shutil.which(program) is None:
         pytest.skip(f"{program} is not installed")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command, name = PROXIES[program]
-    config = (CONFIGS / name).read_text().replace("127.0.0.1:8000", front.address.removeprefix("http://"))
+    text = (CONFIGS / name).read_text()
+    assert leave_out in text
+    config = text.replace(leave_out, "").replace("127.0.0.1:8000", front.address.removeprefix("http://"))
     config = re.sub(r"(listen|bind :|^:)( ?)80\b", rf"\g<1>\g<2>{port}", config, flags=re.MULTILINE)
     with (tmp_path / "proxy.log").open("wb") as log:
         process = subprocess.Popen(command(config, tmp_path), stdout=log, stderr=log, cwd=tmp_path)
@@ -130,3 +140,44 @@ def test_a_websocket_goes_through_a_proxy_both_ways(proxied: str, api: RouterCli
     assert (opened["event"], joined["event"]) == ("open", "open")
     assert (message["id"], message["message"]) == ("2", "hello")
     wait_for(api, "1", 0)
+
+
+def test_nginx_holds_nothing_back_even_if_nobody_told_it_not_to(
+    front: Program, api: RouterClient, tmp_path: Path
+) -> None:
+    """zfront tells it itself, with X-Accel-Buffering."""
+    with before(front, "nginx", tmp_path, leave_out="proxy_buffering off;") as address:
+        test_messages_come_at_once_through_a_proxy_on_every_stream(address, api)
+        client = Client(address, "/sse/1")
+        assert b"x-accel-buffering" not in client.seen.lower(), "it was meant for nginx, which keeps it"
+
+
+@pytest.mark.parametrize(
+    ("trusted", "is_believed"), [("127.0.0.1", True), ("127.0.0.0/30, 10.0.0.0/8", True), ("10.0.0.1", False)]
+)
+def test_a_clients_address_is_what_a_trusted_proxy_says(
+    start: Callable[..., Program], router: Program, tmp_path: Path, trusted: str, is_believed: bool
+) -> None:
+    serve = ("zfront", "serve", "--listen", "127.0.0.1:0", "--router", router.address)
+    front = start(*serve, "--trusted-proxies", trusted, "--log-level", "debug")
+    ask = b"GET %b HTTP/1.1\r\nHost: test\r\nX-Forwarded-For: 6.6.6.6\r\n\r\n"
+    with before(front, "nginx", tmp_path) as address:
+        for where, path in ((address, b"/test/"), (front.address, b"/sse/")):
+            host, _, port = where.removeprefix("http://").rpartition(":")
+            with socket.create_connection((host, int(port)), 10, ("127.0.0.77", 0)) as client:
+                client.sendall(ask % path)
+                assert b" 400 " in client.recv(4096)
+        by_nginx = "127.0.0.77" if is_believed else "127.0.0.1"
+        eventually(lambda: f"{by_nginx} GET '/test/': 400" in front.log())
+        # Who is no proxy is not believed, whatever it says.
+        eventually(lambda: "127.0.0.77 GET '/sse/': 400" in front.log())
+        assert "6.6.6.6" not in front.log()
+
+
+def test_a_trusted_proxy_that_is_no_address_is_a_usage_error() -> None:
+    code = "from zfront.cli import main; main()"
+    command = [sys.executable, "-c", code, "serve", "--trusted-proxies", "proxy.example"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert "--trusted-proxies proxy.example" in done.stderr
+    assert "Traceback" not in done.stderr

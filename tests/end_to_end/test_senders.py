@@ -8,10 +8,16 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
 
 from tests.conftest import Client, Program, eventually, wait_for
 from zrouter.client import RouterClient
 
+# The reader has to be as fast as the sender, or it is a slow client.
+pytestmark = pytest.mark.alone
 COUNT = 300_000
 # Sends COUNT numbered messages to id 1, then says how many were handed over.
 SENDER = """
@@ -50,24 +56,28 @@ class Numbers:
         return self.count
 
 
-def sender(router: Program) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [sys.executable, "-c", SENDER, router.address, str(COUNT)], stdout=subprocess.PIPE
-    )
+@contextmanager
+def sender(router: Program) -> Iterator[subprocess.Popen[bytes]]:
+    command = [sys.executable, "-c", SENDER, router.address, str(COUNT)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def test_a_sender_that_is_stopped_and_goes_on_loses_nothing(
     router: Program, front: Program, api: RouterClient
 ) -> None:
     numbers = Numbers(front, api)
-    process = sender(router)
-    numbers.read(until=20_000)
-    process.send_signal(signal.SIGSTOP)
-    assert numbers.read(until=COUNT, within_s=0.5) < COUNT
-    assert api.send("2", "others are served meanwhile") == 0
-    process.send_signal(signal.SIGCONT)
-    assert numbers.read(until=COUNT) == COUNT
-    out, _ = process.communicate(timeout=30)
+    with sender(router) as process:
+        numbers.read(until=1)
+        process.send_signal(signal.SIGSTOP)
+        assert numbers.read(until=COUNT, within_s=0.5) < COUNT
+        assert api.send("2", "others are served meanwhile") == 0
+        process.send_signal(signal.SIGCONT)
+        assert numbers.read(until=COUNT) == COUNT
+        out, _ = process.communicate(timeout=30)
     assert json.loads(out) == COUNT
 
 
@@ -76,10 +86,10 @@ def test_of_a_killed_sender_whole_messages_arrive_and_it_is_forgotten(
 ) -> None:
     numbers = Numbers(front, api)
     peers = api.stats()["peers"]
-    process = sender(router)
-    numbers.read(until=20_000)
-    process.kill()
-    process.communicate()
+    with sender(router) as process:
+        numbers.read(until=1)
+        process.kill()
+        process.communicate()
     came = numbers.read(until=COUNT, within_s=1.0)
     assert came == api.stats()["messages_out"]
     eventually(lambda: api.stats()["peers"] == peers)

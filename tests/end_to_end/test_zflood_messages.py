@@ -106,6 +106,7 @@ def test_messages_are_padded_to_the_size(router: Program, api: RouterClient) -> 
     assert len(next(messages).message) == 100
 
 
+@pytest.mark.alone
 def test_a_router_that_hangs_is_seen_in_the_latency_of_all_that_was_due(router: Program) -> None:
     flood = subprocess.Popen(
         [*MESSAGES, "--router", router.address, "--count", "1000", "--interval-ms", "1", "--json"],
@@ -233,5 +234,4 @@ def test_senders_end_when_the_program_that_started_them_is_killed(router: Progra
 def test_what_makes_no_sense_is_a_usage_error(options: tuple[str, ...]) -> None:
     done = run(*options)
     assert done.returncode == 2
-    assert "Error" in done.stderr
-    assert "Traceback" not in done.stderr
+    assert len(done.stderr.splitlines()) == 1, done.stderr

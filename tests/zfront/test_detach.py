@@ -24,7 +24,7 @@ def alive() -> Counter[str]:
 
 async def park(count: int) -> Counter[str]:
     """Park so many connections Tornado's way; what is left of its objects."""
-    room = Room(FrontSettings(), lambda _: None)
+    room = Room(FrontSettings(), lambda _: None, lambda _: None)
     server = HTTPServer(make_app(room))
     listener, port = bind_unused_port()
     server.add_sockets([listener])

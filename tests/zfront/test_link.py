@@ -7,6 +7,8 @@ import time
 from collections import Counter
 from statistics import median
 
+import pytest
+
 from tests.conftest import Program
 from zfront.link import Link
 from zrouter.client import RouterClient
@@ -16,6 +18,7 @@ BURST = 4096
 BURSTS = 50
 
 
+@pytest.mark.alone
 def test_a_flood_leaves_the_event_loop_to_others(router: Program) -> None:
     """A turn of the loop takes one burst; those that edges and ticks begin do not add up."""
     asyncio.run(_flooded(router.address))

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zfront.transports import CHUNKED, chunked
-from zfront.visit import MAX_IDS, BadVisitError, Visit, read_visit
+from zfront.visit import MAX_IDS, MAX_WATCHED, BadVisitError, Visit, read_visit
 
 IDS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=60).filter(
     lambda text: len(text.encode()) <= 255
@@ -39,6 +39,26 @@ def test_bytes_that_are_not_percent_encoded_are_the_ids_own(an_id: str) -> None:
     raw = an_id.encode().decode("latin-1")
     assert read(raw, f"id=0&id={raw}").ids[0] == an_id.encode()
     assert read("0", f"id={raw}").ids == tuple(dict.fromkeys((b"0", an_id.encode())))
+
+
+@given(st.lists(IDS, max_size=5))
+def test_ids_to_watch_come_out_of_the_query_once_each(ids: list[str]) -> None:
+    query = urlencode([("watch", an_id) for an_id in ids])
+    visit = read_visit("/sse/a", query)
+    assert visit is not None
+    assert visit.watched == tuple(dict.fromkeys(an_id.encode() for an_id in ids))
+    assert read("a", query).watched == ()  # the series' page watches nobody
+
+
+def test_a_poll_can_not_watch() -> None:
+    with pytest.raises(BadVisitError, match="can't watch"):
+        read_visit("/poll/a", "watch=b")
+
+
+def test_too_many_ids_to_watch_are_refused() -> None:
+    read_visit("/ws/a", "&".join(f"watch={number}" for number in range(MAX_WATCHED)))
+    with pytest.raises(BadVisitError, match=f"more than {MAX_WATCHED} ids"):
+        read_visit("/ws/a", "&".join(f"watch={number}" for number in range(MAX_WATCHED + 1)))
 
 
 def test_a_tick_is_rounded_to_tenths() -> None:

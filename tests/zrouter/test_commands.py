@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -15,7 +16,7 @@ import pytest
 from tests.conftest import Program, eventually, wait_for
 from zrouter.client import RouterClient
 
-CLIENTS = [("send", "1", "x"), ("login", "1"), ("logout", "1"), ("who",), ("stats",)]
+CLIENTS = [("send", "1", "x"), ("login", "1"), ("logout", "1"), ("who",), ("watch", "1"), ("stats",)]
 
 
 def run(program: str, *words: str | bytes) -> subprocess.CompletedProcess[str]:
@@ -39,24 +40,106 @@ def test_a_bad_address_is_a_usage_error_that_names_the_option(
 ) -> None:
     done = run(program, *words, option, address)
     assert done.returncode == 2
-    last = done.stderr.splitlines()[-1]
-    assert option in last
-    assert address in last
+    (line,) = done.stderr.splitlines()
+    assert option in line
+    assert address in line
 
 
 @pytest.mark.parametrize("bad", ["", "x" * 256, b"\xff"])
-@pytest.mark.parametrize("command", ["send", "login", "logout", "who"])
+@pytest.mark.parametrize("command", ["send", "login", "logout", "who", "watch"])
 def test_what_is_no_id_is_a_usage_error(command: str, bad: str | bytes) -> None:
     done = run("zrouter", command, bad, *(["x"] if command == "send" else []))
     assert done.returncode == 2
-    assert "ID" in done.stderr.splitlines()[-1].upper()
-    assert "Traceback" not in done.stderr
+    (line,) = done.stderr.splitlines()
+    assert "ID" in line.upper()
+
+
+@pytest.mark.parametrize(
+    ("program", "words", "line"),
+    [
+        ("zrouter", ("nothing",), "zrouter: No such command 'nothing' (see zrouter --help)"),
+        ("zrouter", ("send",), "zrouter send: Missing argument 'ID' (see zrouter send --help)"),
+        (
+            "zfront",
+            ("serve", "--listen", "x"),
+            "zfront serve: --listen x: not HOST:PORT (see zfront serve --help)",
+        ),
+        ("zflood", ("plot", "/nowhere"), "zflood plot: Invalid value for 'FILES...': File '/nowhere'"),
+    ],
+)
+def test_a_usage_error_is_one_line_that_says_where_help_is(
+    program: str, words: tuple[str, ...], line: str
+) -> None:
+    done = run(program, *words)
+    assert (done.returncode, done.stdout) == (2, "")
+    (said,) = done.stderr.splitlines()
+    assert said.startswith(line)
+
+
+@pytest.mark.parametrize("program", ["zrouter", "zfront", "zflood"])
+def test_without_a_command_there_is_the_help(program: str) -> None:
+    done = run(program)
+    assert done.returncode == 2
+    assert "Examples:" in done.stderr
 
 
 def test_a_message_of_any_bytes_is_sent_as_it_is(router: Program, api: RouterClient) -> None:
     messages = api.login("1")
     assert run("zrouter", "send", "1", b"\xff", "--router", router.address).returncode == 0
     assert next(messages).message == b"\xff"
+
+
+def test_a_send_with_a_key_arrives_once(router: Program, api: RouterClient) -> None:
+    messages = api.login("1")
+    words = ("zrouter", "send", "1", "once", "--key", "k", "--router", router.address)
+    assert [run(*words).stdout for _ in range(2)] == ["handed to 1 connection\n"] * 2
+    assert api.send("1", "end") == 1
+    assert [next(messages).message for _ in range(2)] == [b"once", b"end"]
+    other = run("zrouter", "send", "1", "other", "--key", "k", "--router", router.address)
+    assert other.returncode == 1
+    assert other.stderr == "zrouter: this key came with other messages a short while ago\n"
+
+
+@pytest.mark.parametrize("key", ["", "x" * 256])
+def test_what_is_no_key_is_a_usage_error(key: str) -> None:
+    done = run("zrouter", "send", "1", "x", "--key", key)
+    assert done.returncode == 2
+    assert "--key" in done.stderr.splitlines()[-1]
+
+
+def test_who_of_several_ids_says_of_each_where_it_is(router: Program) -> None:
+    with RouterClient(router.address, name="f") as front:
+        front.login("a", "b")
+        shown = run("zrouter", "who", "a", "z", "--router", router.address).stdout
+        assert shown == "a  f  1 connections\nnobody is logged in as z\n"
+        rows = run("zrouter", "who", "a", "z", "--router", router.address, "--json").stdout.splitlines()
+        assert [json.loads(row) for row in rows] == [
+            {"id": "a", "frontends": [{"frontend": "f", "connections": 1}]},
+            {"id": "z", "frontends": []},
+        ]
+
+
+def test_watch_shows_each_change(router: Program, api: RouterClient) -> None:
+    api.login("a")
+    words = ("zrouter", "watch", "a", "--count", "1", "--router", router.address)
+    assert run(*words).stdout == "a is online, 1 connection\n"
+    assert json.loads(run(*words, "--json").stdout) == {"id": "a", "connections": 1}
+
+
+def test_login_goes_on_behind_an_offset(router: Program, api: RouterClient) -> None:
+    messages = api.login("a")
+    api.send_many([(b"a", b"0"), (b"a", b"1")])
+    words = ("zrouter", "login", "a", "--router", router.address, "--count", "1")
+    since = ("--since", next(messages).offset)
+    assert run(*words, *since).stdout == "a: 1\n"
+    found = json.loads(run(*words, *since, "--json").stdout)
+    assert found == {"id": "a", "message": "1", "offset": next(messages).offset}
+
+
+def test_what_is_no_offset_is_a_usage_error(router: Program) -> None:
+    done = run("zrouter", "login", "a", "--since", "yesterday", "--router", router.address)
+    assert done.returncode == 2
+    assert "--since" in done.stderr.splitlines()[-1]
 
 
 class Beside:
@@ -116,6 +199,18 @@ def test_a_login_without_a_router_says_that_it_waits_and_then_gives_up(router: P
         f"waiting for the router at {router.address}",
         f"zrouter: no router answers at {router.address}",
     ]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"), [((), "messages are missing here: restarted\n"), (("--json",), '"gap": "restarted"')]
+)
+def test_login_tells_of_a_gap(
+    router: Program, beside: Callable[..., Beside], options: tuple[str, ...], said: str
+) -> None:
+    command = beside("zrouter", "login", "a", "--router", router.address, "--since", "5.0", *options)
+    eventually(lambda: said in command.said())
+    command.process.send_signal(signal.SIGINT)
+    assert command.process.wait(10) == 130
 
 
 @pytest.mark.parametrize("words", CLIENTS)

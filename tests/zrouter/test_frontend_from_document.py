@@ -227,6 +227,7 @@ def test_messages_reach_the_frontend_in_order_and_the_receipt_counts_its_connect
     assert sender.leave() == 4
 
 
+@pytest.mark.alone
 def test_heartbeats_keep_a_frontend_known_and_silence_ends_it(
     start: Callable[..., Program], make: Make
 ) -> None:

@@ -57,7 +57,7 @@ def test_who_comes_back_gets_what_was_sent_since_and_none_of_it_twice(steps: lis
                 elif since <= mailboxes.position and fits and newest == missed:
                     assert not sent or now - sent[0][1] > 50  # only age is a reason left
             case tuple():
-                mailboxes.keep([len(step)], len(step), 0)
+                mailboxes.keep([len(step)], len(step), 0, len(step))
 
 
 @given(st.lists(PAIRS, max_size=60))

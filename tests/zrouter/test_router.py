@@ -117,7 +117,7 @@ def test_a_report_that_is_too_long_is_refused_and_the_peer_is_alive_all_the_same
 
 def test_who_was_lost_is_told_once_with_what_it_held() -> None:
     router = two_frontends()
-    router.unanswered(F2, gone=True)
+    router.unanswered(F2, b"", gone=True)
     router.receive([(F1, encode(wire.Goodbye(0)))], 0.0)
     assert [(loss.name, loss.ids) for loss in router.losses()] == [("f2", 1)]
     assert router.losses() == []

@@ -27,6 +27,8 @@ TYPES = {
     "list[Id]": "array of id",
     "list[Annotated[int, Meta(ge=1, le=2 ** 31 - 1)]]": "counts",
     "list[Pair]": "pairs",
+    "Key": "key",
+    "list[State]": "array of [id, uint]",
     "Report | None": "report",
     "list[tuple[Request, list[Handed]]]": "array of [request, handed]",
     "list[Delivery]": "messages",
@@ -42,6 +44,13 @@ LIMITS = {
     "ids in a frame": [wire.MAX_IDS_PER_FRAME],
     "connections of an id on one peer": [1, 2**31 - 1],
     "resumes that wait for their answer, of all peers": [limits.MAX_RESUMES],
+    "bytes of a key": [0, wire.MAX_KEY_BYTES],
+    "ids watched, of all peers together": [DEFAULTS.max_watches],
+    "bytes of Presence frames under way to a peer": [wire.PRESENCE_WINDOW],
+    "how long, and in how many bytes, keys are remembered": [
+        round(DEFAULTS.idempotency_seconds),
+        DEFAULTS.idempotency_bytes,
+    ],
     "lease": [round(DEFAULTS.lease * 1000), round(DEFAULTS.max_lease * 1000)],
     "ids logged in at the router": [DEFAULTS.max_ids],
     "peers": [DEFAULTS.max_peers],
@@ -49,7 +58,7 @@ LIMITS = {
     "frames that wait from a peer": [DEFAULTS.queue_in],
     "frames that wait to a peer": [DEFAULTS.queue_out],
 }
-PULSE = bytes([0x92, 67])
+PULSE = bytes([0x93, 67])
 WELCOME = bytes([0x98, 64, 1, 0xCF])  # the epoch is the eight bytes behind these
 
 

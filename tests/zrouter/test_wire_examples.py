@@ -176,7 +176,7 @@ def test_a_frame_of_more_than_four_times_the_limit_ends_the_connection(
     start: Callable[..., Program], dealer: Callable[..., Any]
 ) -> None:
     router = start(
-        "zrouter", "serve", "--bind", "tcp://127.0.0.1:0", "--max-frame", "1000", "--max-message", "500"
+        "zrouter", "serve", "--bind", "tcp://127.0.0.1:0", "--max-frame", "1000", "--max-message", "400"
     )
     peer = dealer(router.address)
     peer.send(read_example(WIRE / "hello.hex").frame)

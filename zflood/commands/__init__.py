@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from zflood.commands.check import check
 from zflood.commands.clients import clients
 from zflood.commands.demo import demo
 from zflood.commands.friends import friends
@@ -29,10 +30,11 @@ def commands() -> None:
       zflood plot mem.tsv
       zflood tune --connections 100000
       zflood demo
+      zflood check records
     """
 
 
-for _command in (clients, messages, memory, plot, run, scenarios, tune, urls, friends, demo):
+for _command in (clients, messages, check, memory, plot, run, scenarios, tune, urls, friends, demo):
     commands.add_command(_command)
     for _option in _command.params:
         if isinstance(_option, click.Option):

@@ -48,6 +48,10 @@ _URL_MAX: Final = 65_536
     "--json", "json_out", is_flag=False, flag_value="-", metavar="[OUT]",
     help="Print JSON lines, or write them to the file OUT.",
 )  # fmt: skip
+@click.option(
+    "--check", type=click.Path(file_okay=False, path_type=Path), metavar="FOLDER",
+    help="Record there what each client sees, for `zflood check`.",
+)  # fmt: skip
 @click.option("--board", type=click.Path(exists=True, dir_okay=False, path_type=Path), hidden=True)
 def clients(
     url: str,
@@ -62,13 +66,15 @@ def clients(
     timeout: float,
     reconnect: bool,
     json_out: str | None,
+    check: Path | None,
     board: Path | None,
 ) -> None:
     """Connect many clients, read all that comes, and check it; exits 1 if anything was wrong.
 
-    Chunks counts messages: chunks, events (sse), WebSocket messages (ws) or answers (poll). With --reconnect
-    a connection that is cut is counted as a cut, and is no error: its client connects again, at once and then
-    after pauses up to 1 s, until --seconds are over or Ctrl-C. --rate is the pace of first connections only.
+    Chunks counts messages: chunks, events (sse), lines (ndjson), WebSocket messages (ws), or what is in
+    answers (poll). With --reconnect a connection that is cut is counted as a cut, and is no error: its client
+    connects again, at once and then after pauses up to 1 s, until --seconds are over or Ctrl-C, and asks for
+    what it missed as a browser does. --rate is the pace of first connections only.
 
     \b
     Examples:
@@ -76,6 +82,7 @@ def clients(
       zflood clients --urls urls.txt --processes 2
       zflood clients --transport ws --url ws://127.0.0.1:9000/feed/%d --ids 1-100 --seconds 10
       zflood clients --reconnect --seconds 3600 --json flood.jsonl
+      zflood clients --transport sse --url http://127.0.0.1:8000/sse/%d --reconnect --check records
     """
     from zflood.crew import CrewError
     from zflood.lines import open_lines
@@ -90,7 +97,7 @@ def clients(
             f"{len(wanted):,} clients would take {processes:,} processes, with as many open files as one may"
             f" have here; {MOST_PROCESSES} are the most"
         )
-    plan = Plan(wanted, rate, seconds, processes, network, every, transport, reconnect, timeout, board)
+    plan = Plan(wanted, rate, seconds, processes, network, every, transport, reconnect, timeout, board, check)
     try:
         with open_lines(json_out) as lines:
             totals = show_clients(run(plan), len(wanted), lines)

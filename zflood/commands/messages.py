@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -100,6 +101,10 @@ _MOST_BYTES = 64 << 20
     "--json", "json_out", is_flag=False, flag_value="-", metavar="[OUT]",
     help="Print JSON lines, or write them to the file OUT.",
 )  # fmt: skip
+@click.option(
+    "--check", type=click.Path(file_okay=False, path_type=Path), metavar="FOLDER",
+    help="Number the messages, and record there what came of each, for `zflood check`.",
+)  # fmt: skip
 @click.pass_context
 def messages(
     context: click.Context,
@@ -118,6 +123,7 @@ def messages(
     timeout: float,
     every: float,
     json_out: str | None,
+    check: Path | None,
 ) -> None:
     """Send stamped messages to random ids, and count the receipts; exits 1 if a message got none.
 
@@ -160,6 +166,7 @@ def messages(
         senders=senders,
         tasks=tasks,
         every_s=every,
+        check=check,
     )
     try:
         with open_lines(json_out) as lines:

@@ -7,15 +7,20 @@ Owns: the order of things, the figures of a whole run, what held. Must not know:
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 from typing import Any, Final
 
 import psutil
 from msgspec import Struct
 
+from zflood.check.compare import KINDS, Verdict
+from zflood.check.folder import compare
+from zflood.check.record import RecordError
+from zflood.check.show import lines
 from zflood.memory import Sample
 from zflood.moments import Mark, Moment
-from zflood.run.expectation import Expectation
+from zflood.run.expectation import Expectation, expectation
 from zflood.run.figures import label, number
 from zflood.run.narrator import Narrator
 from zflood.run.programs import ProgramError
@@ -25,7 +30,9 @@ from zflood.run.steps import Figures, carry_out
 from zrouter.daemon.program import EXIT_INTERRUPTED
 from zrouter.session import RouterError
 
-_SUMS: Final = ("sent", "handed", "nobody", "received", "lost")
+_SUMS: Final = ("sent", "handed", "nobody", "kept", "received", "lost")
+_CHECK: Final = "check"
+_NO_OFFENCE: Final = "check.offences == 0"
 
 
 class Check(Struct):
@@ -57,6 +64,7 @@ class Outcome(Struct):
     samples: dict[str, list[Sample]]
     stopped: str  # why it could not be carried out to its end; empty if it was
     exit_code: int  # what a signal asks of us; 0 = there was none
+    offences: list[str]  # the first ones that the comparison found, in words
 
     def holds(self) -> bool:
         """Whether it came to its end, and all held that must."""
@@ -65,10 +73,13 @@ class Outcome(Struct):
 
 def play(play: Play, folder: Path, narrator: Narrator) -> Outcome:
     """Carry out one run; its logs and samples are written to the folder, which is made."""
-    outcome = Outcome(play.name, play.settings, [], {}, [], [], [], {}, "", 0)
-    stage = Stage(folder, play.services, play.sample_s, play.min_free_mb, narrator)
+    outcome = Outcome(play.name, play.settings, [], {}, [], [], [], {}, "", 0, [])
+    records = folder / _CHECK if play.check else None
+    stage = Stage(folder, play.services, play.sample_s, play.min_free_mb, narrator, records)
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        if records is not None and records.exists():
+            shutil.rmtree(records)  # of an earlier run, whose report this one takes the place of
         with stage:
             try:
                 for step in play.steps:
@@ -86,11 +97,47 @@ def play(play: Play, folder: Path, narrator: Narrator) -> Outcome:
         outcome.stopped, outcome.exit_code = "interrupted", EXIT_INTERRUPTED
     except SystemExit as ended:
         outcome.stopped, outcome.exit_code = "ended from outside", int(ended.code or 0)
+    if records is not None and not outcome.exit_code:
+        _compare(outcome, records, stage.elapsed_s(), narrator)
     if outcome.stopped:
         narrator.say(f"stopped: {outcome.stopped}")
     outcome.moments, outcome.marks, outcome.samples = stage.moments, stage.marks, stage.samples
-    outcome.checks = [_check(expectation, outcome.figures) for expectation in play.expect]
+    expected = [*play.expect]
+    if play.check and _NO_OFFENCE not in map(str, expected):
+        expected.append(expectation(_NO_OFFENCE))
+    outcome.checks = [_check(one, outcome.figures) for one in expected]
     return outcome
+
+
+def _compare(outcome: Outcome, records: Path, began_s: float, narrator: Narrator) -> None:
+    """Compare what senders were told with what clients saw; what was found good is not kept."""
+    narrator.say("check begins: what senders were told and what clients saw is compared")
+    try:
+        verdict = compare(records)
+    except (RecordError, OSError) as error:
+        outcome.stopped = outcome.stopped or f"check: {error}"
+        return
+    figures = {f"{_CHECK}.{name}": value for name, value in _found(verdict).items()}
+    outcome.steps.append(StepOutcome(_CHECK, began_s, figures))
+    outcome.figures |= figures
+    outcome.figures.setdefault("lost", verdict.offences["lost"])
+    outcome.offences = verdict.first
+    for line in lines(verdict):
+        narrator.say(line)
+    if not verdict.offences:
+        shutil.rmtree(records)
+
+
+def _found(verdict: Verdict) -> Figures:
+    return {
+        "clients": verdict.clients,
+        "messages": verdict.messages,
+        "sights": verdict.sights,
+        "connections": verdict.connections,
+        "gaps": verdict.gaps,
+        "offences": verdict.offences.total(),
+        **{kind: verdict.offences[kind] for kind in KINDS},
+    }
 
 
 def in_words(figures: Figures) -> str:

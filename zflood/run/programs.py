@@ -93,10 +93,16 @@ class Program:
         """Whether it ended, and all that it printed was read."""
         return self.process.poll() is not None and not self._reader.is_alive()
 
+    def interrupt(self) -> None:
+        """As Ctrl-C: it ends when it has said what it did."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+
     def stop(self) -> None:
         """End it, and wait until it has ended."""
         if self.process.poll() is None:
-            self.process.terminate()
+            # To zflood that is Ctrl-C: its processes report for the last time, and write their records.
+            self.process.send_signal(signal.SIGINT if self.name.startswith("zflood ") else signal.SIGTERM)
         try:
             self.process.wait(_STOP_S)
         except subprocess.TimeoutExpired:

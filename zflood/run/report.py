@@ -116,6 +116,7 @@ def _contents(name: str, scenario: Scenario, outcomes: Sequence[Outcome], began:
                 "holds": outcome.holds(),
                 "stopped": outcome.stopped,
                 "settings": outcome.settings,
+                "offences": outcome.offences,
                 "checks": [msgspec.structs.asdict(check) for check in outcome.checks],
                 "steps": [msgspec.structs.asdict(step) for step in outcome.steps],
                 "figures": outcome.figures,
@@ -196,7 +197,8 @@ def _graphs(scenario: Scenario, outcomes: Sequence[Outcome]) -> dict[str, tuple[
         graphs["memory"] = (title, plot.draw(sampled, title))
     for outcome in outcomes:
         if len(outcome.moments) > 2 and any(one.active or one.received for one in outcome.moments):
-            marks = [(step.began_s, step.name) for step in outcome.steps]
+            last_s = outcome.moments[-1].seconds  # what came later, a comparison, has no place in it
+            marks = [(step.began_s, step.name) for step in outcome.steps if step.began_s <= last_s]
             marks = sorted([*marks, *((mark.seconds, mark.name) for mark in outcome.marks)])
             title = scenario.title if len(scenario.plays) == 1 else outcome.name.capitalize()
             graphs[f"{slug(outcome.name)}-time"] = (title, plot.draw_moments(outcome.moments, marks, title))

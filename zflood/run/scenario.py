@@ -52,6 +52,7 @@ class Connect(Step, tag="connect"):
     rate: Seconds = 0  # new connections a second; 0 = as fast as they are made
     processes: Annotated[int, Meta(ge=0, le=MOST_PROCESSES)] = 0  # 0 = as many as the descriptors ask for
     path: str = "/test/%d"
+    transport: Literal["chunked", "sse", "ndjson", "ws", "poll"] = "chunked"
     reconnect: bool = False
     within_s: Positive = 600
 
@@ -66,12 +67,15 @@ class Messages(Step, tag="messages"):
     per_s: Seconds = 0  # 0 = as fast as they are received
     under_way: Count = 20_000  # then: messages sent and not yet received
     senders: Annotated[int, Meta(ge=1, le=64)] = 1
+    background: bool = False  # go on with the next steps meanwhile; `finish` waits for all
     within_s: Positive = 120  # from the last one sent to the last one received
 
     def __post_init__(self) -> None:
         lasts = self.seconds or self.hours
         if bool(self.count) == bool(lasts) or (lasts and not self.per_s):
             raise ValueError("messages needs either count, or per_s and seconds or hours")
+        if self.background and not self.per_s:
+            raise ValueError("messages in the background need per_s")
 
     def messages(self) -> int:
         """How many to send."""
@@ -111,13 +115,20 @@ class Fault(Step, tag="fault"):
     seconds: Seconds = 1.0
 
 
+class Finish(Step, tag="finish"):
+    """All messages of the background are sent, and received as far as they are going to be."""
+
+    interrupt: bool = False  # end those that still send, instead of waiting for all
+    within_s: Positive = 120  # for the senders to end, and from then until nothing more is received
+
+
 class Rest(Step, tag="rest"):
     """Nothing happens, for so long."""
 
     seconds: Seconds
 
 
-AnyStep = Prepare | Connect | Messages | Each | Broadcast | Cut | Fault | Rest
+AnyStep = Prepare | Connect | Messages | Each | Broadcast | Cut | Fault | Finish | Rest
 
 
 class Services(Struct, forbid_unknown_fields=True, kw_only=True):
@@ -158,6 +169,7 @@ class _Form(Struct, forbid_unknown_fields=True, kw_only=True):
     runs: list[Run] = msgspec.field(default_factory=lambda: [Run(name="run")])
     expect: list[str] = []
     beside: list[Beside] = []
+    check: str | bool = False
     sample_s: str | float = 1.0
     min_free_mb: str | float = 500
 
@@ -170,6 +182,7 @@ class Play(Struct, kw_only=True):
     services: Services
     steps: list[AnyStep]
     expect: list[Expectation]
+    check: bool  # what senders were told and clients saw is put on record, and compared
     sample_s: float  # between two samples of memory
     min_free_mb: float  # of the machine's memory; with less the run stops
 
@@ -234,6 +247,7 @@ def _play(form: _Form, run: Run, settings: dict[str, Value | list[str]]) -> Play
         services=msgspec.convert(_filled(form.services, settings), Services),
         steps=_named(steps),
         expect=[_expectation(str(_filled(text, settings))) for text in form.expect],
+        check=msgspec.convert(_filled(form.check, settings), bool),
         sample_s=msgspec.convert(_filled(form.sample_s, settings), Positive),
         min_free_mb=msgspec.convert(_filled(form.min_free_mb, settings), NotNegative),
     )

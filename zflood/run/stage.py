@@ -10,7 +10,7 @@ import os
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, count
 from pathlib import Path
@@ -21,6 +21,7 @@ import psutil
 import zmq
 
 from zflood.board import Board, Counts
+from zflood.check.sent import SentRecord
 from zflood.latency import Latencies
 from zflood.memory import Sample, SampleFile, take
 from zflood.moments import Mark, Moment
@@ -69,8 +70,17 @@ class Look(NamedTuple):
     seen: Seen
 
 
+class Flow(NamedTuple):
+    """Messages that are being sent in the background."""
+
+    name: str
+    sender: Program
+    received_before: int
+    began: float  # on the monotonic clock
+
+
 class Stage:
-    """See the module's docstring."""
+    """See the module's docstring. `check` is the folder for what is to be compared, or None."""
 
     def __init__(
         self,
@@ -79,6 +89,7 @@ class Stage:
         sample_s: float,
         min_free_mb: float,
         narrator: Narrator,
+        check: Path | None = None,
     ) -> None:
         self.samples: dict[str, list[Sample]] = {}
         self.moments: list[Moment] = []
@@ -86,8 +97,11 @@ class Stage:
         self.endpoint = services.attach_router
         self.base_url = services.attach_frontend
         self.narrator = narrator
+        self.flows: list[Flow] = []
         self._began = time.monotonic()
         self._folder = folder
+        self._check = check
+        self._sent: SentRecord | None = None
         self._services = services
         self._sample_s = sample_s
         self._min_free_bytes = min_free_mb * 1e6
@@ -143,10 +157,36 @@ class Stage:
             "zflood", "clients", "--url", self.base_url + step.path,
             "--ids", f"{step.first_id}-{step.first_id + step.clients - 1}", "--rate", str(step.rate),
             "--every", str(self._report_s), "--json", "--processes", str(processes), "--board", str(board),
+            "--transport", step.transport, *self._on_record(),
         ]  # fmt: skip
         if step.reconnect:
             command += ["--reconnect"]
         self._start(CLIENTS, *command)
+
+    def start_sender(self, messages: int, per_s: float, max_id: int, senders: int) -> Program:
+        """Start `zflood messages`, which ends by itself."""
+        return self.run(
+            "zflood", "messages", "--router", self.endpoint, "--count", str(messages), "--interval-ms",
+            str(1000 / per_s), "--max-id", str(max_id), "--senders", str(senders), "--json", "--every", "1",
+            *self._on_record(),
+        )  # fmt: skip
+
+    def send_many(self, ids: Sequence[bytes], message: bytes) -> list[int]:
+        """Send the message to each of these, and put on record what came of it; the receipts."""
+        if self._check is None:
+            return self.api.send_many([(an_id, message) for an_id in ids])
+        if self._sent is None:
+            self._sent = SentRecord(self._check)
+            self._at_end.callback(self._sent.close)
+        first, marks = self._sent.marks(len(ids))
+        began_ns, receipts = time.time_ns(), list[int]()
+        try:
+            receipts = self.api.send_many(
+                [(an_id, message + mark) for an_id, mark in zip(ids, marks, strict=True)]
+            )
+        finally:
+            self._sent.told(began_ns, first, ids, receipts)
+        return receipts
 
     def run(self, *command: str) -> Program:
         """Start another program, that ends by itself."""
@@ -284,6 +324,10 @@ class Stage:
         if not programs:
             raise StopError(f"the {group} was not started for this run, so nothing is done to it")
         return programs
+
+    def _on_record(self) -> tuple[str, ...]:
+        """What our own tools are told so that all is put on record."""
+        return ("--check", str(self._check)) if self._check is not None else ()
 
     def _start_router(self, bind: str) -> None:
         router = self._start(ROUTER, "zrouter", "serve", "--bind", bind, *self._services.router)

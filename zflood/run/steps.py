@@ -7,27 +7,59 @@ form of a scenario's file.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from random import randint
 from statistics import median
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from zflood.latency import stamp
 from zflood.memory import Sample
 from zflood.run.figures import counted
-from zflood.run.scenario import AnyStep, Broadcast, Connect, Cut, Each, Fault, Messages, Prepare, Rest
-from zflood.run.stage import CLIENTS, FRONTEND, ROUTER, Stage, StopError, in_words
+from zflood.run.scenario import (
+    AnyStep,
+    Broadcast,
+    Connect,
+    Cut,
+    Each,
+    Fault,
+    Finish,
+    Messages,
+    Prepare,
+    Rest,
+)
+from zflood.run.stage import CLIENTS, FRONTEND, ROUTER, Flow, Stage, StopError, in_words
 from zflood.run.trend import trend
 from zflood.tuning import host, tune
 from zflood.tuning.demand import Side
+from zrouter.wire import KEPT
 
 Figures = dict[str, float]
 _BATCH: Final = 1000  # messages in one call, where the pace is the receivers'
 _KICK: Final = 10_000  # ids in one call
 _STALL_S: Final = 60.0  # without one more client
 _WEIGHS_NOTHING_FROM: Final = 100_000  # clients
+_QUIET_S: Final = 1.5  # nothing has come for so long: nothing will
 _GROWTH_FROM_S: Final = 300.0  # in less time a page or two look like a great slope
+
+
+class Receipts(NamedTuple):
+    """What the router said of messages."""
+
+    sent: int = 0
+    handed: int = 0  # connections
+    nobody: int = 0
+    kept: int = 0  # for clients that left a short while ago
+
+    def and_these(self, receipts: Sequence[int]) -> Receipts:
+        """With those of further messages."""
+        kept = receipts.count(KEPT)
+        return Receipts(
+            self.sent + len(receipts),
+            self.handed + sum(receipts) - kept * KEPT,
+            self.nobody + receipts.count(0),
+            self.kept + kept,
+        )
 
 
 def carry_out(stage: Stage, step: AnyStep) -> Figures:
@@ -136,11 +168,11 @@ def _messages(stage: Stage, step: Messages) -> Figures:
         return _send_as_received(stage, step.name, ids, step.messages(), step.under_way, step.within_s)
     before = stage.counts().chunks
     began = time.monotonic()
-    sender = stage.run(
-        "zflood", "messages", "--router", stage.endpoint, "--count", str(step.messages()), "--interval-ms",
-        str(1000 / step.per_s), "--max-id", str(step.max_id), "--senders", str(step.senders), "--json",
-        "--every", "1",
-    )  # fmt: skip
+    sender = stage.start_sender(step.messages(), step.per_s, step.max_id, step.senders)
+    if step.background:
+        stage.flows.append(Flow(step.name, sender, before, began))
+        stage.wait(lambda: stage.counts().chunks > before or sender.has_ended(), step.within_s)
+        return {}
 
     def is_sent() -> bool:
         received = stage.counts().chunks - before
@@ -152,9 +184,39 @@ def _messages(stage: Stage, step: Messages) -> Figures:
     if sender.process.returncode:
         raise StopError(f"{sender.name}: {sender.said()}")
     sent = sender.latest
-    return _settle(
-        stage, step.name, before, began, sent["messages"], sent["handed"], sent["nobody"], step.within_s
-    )
+    receipts = Receipts(sent["messages"], sent["handed"], sent["nobody"], sent["kept"])
+    return _settle(stage, step.name, before, began, receipts, step.within_s)
+
+
+def _finish(stage: Stage, step: Finish) -> Figures:
+    figures: Figures = {"sent": 0, "handed": 0, "kept": 0, "nobody": 0, "received": 0}
+    for flow in stage.flows:
+        if step.interrupt and not flow.sender.has_ended():
+            flow.sender.interrupt()
+        if not stage.wait(flow.sender.has_ended, step.within_s):
+            raise StopError(f"{flow.name}: {flow.sender.name} did not end in {step.within_s:g} s")
+        if flow.sender.process.returncode:
+            raise StopError(f"{flow.name}: {flow.sender.name}: {flow.sender.said()}")
+        told = flow.sender.latest
+        figures["sent"] += told["messages"]
+        for name in ("handed", "kept", "nobody"):
+            figures[name] += told[name]
+    quiet_since, received = time.monotonic(), -1
+
+    def is_quiet() -> bool:
+        nonlocal quiet_since, received
+        if stage.counts().chunks != received:
+            quiet_since, received = time.monotonic(), stage.counts().chunks
+        return time.monotonic() - quiet_since > _QUIET_S
+
+    if not stage.wait(is_quiet, step.within_s):
+        raise StopError(f"clients still receive {step.within_s:g} s after the last message")
+    if stage.flows:
+        first = stage.flows[0]
+        figures["received"] = received - first.received_before
+        figures["per_s"] = round(figures["received"] / max(quiet_since - first.began, 1e-9))
+    stage.flows.clear()
+    return figures
 
 
 def _each(stage: Stage, step: Each) -> Figures:
@@ -168,42 +230,38 @@ def _send_as_received(
     """Send as fast as the clients receive: never more than so many messages are under way."""
     before = stage.counts().chunks
     began = time.monotonic()
-    sent = handed = nobody = 0
+    all_of_them = Receipts()
     to_realtime = time.time() - time.monotonic()
 
     def waiting() -> int:
-        return handed - (stage.counts().chunks - before)
+        return all_of_them.handed - (stage.counts().chunks - before)
 
-    while sent < count:
+    while all_of_them.sent < count:
         if not stage.wait(lambda: waiting() < under_way, within_s):
             raise StopError(f"{waiting():,} messages were not received in {within_s:g} s")
         message = stamp(time.monotonic() + to_realtime)
-        receipts = stage.api.send_many([(an_id, message) for an_id in islice(ids, _BATCH)])
-        sent += len(receipts)
-        handed += sum(receipts)
-        nobody += receipts.count(0)
-        stage.narrator.progress(f"{name}: messages sent", sent, count)
-    return _settle(stage, name, before, began, sent, handed, nobody, within_s)
+        receipts = stage.send_many(list(islice(ids, _BATCH)), message)
+        all_of_them = all_of_them.and_these(receipts)
+        stage.narrator.progress(f"{name}: messages sent", all_of_them.sent, count)
+    return _settle(stage, name, before, began, all_of_them, within_s)
 
 
 def _settle(
-    stage: Stage, name: str, before: int, began: float, sent: int, handed: int, nobody: int, within_s: float
+    stage: Stage, name: str, before: int, began: float, receipts: Receipts, within_s: float
 ) -> Figures:
     """Wait until all that was handed over has been received, and count what was not."""
 
     def are_received() -> bool:
         received = stage.counts().chunks - before
-        stage.narrator.progress(f"{name}: messages received", received, handed)
-        return received >= handed
+        stage.narrator.progress(f"{name}: messages received", received, receipts.handed)
+        return received >= receipts.handed
 
     stage.wait(are_received, within_s)
     received = stage.counts().chunks - before
     return {
-        "sent": sent,
-        "handed": handed,
-        "nobody": nobody,
+        **receipts._asdict(),
         "received": received,
-        "lost": handed - received,
+        "lost": receipts.handed - received,
         "per_s": round(received / max(time.monotonic() - began, 1e-9)),
     }
 
@@ -213,7 +271,7 @@ def _broadcast(stage: Stage, step: Broadcast) -> Figures:
     handed = received = 0
     for number in range(step.times):
         before, latencies_before = stage.counts().chunks, stage.seen().latencies.counts()
-        to = stage.api.send(step.to, stamp(time.time()))
+        to = Receipts().and_these(stage.send_many([step.to.encode()], stamp(time.time()))).handed
         stage.wait(lambda before=before, to=to: stage.counts().chunks - before >= to, step.within_s)  # type: ignore[misc]
         stage.wait_told()
         handed, received = handed + to, received + stage.counts().chunks - before
@@ -291,5 +349,6 @@ KINDS: Final[dict[type, Callable[[Stage, Any], Figures]]] = {
     Broadcast: _broadcast,
     Cut: _cut,
     Fault: _fault,
+    Finish: _finish,
     Rest: _rest,
 }

@@ -11,8 +11,10 @@ import resource
 import signal
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Final, NamedTuple
 
+from zflood.check.sent import SentRecord
 from zflood.crew import Crew
 from zflood.sender.ids import Ids
 from zflood.sender.outlets import Outlet
@@ -37,6 +39,7 @@ class Plan(NamedTuple):
     senders: int  # processes
     tasks: int  # sends that may be under way at a time, in each process
     every_s: float  # between two reports, at the most
+    check: Path | None = None  # the folder that gets the records of what senders were told
 
 
 def send_all(plan: Plan) -> Iterator[Totals]:
@@ -61,7 +64,8 @@ async def _send_share(plan: Plan, number: int, report: Callable[[Sent], None]) -
     """Send every message that is this process's, then say what became of them; interrupted, too."""
     outlet = plan.outlet()
     await outlet.open()
-    sending = Sending(outlet, plan.ids, plan.size_bytes, plan.tasks)
+    record = SentRecord(plan.check, outlet.is_in_order) if plan.check else None
+    sending = Sending(outlet, plan.ids, plan.size_bytes, plan.tasks, record)
     began = time.monotonic()
     share_of = share(began, plan.interval_s, plan.messages, number, plan.senders)
 
@@ -81,6 +85,8 @@ async def _send_share(plan: Plan, number: int, report: Callable[[Sent], None]) -
     await asyncio.wait((work,))
     last = _sent(sending, began)
     await outlet.close()
+    if record is not None:
+        record.close()
     if reporting.done():
         reporting.exception()  # nobody is there any more to report to
         return

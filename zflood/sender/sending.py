@@ -16,16 +16,22 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 
-from zflood.latency import Latencies, stamp
+from zflood.check.sent import TAKEN, SentRecord
+from zflood.latency import STAMP_BYTES, Latencies, stamp
 from zflood.sender.ids import Ids
-from zflood.sender.outlets import Outlet
+from zflood.sender.outlets import Outcome, Outlet
 from zflood.sender.pace import Schedule
 
 
 class Sending:
-    """Messages to random ids, and what became of them; `tasks` sends may be under way at a time."""
+    """Messages to random ids, and what became of them; `tasks` sends may be under way at a time.
 
-    def __init__(self, outlet: Outlet, ids: Ids, size_bytes: int, tasks: int) -> None:
+    With a `record` each has a number of its own, and what came of it is put there.
+    """
+
+    def __init__(
+        self, outlet: Outlet, ids: Ids, size_bytes: int, tasks: int, record: SentRecord | None = None
+    ) -> None:
         self.messages = 0  # that were sent, answered or not
         self.unanswered = 0  # of these: an interruption came before the receipt
         self.receipts: Counter[str] = Counter()  # see the outlet
@@ -37,6 +43,7 @@ class Sending:
         self._size_bytes = size_bytes
         self._tasks = tasks
         self._random = random.Random()
+        self._record = record
 
     async def open_loop(self, schedule: Schedule) -> None:
         """Send each message when it is due, or as soon after as a sender is free."""
@@ -83,7 +90,8 @@ class Sending:
         ids = self._ids.draw(len(due_s), self._random)
         self.messages += len(due_s)
         self.unanswered += len(due_s)
-        outcome = await self._outlet.send(list(zip(ids, map(stamps.__getitem__, due_s), strict=True)))
+        messages = [stamps[at] for at in due_s]
+        outcome = await self._send_on_record(ids, messages)
         now = time.monotonic()
         self.unanswered -= len(due_s)
         self.receipts.update(outcome.receipts)
@@ -91,3 +99,21 @@ class Sending:
             self.latencies.note(int((now - at) * 1e6), count)
         if outcome.answered < len(due_s):
             self.errors[outcome.error] += len(due_s) - outcome.answered
+
+    async def _send_on_record(self, ids: list[bytes], messages: list[bytes]) -> Outcome:
+        """Send these, and put on record what came of it, if there is one; interrupted, too."""
+        if self._record is None:
+            return await self._outlet.send(list(zip(ids, messages, strict=True)))
+        first, marks = self._record.marks(len(ids))
+        marked = [
+            (message[:STAMP_BYTES] + mark).ljust(self._size_bytes, b".")
+            for message, mark in zip(messages, marks, strict=True)
+        ]
+        began_ns = time.time_ns()
+        told: Sequence[int] = ()
+        try:
+            outcome = await self._outlet.send(list(zip(ids, marked, strict=True)))
+            told = outcome.told or [TAKEN] * outcome.answered
+        finally:
+            self._record.told(began_ns, first, ids, told)
+        return outcome

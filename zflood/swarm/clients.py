@@ -15,12 +15,13 @@ import select
 import socket
 import time
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from ipaddress import IPv4Address, IPv4Network
 from itertools import takewhile
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
+from zflood.check.seen import SeenRecord
 from zflood.swarm.roster import Roster
 from zflood.swarm.tally import Tally
 from zflood.swarm.transports.interface import AskAgain, Cut, Ended, Transport
@@ -67,7 +68,8 @@ class Clients:
     There are `wanted` of them, and `target_of` says where each, counted from 0, connects to. `rate_per_s` of
     them are begun each second (0: as fast as they are made), from the addresses of `source`, each in its turn
     (None: the kernel's choice). With `reconnect` one whose connection ended connects again. A connection must
-    be there and, where the transport can tell, answered within `timeout_s` (None: whenever).
+    be there and, where the transport can tell, answered within `timeout_s` (None: whenever). `record` begins
+    what is to be kept of all that they see; it is given the client of each connection.
     """
 
     def __init__(
@@ -80,8 +82,11 @@ class Clients:
         first_source: int = 0,
         reconnect: bool = False,
         timeout_s: float | None = None,
+        record: Callable[[Sequence[int]], SeenRecord] | None = None,
     ) -> None:
-        self.tally = Tally()
+        self._client_of = array("I")  # by descriptor
+        self._record = record(self._client_of) if record is not None else None
+        self.tally = Tally(self._record)
         self.roster = Roster(wanted, reconnect)
         self.closed = 0
         self._transport = transport(self.tally, self._answered)
@@ -94,7 +99,7 @@ class Clients:
         self._began = time.monotonic()
         self._begun = 0
         self._epoll = select.epoll()
-        self._client_of = array("I")  # by descriptor
+        self._since: dict[int, str] = {}  # up to which offset clients have had all that are away
         self._opening: dict[int, Target] = {}
         self._open: set[int] = set()
         self._asking: dict[int, float] = {}  # since when; not answered yet, who has waited longest first
@@ -128,9 +133,15 @@ class Clients:
                 self._end(descriptor, error)
         if self._asking and self._timeout_s is not None:
             self._end_overdue(self._timeout_s)
+        if self._record is not None:
+            self._record.flush_now_and_then()
 
     def close(self) -> None:
         """Leave, all at once."""
+        if self._record is not None:
+            for descriptor in self._open:
+                self._record.left(self._client_of[descriptor])
+            self._record.close()
         for descriptor in [*self._open, *self._opening]:
             os.close(descriptor)
         self._open.clear()
@@ -200,8 +211,12 @@ class Clients:
         where = self._opening.pop(descriptor)
         self._open.add(descriptor)
         self._epoll.modify(descriptor, select.EPOLLIN)
+        client = self._client_of[descriptor]
+        if self._record is not None:
+            self._record.begins(client, where.path)
         try:
-            self._say(descriptor, self._transport.opened(descriptor, where.host, where.path))
+            since = self._since.pop(client, "")
+            self._say(descriptor, self._transport.opened(descriptor, where.host, where.path, since))
         except (OSError, Ended) as error:
             self._end(descriptor, error)
 
@@ -217,6 +232,8 @@ class Clients:
     def _answered(self, descriptor: int) -> None:
         self._asking.pop(descriptor, None)
         self.roster.answered(self._client_of[descriptor], time.monotonic())
+        if self._record is not None:
+            self._record.answered(self._client_of[descriptor])
 
     def _end(self, descriptor: int, error: Exception) -> None:
         """The connection is over, for this reason."""
@@ -226,6 +243,11 @@ class Clients:
                 os.write(descriptor, error.last_words)
         self._open.discard(descriptor)
         self._asking.pop(descriptor, None)
+        if self._record is not None:
+            self._record.ended(client, _kind(error))
+        is_back_soon = self.roster.is_reconnecting or isinstance(error, AskAgain)
+        if is_back_soon and (since := self._transport.offset(descriptor)):
+            self._since[client] = since
         self._transport.left(descriptor)
         os.close(descriptor)
         if isinstance(error, AskAgain):

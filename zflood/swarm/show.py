@@ -37,6 +37,8 @@ def clients_line(totals: Totals, before: Totals) -> str:
         parts.append(f"latency p50 {p50:.2f} p99 {p99:.2f} max {totals.latencies.max_ms():.2f} ms")
     if totals.reconnects:
         parts.append(f"Reconnects {totals.reconnects:,}")
+    if totals.gaps:
+        parts.append(f"Gaps {totals.gaps:,}")
     parts += [f"cut: {count:,} x {kind}" for kind, count in totals.cuts.most_common()]
     if totals.back_s is not None:
         parts.append(f"last cut {totals.back_s:.2f} s")

@@ -10,11 +10,13 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from zflood.board import Board, Counts
+from zflood.check.seen import SeenRecord
 from zflood.crew import Crew
 from zflood.latency import Latencies
 from zflood.swarm.clients import PER_SOURCE, Clients, Target, target
@@ -32,6 +34,7 @@ class Seen(NamedTuple):
     closed: int
     ended: int
     chunks: int
+    gaps: int
     errors: dict[str, int]
     cuts: dict[str, int]
     latencies: bytes
@@ -47,7 +50,8 @@ class Totals:
     connected: int = 0  # connections that were answered with 200
     closed: int = 0  # connections that ended, for any reason
     ended: int = 0  # of these, such that the server brought to their end: a last chunk, a close frame
-    chunks: int = 0  # messages: chunks, events, WebSocket messages or answers, as the transport has them
+    chunks: int = 0  # messages: chunks, events, lines, WebSocket messages, of answers what is in them
+    gaps: int = 0  # notices that messages are gone
     errors: Counter[str] = field(default_factory=Counter)
     latencies: Latencies = field(default_factory=Latencies)
     reconnects: int = 0  # of `connected`, such of clients that had been away
@@ -64,6 +68,7 @@ class Totals:
             "closed": self.closed,
             "ended": self.ended,
             "chunks": self.chunks,
+            "gaps": self.gaps,
             "errors": dict(self.errors),
             "latencies": len(self.latencies),
             "p50_ms": self.latencies.percentile_ms(50),
@@ -112,6 +117,7 @@ class Plan(NamedTuple):
     reconnect: bool = False  # clients whose connection ended connect again
     timeout_s: float | None = None  # the longest wait for a connection and its answer
     board: Path | None = None  # gets live counts, a row of each process
+    check: Path | None = None  # the folder that gets the records of all that clients see
 
 
 def processes_needed(connections: int) -> int:
@@ -158,6 +164,7 @@ def _be_clients(plan: Plan, number: int, report: Callable[[Seen], None]) -> None
         first_source=number * sources,
         reconnect=plan.reconnect,
         timeout_s=plan.timeout_s,
+        record=partial(SeenRecord, plan.check, plan.transport) if plan.check else None,
     )
     board = Board(plan.board) if plan.board else None
     began = time.monotonic()
@@ -187,6 +194,7 @@ def _seen(clients: Clients) -> Seen:
         clients.closed,
         tally.ended,
         tally.chunks,
+        tally.gaps,
         dict(tally.errors),
         dict(tally.cuts),
         tally.latencies.encode(),
@@ -209,6 +217,7 @@ def _together(reports: Sequence[Seen], seconds: float) -> Totals:
         totals.closed += seen.closed
         totals.ended += seen.ended
         totals.chunks += seen.chunks
+        totals.gaps += seen.gaps
         totals.errors.update(seen.errors)
         totals.cuts.update(seen.cuts)
         totals.latencies.add(seen.latencies)

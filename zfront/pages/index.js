@@ -1,1 +1,1 @@
-document.getElementById("origin").textContent = location.origin;
+for (const one of document.getElementsByClassName("origin")) one.textContent = location.origin;

@@ -33,5 +33,8 @@ class Transport(Protocol):
     def gap(self, why: str, offset: bytes) -> bytes:
         """Some messages before this are gone; `why` is one of wire.GAPS."""
 
+    def presence(self, an_id: bytes, connections: int) -> bytes:
+        """A watched id is on so many connections now, on all frontends together; 0 = nobody is there."""
+
     def last(self, why: str) -> bytes:
         """The end: "evicted" or "shutdown"."""

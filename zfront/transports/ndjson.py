@@ -10,7 +10,7 @@ from typing import Final
 from zfront.transports import objects
 from zfront.transports.chunks import chunk, head, last
 
-__all__ = ["ALIVE", "HEAD", "PATH", "TYPE", "gap", "last", "message", "opened"]
+__all__ = ["ALIVE", "HEAD", "PATH", "TYPE", "gap", "last", "message", "opened", "presence"]
 
 PATH: Final = "/stream/"
 TYPE: Final = "application/x-ndjson"
@@ -31,3 +31,8 @@ def message(an_id: bytes, message: bytes, offset: bytes) -> bytes:
 def gap(why: str, offset: bytes) -> bytes:
     """One line."""
     return chunk(objects.gap(why, offset) + b"\n")
+
+
+def presence(an_id: bytes, connections: int) -> bytes:
+    """One line."""
+    return chunk(objects.presence(an_id, connections) + b"\n")

@@ -16,6 +16,11 @@ class _Gap(msgspec.Struct, tag_field="event", tag="gap", gc=False):
     reason: str
 
 
+class _Presence(msgspec.Struct, tag_field="event", tag="presence", gc=False):
+    id: str
+    connections: int
+
+
 class _Error(msgspec.Struct, tag_field="event", tag="error", gc=False):
     text: str
 
@@ -56,3 +61,8 @@ def message(an_id: bytes, message: bytes, offset: bytes) -> bytes:
 def gap(why: str, offset: bytes) -> bytes:
     """Some messages before this are gone."""
     return _encode(_Gap(offset.decode(), why))
+
+
+def presence(an_id: bytes, connections: int) -> bytes:
+    """A watched id is on so many connections now."""
+    return _encode(_Presence(an_id.decode(), connections))

@@ -9,9 +9,10 @@ import base64
 import re
 from typing import Final
 
+from zfront.transports import objects
 from zfront.transports.chunks import chunk, head, last
 
-__all__ = ["ALIVE", "HEAD", "PATH", "TYPE", "gap", "last", "message", "opened", "retry"]
+__all__ = ["ALIVE", "HEAD", "PATH", "TYPE", "gap", "last", "message", "opened", "presence", "retry"]
 
 PATH: Final = "/sse/"
 TYPE: Final = "text/event-stream"
@@ -42,6 +43,11 @@ def message(an_id: bytes, message: bytes, offset: bytes) -> bytes:
 def gap(why: str, offset: bytes) -> bytes:
     """An event of type "gap"; its data is the reason."""
     return chunk(b"id: %b\nevent: gap\ndata: %b\n\n" % (offset, why.encode()))
+
+
+def presence(an_id: bytes, connections: int) -> bytes:
+    """An event of type "presence" without an id, which so leaves the last one standing; its data is JSON."""
+    return chunk(b"event: presence\ndata: %b\n\n" % objects.presence(an_id, connections))
 
 
 def _is_text(message: bytes) -> bool:

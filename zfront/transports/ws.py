@@ -15,7 +15,7 @@ from wsproto.utilities import generate_accept_token
 
 from zfront.transports import objects
 
-__all__ = ["ALIVE", "PATH", "TYPE", "gap", "is_handshake", "last", "message", "opened", "switch"]
+__all__ = ["ALIVE", "PATH", "TYPE", "gap", "is_handshake", "last", "message", "opened", "presence", "switch"]
 
 PATH: Final = "/ws/"
 TYPE: Final = "application/json"
@@ -57,6 +57,11 @@ def message(an_id: bytes, message: bytes, offset: bytes) -> bytes:
 def gap(why: str, offset: bytes) -> bytes:
     """One message."""
     return text(objects.gap(why, offset))
+
+
+def presence(an_id: bytes, connections: int) -> bytes:
+    """One message."""
+    return text(objects.presence(an_id, connections))
 
 
 def last(why: str) -> bytes:

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from zrouter.wire import WireError, check_ids
+from zrouter.wire import MAX_KEY_BYTES, WireError, check_ids
 
 
 class Endpoint(click.ParamType[str]):
@@ -41,5 +41,19 @@ class Id(click.ParamType[str]):
         return str(value)
 
 
+class Key(click.ParamType[bytes]):
+    """A sender's name for a send: 1 to 255 bytes."""
+
+    name = "key"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> bytes:
+        """Check it; fails as usage errors do."""
+        key = os.fsencode(value)
+        if not 1 <= len(key) <= MAX_KEY_BYTES:
+            self.fail(f"a key has 1 to {MAX_KEY_BYTES} bytes, not {len(key)}", param, ctx)
+        return key
+
+
 ENDPOINT = Endpoint()
 ID = Id()
+KEY = Key()

@@ -16,6 +16,9 @@ from zrouter.daemon.exposure import ExposedError
 from zrouter.session import RouterError
 from zrouter.wire import WireError
 
+# What click 8.2 and later raise, with the help as its text, where no command is given.
+_HELP = getattr(click.exceptions, "NoArgsIsHelpError", ())
+
 EXIT_COULD_NOT = 1
 EXIT_INTERRUPTED = 130
 
@@ -33,7 +36,7 @@ def run(command: click.Command, name: str) -> NoReturn:
     except click.exceptions.Exit as end:
         sys.exit(end.exit_code)
     except click.ClickException as error:
-        error.show()
+        _show(error, name)
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         sys.exit(EXIT_INTERRUPTED)
@@ -43,8 +46,21 @@ def run(command: click.Command, name: str) -> NoReturn:
         sys.exit(EXIT_COULD_NOT)
     except zmq.ZMQError as error:
         fail(name, f"ZeroMQ: {error}")
-    except (RouterError, WireError, ExposedError, OSError) as error:
+    except (RouterError, WireError, ExposedError) as error:
         fail(name, str(error))
+    except OSError as error:
+        fail(name, ": ".join(str(part) for part in (error.filename, error.strerror) if part) or str(error))
+
+
+def _show(error: click.ClickException, name: str) -> None:
+    """One line, which also says where help is; click's own are four."""
+    context = getattr(error, "ctx", None)
+    if context is None or isinstance(error, _HELP):
+        error.show()
+        return
+    command = context.command_path or name
+    said = " ".join(error.format_message().split()).removesuffix(".")
+    print(f"{command}: {said} (see {command} --help)", file=sys.stderr)
 
 
 def fail(name: str, text: str) -> NoReturn:

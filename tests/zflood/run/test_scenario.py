@@ -160,3 +160,18 @@ def test_every_figure_is_documented() -> None:
 def test_the_example_of_the_document_is_a_scenario() -> None:
     (example,) = re.findall(r"```toml\n(.*?)```", DOCUMENT, re.DOTALL)
     assert len(read(example).plays[0].steps) == 3
+
+
+def test_runs_may_differ_in_whether_they_are_checked() -> None:
+    text = (
+        'title = "t"\ncheck = "$on"\nsteps = []\n[settings]\non = false\n'
+        '[[runs]]\nname = "a"\n[[runs]]\nname = "b"\nset = { on = true }\n'
+    )
+    assert [play.check for play in read(text).plays] == [False, True]
+
+
+def test_messages_in_the_background_need_a_pace() -> None:
+    step = '[[steps]]\ndo = "messages"\nmax_id = 1\ncount = 1\nbackground = true\n'
+    with pytest.raises(ScenarioError, match="per_s"):
+        read(f'title = "t"\n{step}')
+    assert read(f'title = "t"\n{step}per_s = 1\n').plays

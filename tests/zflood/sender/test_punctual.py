@@ -6,9 +6,12 @@ import asyncio
 import socket
 import time
 
+import pytest
+
 from zflood.sender.punctual import event_loop
 
 
+@pytest.mark.alone
 def test_a_wait_of_a_fraction_of_a_millisecond_takes_no_whole_one() -> None:
     async def wait_often() -> list[float]:
         took = []

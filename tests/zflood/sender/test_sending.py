@@ -6,7 +6,9 @@ import asyncio
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, ClassVar
+
+import pytest
 
 from zflood.latency import STAMP_BYTES
 from zflood.sender.ids import uniform
@@ -16,6 +18,7 @@ from zflood.sender.punctual import event_loop
 from zflood.sender.sending import Sending
 from zrouter.wire import Pair
 
+pytestmark = pytest.mark.alone
 STALL_S = 0.3
 
 
@@ -23,6 +26,7 @@ class Receiver:
     """Answers what `answer` says, in its time; keeps what came."""
 
     most = 10
+    is_in_order: ClassVar[bool] = True
 
     def __init__(self, answer: Callable[[int], Coroutine[Any, Any, Outcome | None]]) -> None:
         self.came: list[Pair] = []

@@ -6,7 +6,7 @@ Owns: what both have in common. Must not know: pace, ids, who sends.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import ClassVar, NamedTuple, Protocol
 
 from zrouter.wire import Pair
 
@@ -21,10 +21,15 @@ class Outcome(NamedTuple):
     answered: int  # so many got a receipt, in the order of sending; the others got `error`
     receipts: Mapping[str, int]  # what the receipts say, added up
     error: str = ""  # its kind, for a count: without what differs from one message to the next
+    # The receipt of each that was answered, see `zflood/check/sent.py`; empty: the server tells no numbers.
+    told: Sequence[int] = ()
 
 
 class Outlet(Protocol):
     """Sends messages; any number of sends may be under way at a time. Belongs to one event loop."""
+
+    # Whether messages arrive in the order in which they were given to `send`.
+    is_in_order: ClassVar[bool]
 
     @property
     def most(self) -> int:

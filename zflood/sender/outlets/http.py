@@ -9,7 +9,7 @@ import asyncio
 import os
 import socket
 from collections.abc import Sequence
-from typing import Final
+from typing import ClassVar, Final
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -39,6 +39,7 @@ class HttpOutlet:
     """
 
     most = 1
+    is_in_order: ClassVar[bool] = False
 
     def __init__(self, url: str, connections: int, timeout_s: float) -> None:
         self._url = url

@@ -6,6 +6,7 @@ Owns: what a receipt of the router counts as. Must not know: the link; that is A
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from zflood.sender.outlets import Outcome, OutletError
 from zrouter.aio import AsyncRouterClient
@@ -22,6 +23,7 @@ class RouterOutlet:
     """
 
     most = 1000
+    is_in_order: ClassVar[bool] = True
 
     def __init__(self, router: str, timeout_s: float) -> None:
         self._router = router
@@ -45,7 +47,7 @@ class RouterOutlet:
             handed, kind = error.handed, str(error)
         kept = handed.count(KEPT)
         receipts = {"handed": sum(handed) - kept * KEPT, "nobody": handed.count(0)}
-        return Outcome(len(handed), {**receipts, "kept": kept} if kept else receipts, kind)
+        return Outcome(len(handed), {**receipts, "kept": kept} if kept else receipts, kind, handed)
 
     async def close(self) -> None:
         await self._client.close()

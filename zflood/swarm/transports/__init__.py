@@ -14,6 +14,7 @@ from zflood.swarm.transports.interface import Transport
 TRANSPORTS: Final = {
     "chunked": "Chunked",
     "sse": "Sse",
+    "ndjson": "Ndjson",
     "ws": "Ws",
     "poll": "Poll",
 }

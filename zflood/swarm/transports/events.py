@@ -16,9 +16,12 @@ _BOM: Final = b"\xef\xbb\xbf"
 
 
 class Event(NamedTuple):
-    """One event; its bytes are UTF-8. `id` and `retry` are None if the event does not name one."""
+    """One event; its bytes are UTF-8. `id` and `retry` are None if the event does not name one.
 
-    data: bytes
+    `data` is None where an id came alone: to a page that is no event, and the id is remembered.
+    """
+
+    data: bytes | None
     name: bytes
     id: bytes | None
     retry: bytes | None
@@ -58,6 +61,8 @@ class EventDecoder:
                 continue
             if self._data:
                 events.append(Event(b"\n".join(self._data), self._name, self._id, self._retry))
+            elif self._id is not None:
+                events.append(Event(None, self._name, self._id, self._retry))
             self._begin_event()
         return events
 

@@ -46,8 +46,14 @@ class Transport(Protocol):
 
     def __init__(self, tally: Tally, answered: Answered) -> None: ...
 
-    def opened(self, connection: int, host: str, path: str) -> bytes:
-        """It is connected now; returns what to say first. `host` is the value of a Host header."""
+    def opened(self, connection: int, host: str, path: str, since: str = "") -> bytes:
+        """It is connected now; returns what to say first. `host` is the value of a Host header.
+
+        `since` is the offset up to which its client has had all; empty: it comes for the first time.
+        """
+
+    def offset(self, connection: int) -> str:
+        """Up to where its client has had all by now; empty: the server has never said."""
 
     def feed(self, connection: int, data: bytes) -> bytes:
         """This was read on it, and nothing (b"") at the server's end; returns what to say to that.

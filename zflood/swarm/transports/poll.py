@@ -1,9 +1,9 @@
-"""Long polling: each answer is a message, and the next one is asked for at once.
+"""Long polling: each answer is a message, or has several, and the next one is asked for at once.
 
 Owns: which answers are messages, when another connection is needed. Must not know: HTTP's framing, sockets.
 
-A client counts as answered once it has asked, for the server answers when there is a message. Numbers in
-messages are not looked at: each answer begins anew.
+A client counts as answered once it has asked, for the server answers when there is a message. An answer's
+ETag says how far the client is, and is asked with next time (RFC 9110, 13.1.2).
 """
 
 from __future__ import annotations
@@ -12,11 +12,13 @@ from typing import ClassVar, Final
 
 import httptools
 
-from zflood.swarm.tally import Tally
+from zflood.swarm.tally import Progress, Tally
+from zflood.swarm.transports import objects
 from zflood.swarm.transports.interface import HELD_MAX_BYTES, Answered, AskAgain, Cut, Ended
 from zflood.swarm.transports.responses import get
 
-_NOTHING_NEW: Final = 204
+_NOTHING_NEW: Final = (204, 304)
+_TAG_MAX_BYTES: Final = 1024
 
 
 class _Answer:
@@ -31,6 +33,7 @@ class _Answer:
         "is_unframed",
         "parser",
         "status",
+        "tag",
     )
 
     def __init__(self) -> None:
@@ -41,6 +44,7 @@ class _Answer:
         self.begun = 0
         self.complete = 0
         self.status = 0
+        self.tag = ""
         self.body = b""
         self.held_bytes = 0
         self.is_unframed = True  # the body is all that comes until the connection ends
@@ -50,8 +54,11 @@ class _Answer:
         self.begun += 1
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if name.lower() in (b"content-length", b"transfer-encoding"):
+        name = name.lower()
+        if name in (b"content-length", b"transfer-encoding"):
             self.is_unframed = False
+        elif name == b"etag" and not self.complete and len(value) <= _TAG_MAX_BYTES:
+            self.tag = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
         if not self.complete:
@@ -76,23 +83,28 @@ class Poll:
 
     def __init__(self, tally: Tally, answered: Answered) -> None:
         self._tally = tally
+        self._progress = Progress(tally)
         self._answered = answered
-        self._requests: list[bytes] = []  # by connection
+        self._requests: list[bytes] = []  # by connection, without what differs from one to the next
         self._own: dict[int, _Answer] = {}  # connections with an unfinished answer
         self._new = _Answer()
 
-    def opened(self, connection: int, host: str, path: str) -> bytes:
+    def opened(self, connection: int, host: str, path: str, since: str = "") -> bytes:
+        self._progress.begin(connection, since)
         if connection >= len(self._requests):
             self._requests += [b""] * (connection + 1024 - len(self._requests))
-        request = self._requests[connection] = get(host, path)
+        self._requests[connection] = get(host, path)
         self._answered(connection)
-        return request
+        return self._request(connection)
+
+    def offset(self, connection: int) -> str:
+        return self._progress.offset(connection)
 
     def feed(self, connection: int, data: bytes) -> bytes:
         answer = self._own.pop(connection, self._new)
         if not data:
             if answer.status and answer.is_unframed:
-                raise self._over(answer, self._count(answer))
+                raise self._over(answer, self._count(connection, answer))
             raise Cut("truncated answer" if answer.held_bytes else "closed without an answer")
         try:
             answer.parser.feed_data(data)
@@ -104,12 +116,14 @@ class Poll:
             raise self._over(answer, f"bad framing: {error}") from None
         if not answer.complete:
             return self._keep(connection, answer, len(data))
-        fault = self._count(answer) or ("an answer that nobody asked for" if answer.begun > 1 else "")
+        fault = self._count(connection, answer) or (
+            "an answer that nobody asked for" if answer.begun > 1 else ""
+        )
         if fault or not answer.is_kept_alive:
             raise self._over(answer, fault)
         answer.reset()
         self._new = answer
-        return self._requests[connection]
+        return self._request(connection)
 
     def left(self, connection: int) -> None:
         self._own.pop(connection, None)
@@ -124,15 +138,29 @@ class Poll:
             raise Ended(f"more than {HELD_MAX_BYTES:,} bytes without an end")
         return b""
 
-    def _count(self, answer: _Answer) -> str:
+    def _request(self, connection: int) -> bytes:
+        tag = self._progress.offset(connection)
+        request = self._requests[connection]
+        return request[:-2] + f"If-None-Match: {tag}\r\n\r\n".encode() if tag else request
+
+    def _count(self, connection: int, answer: _Answer) -> str:
         """A complete answer; returns what is wrong with it."""
-        if answer.status == _NOTHING_NEW:
+        if answer.status in _NOTHING_NEW:
+            if answer.tag:
+                self._progress.opened(connection, answer.tag)
             return ""
         if answer.status != 200:
             return f"status {answer.status}"
         if not answer.body:
             return "empty answer"
-        self._tally.message(answer.body)
+        ours = objects.read_answer(answer.body)
+        if ours is None:
+            self._progress.message(connection, answer.body)
+        else:
+            for found in ours.messages:
+                objects.tell(self._progress, connection, found)
+        if answer.tag:
+            self._progress.came_to(connection, answer.tag)
         return ""
 
     def _over(self, answer: _Answer, fault: str) -> Ended:

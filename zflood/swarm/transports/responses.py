@@ -13,7 +13,7 @@ from typing import ClassVar, Final
 
 import httptools
 
-from zflood.swarm.tally import Numbers, Tally
+from zflood.swarm.tally import Progress, Tally
 from zflood.swarm.transports.interface import HELD_MAX_BYTES, Answered, Cut, Ended
 
 _CHUNKED_HEAD: Final = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -104,17 +104,21 @@ class Responses:
     def __init__(self, tally: Tally, answered: Answered) -> None:
         self.tally = tally
         self.answered = answered
-        self.numbers = Numbers(tally)
+        self.progress = Progress(tally)
         self._own: dict[int, Response] = {}  # connections with something unfinished
         self._asked: set[int] = set()  # connections of which nothing has come
         self._unframed: set[int] = set()
         self._chunked_at_rest = self._after(_CHUNKED_HEAD)
         self._unframed_at_rest = self._after(_UNFRAMED_HEAD)
 
-    def opened(self, connection: int, host: str, path: str) -> bytes:
-        self.numbers.begin(connection)
+    def opened(self, connection: int, host: str, path: str, since: str = "") -> bytes:
+        self.progress.begin(connection, since)
         self._asked.add(connection)
-        return get(host, path, *self.headers)
+        # As EventSource says it (WHATWG HTML, 9.2.3).
+        return get(host, path, *self.headers, *((f"Last-Event-ID: {since}",) if since else ()))
+
+    def offset(self, connection: int) -> str:
+        return self.progress.offset(connection)
 
     def feed(self, connection: int, data: bytes) -> bytes:
         response = self._own.pop(connection, None)

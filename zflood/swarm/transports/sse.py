@@ -2,6 +2,8 @@
 
 Owns: what a head must say, the order of event ids. Must not know: the format of events, HTTP's framing.
 
+An event of the type "gap" is no message: its server says that messages are gone (docs/http-api.md).
+
 Chunks are of no meaning here: an event may be cut over several, and several may be in one. A server's `retry`
 is read and not obeyed, for a flood comes back at its own pace.
 """
@@ -21,6 +23,7 @@ _TYPE: Final = b"text/event-stream"
 _COUNTER_DIGITS: Final = 18
 _NO_ID: Final = -1
 _NO_BODY: Final = -2
+_GAP: Final = b"gap"
 
 
 class _Events(Response):
@@ -64,11 +67,11 @@ class Sse(Responses):
         self._ids = array("q")
         super().__init__(tally, answered)
 
-    def opened(self, connection: int, host: str, path: str) -> bytes:
+    def opened(self, connection: int, host: str, path: str, since: str = "") -> bytes:
         while connection >= len(self._ids):
             self._ids.extend([_NO_BODY] * 1024)
         self._ids[connection] = _NO_BODY
-        return super().opened(connection, host, path)
+        return super().opened(connection, host, path, since)
 
     def begins(self, connection: int) -> bool:
         """Whether nothing of its body has come so far; some has now."""
@@ -80,12 +83,19 @@ class Sse(Responses):
     def came(self, connection: int, event: Event) -> None:
         """One event came. The hot path."""
         an_id = event.id
+        offset = "" if an_id is None else an_id.decode("utf-8", "replace")
+        if event.data is None:
+            self.progress.opened(connection, offset)
+            return
+        if event.name == _GAP:
+            self.progress.gap(connection, event.data.decode("utf-8", "replace"), offset)
+            return
         if an_id is not None and an_id.isdigit() and len(an_id) <= _COUNTER_DIGITS:
             number, before = int(an_id), self._ids[connection]
             if number <= before:
                 self.tally.error("repeated event id" if number == before else "event id that goes backwards")
             self._ids[connection] = number
-        self.numbers.message(connection, event.data)
+        self.progress.message(connection, event.data, offset)
 
     def refusal(self, response: Response) -> str:
         said = response.content_type.partition(b";")[0].strip().lower()

@@ -24,7 +24,8 @@ from wsproto.frame_protocol import (
 from wsproto.handshake import H11Handshake
 from wsproto.utilities import ProtocolError
 
-from zflood.swarm.tally import Numbers, Tally
+from zflood.swarm.tally import Progress, Tally
+from zflood.swarm.transports import objects
 from zflood.swarm.transports.interface import HELD_MAX_BYTES, Answered, Cut, Ended
 
 _HEAD_END: Final = b"\r\n\r\n"
@@ -90,18 +91,23 @@ class Ws:
     def __init__(self, tally: Tally, answered: Answered) -> None:
         self._tally = tally
         self._answered = answered
-        self._numbers = Numbers(tally)
+        self._progress = Progress(tally)
         self._handshakes: dict[int, tuple[H11Handshake, bytearray]] = {}  # and what came of the head
         self._closing: set[int] = set()  # both close frames are sent; only the server's end may come
         self._own: dict[int, _Decoders] = {}
         self._at_rest = _Decoders()
         self._speaker = FrameProtocol(client=True, extensions=[])
 
-    def opened(self, connection: int, host: str, path: str) -> bytes:
-        self._numbers.begin(connection)
+    def opened(self, connection: int, host: str, path: str, since: str = "") -> bytes:
+        self._progress.begin(connection, since)
+        if since:
+            path += f"{'&' if '?' in path else '?'}since={since}"
         handshake = H11Handshake(ConnectionType.CLIENT)
         self._handshakes[connection] = handshake, bytearray()
         return bytes(handshake.send(Request(host=host, target=path)))
+
+    def offset(self, connection: int) -> str:
+        return self._progress.offset(connection)
 
     def feed(self, connection: int, data: bytes) -> bytes:
         if self._handshakes and connection in self._handshakes:
@@ -185,7 +191,7 @@ class Ws:
                     body = _whole(opcode, frame.payload)
                 if frame.message_finished:
                     decoders.held_bytes = 0
-                    self._numbers.message(connection, body)
+                    objects.take(self._progress, connection, body)
         return said
 
     def _close(self, connection: int, payload: bytes, bytes_after: int) -> bytes:

@@ -17,11 +17,27 @@ SSE_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r
 CHUNKED_SSE_HEAD = SSE_HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 
 
+class Told:
+    """A witness that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.all: list[tuple[str | int | bytes, ...]] = []
+
+    def opened(self, connection: int, offset: str) -> None:
+        self.all.append(("opened", connection, offset))
+
+    def message(self, connection: int, body: bytes, offset: str) -> None:
+        self.all.append(("message", connection, body, offset))
+
+    def gap(self, connection: int, reason: str, offset: str) -> None:
+        self.all.append(("gap", connection, reason, offset))
+
+
 class Fed:
     """One transport; what it said and how each connection ended is kept."""
 
-    def __init__(self, name: str, *connections: int) -> None:
-        self.tally = Tally()
+    def __init__(self, name: str, *connections: int, witness: Told | None = None) -> None:
+        self.tally = Tally(witness)
         self.answered: list[int] = []
         self.said: dict[int, bytes] = {}
         self.endings: dict[int, Ended] = {}
@@ -29,8 +45,8 @@ class Fed:
         for connection in connections:
             self.open(connection)
 
-    def open(self, connection: int) -> None:
-        self.said[connection] = self.transport.opened(connection, HOST, PATH)
+    def open(self, connection: int, since: str = "") -> None:
+        self.said[connection] = self.transport.opened(connection, HOST, PATH, since)
 
     def feed(self, connection: int, data: bytes) -> bytes:
         """What is said to that; b"" if it ended instead."""
@@ -91,6 +107,14 @@ def _unframed_sse(request: bytes, messages: list[bytes]) -> list[bytes]:
     return [SSE_HEAD + b"\r\n" + b"".join(sse_event(number, body) for number, body in enumerate(messages, 1))]
 
 
+def _ndjson(request: bytes, messages: list[bytes]) -> list[bytes]:
+    """Lines in chunks that end anywhere, an empty one before each of them."""
+    lines = b"".join(b'\n{"id":"1","offset":"a.%d","message":"%s"}\n' % one for one in enumerate(messages, 1))
+    pieces = [lines[start : start + 17] for start in range(0, len(lines), 17)]
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    return [head + b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces)]
+
+
 def _ws(request: bytes, messages: list[bytes]) -> list[bytes]:
     """Each message in two fragments."""
     server = WsServer(request)
@@ -112,6 +136,7 @@ SERVERS: list[tuple[str, Server]] = [
     ("chunked", _chunked),
     ("sse", _sse),
     ("sse", _unframed_sse),
+    ("ndjson", _ndjson),
     ("ws", _ws),
     ("poll", _poll),
 ]

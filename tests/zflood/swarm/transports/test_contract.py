@@ -103,7 +103,7 @@ def test_the_servers_end_is_the_end(name: str, server: Server) -> None:
     assert fed.tally.ended == 0
 
 
-@pytest.mark.parametrize("name", ["chunked", "sse", "poll"])
+@pytest.mark.parametrize("name", ["chunked", "sse", "ndjson", "poll"])
 def test_an_answer_that_never_comes_to_the_point_is_not_waited_for(name: str) -> None:
     fed = Fed(name, 3)
     promises = b"HTTP/1.1 100 Continue\r\n\r\n" * 4000
@@ -116,6 +116,7 @@ def test_an_answer_that_never_comes_to_the_point_is_not_waited_for(name: str) ->
 ENDLESS = {
     "chunked": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nFFFFFFF\r\n",
     "sse": b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: ",
+    "ndjson": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nFFFFFFF\r\n",
     "poll": b"HTTP/1.1 200 OK\r\nContent-Length: 999999999\r\n\r\n",
 }
 

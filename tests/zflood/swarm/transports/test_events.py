@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from zflood.swarm.transports.events import Event, EventDecoder
 
-Fields = tuple[bytes, bytes, bytes | None, bytes | None]
+Fields = tuple[bytes | None, bytes, bytes | None, bytes | None]
 
 
 def plain(*data: bytes) -> list[Fields]:
@@ -28,7 +28,7 @@ STREAMS: list[tuple[bytes, list[Fields]]] = [
     (b"data: 1\r\ndata: 2\r\n\r\ndata: 3\rdata: 4\r\r", plain(b"1\n2", b"3\n4")),
     (b"event: add\nid: a\0b\nretry: 3s\nother: x\ndata: y\n\n", [(b"y", b"add", None, None)]),
     (b"retry: 3000\ndata: y\n\n", [(b"y", b"", None, b"3000")]),
-    (b"event: lonely\nid: 7\n\n: comment\n\n\n\n", []),
+    (b"event: lonely\nid: 7\n\n: comment\n\n\n\n", [(None, b"lonely", b"7", None)]),
     (b"\xef\xbb\xbfdata: 1\r\rdata: 2\r\n\r\ndata: 3\n\r\n", plain(b"1", b"2", b"3")),
 ]  # fmt: skip
 each_stream = pytest.mark.parametrize(("stream", "events"), STREAMS, ids=[repr(s[:30]) for s, _ in STREAMS])

@@ -1,0 +1,1 @@
+"""What people see: the pages and the transports in a real browser."""

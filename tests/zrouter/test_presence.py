@@ -1,0 +1,293 @@
+"""Presence: the rules against a model that knows every id's past, and in a router."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from tests.zrouter.test_router import F1, F2, S, end_burst, peer
+from zrouter import wire
+from zrouter.limits import Limits
+from zrouter.presence import Watches
+from zrouter.router import Router
+from zrouter.wire import encode
+
+IDS = [b"a", b"b", b"c"]
+WATCHERS = [b"\0w1", b"\0w2"]
+LINGER_S = 5.0
+TICK_S = 0.25
+SLACK_S = 0.75  # an id that left is told so much after the linger, at the most
+
+
+class Presence(RuleBasedStateMachine):
+    """Ids come and go, peers watch, take what they are told or don't, and time passes in ticks.
+
+    The model is one list for each id: when it had how many connections.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 100.0
+        self.counts = dict.fromkeys(IDS, 0)
+        self.left: dict[bytes, float] = {}
+        self.watches = Watches(self.counts.__getitem__, self.left.get, LINGER_S, 5)
+        self.watches.at(self.now)
+        self.watching: dict[bytes, set[bytes]] = {watcher: set() for watcher in WATCHERS}
+        self.told: dict[tuple[bytes, bytes], int] = {}
+        self.taken = dict.fromkeys(WATCHERS, 0)
+        self.deaf: set[bytes] = set()
+
+    @rule(an_id=st.sampled_from(IDS), count=st.integers(0, 3))
+    def change(self, an_id: bytes, count: int) -> None:
+        if self.counts[an_id] and not count:
+            self.left[an_id] = self.now
+        self.counts[an_id] = count
+        self.watches.changed([an_id, b"unwatched"])
+
+    @rule(watcher=st.sampled_from(WATCHERS), ids=st.sets(st.sampled_from(IDS)))
+    def watch(self, watcher: bytes, ids: set[bytes]) -> None:
+        try:
+            self.watches.watch(watcher, ids)
+        except wire.WireError:
+            others = self.watching[WATCHERS[watcher == WATCHERS[0]]]
+            assert len(self.watching[watcher] | ids) + len(others) > 5
+            return
+        self.watching[watcher] |= ids
+
+    @rule(watcher=st.sampled_from(WATCHERS), ids=st.sets(st.sampled_from(IDS)))
+    def unwatch(self, watcher: bytes, ids: set[bytes]) -> None:
+        self.watches.unwatch(watcher, ids)
+        self._unwatched(watcher, ids)
+
+    @rule(watcher=st.sampled_from(WATCHERS))
+    def leave(self, watcher: bytes) -> None:
+        self.watches.forget(watcher)
+        self._unwatched(watcher, set(IDS))
+        self.deaf.discard(watcher)
+
+    def _unwatched(self, watcher: bytes, ids: set[bytes]) -> None:
+        self.watching[watcher] -= ids
+        for an_id in ids:
+            self.told.pop((watcher, an_id), None)
+
+    @rule(watcher=st.sampled_from(WATCHERS))
+    def stop_reading(self, watcher: bytes) -> None:
+        self.deaf.add(watcher)
+
+    @rule(watcher=st.sampled_from(WATCHERS))
+    def read_again(self, watcher: bytes) -> None:
+        self.deaf.discard(watcher)
+
+    @rule()
+    def end_burst(self) -> None:
+        for watcher, frame in list(self.watches.outgoing()):
+            if watcher in self.deaf:
+                self.watches.untaken(watcher, frame)
+                continue
+            message = wire.decode_from_router(frame)
+            assert isinstance(message, wire.Presence)
+            for an_id, count in message.states:
+                assert an_id in self.watching[watcher]
+                self._hear(watcher, an_id, count)
+
+    def _hear(self, watcher: bytes, an_id: bytes, count: int) -> None:
+        if count == 0:
+            # Nobody is told of a leave that was not followed by the whole linger.
+            assert self.counts[an_id] == 0
+            assert self.now - max(100.0, self.left.get(an_id, 0.0)) >= LINGER_S
+        self.told[watcher, an_id] = count
+
+    @rule(ticks=st.integers(1, 30))
+    def pass_time(self, ticks: int) -> None:
+        for _ in range(ticks):
+            self.now += TICK_S
+            self.watches.tick(self.now)
+            self.end_burst()
+
+    @rule()
+    def quiet(self) -> None:
+        """All read, and nothing happens for long: everybody knows how it is."""
+        self.deaf.clear()
+        self.pass_time(int((LINGER_S + SLACK_S) / TICK_S))
+        for watcher, ids in self.watching.items():
+            for an_id in ids:
+                assert self.told[watcher, an_id] == self.counts[an_id]
+
+    @invariant()
+    def is_bounded(self) -> None:
+        assert self.watches.watches == sum(map(len, self.watching.values())) <= 5
+
+
+TestPresence = Presence.TestCase
+
+
+def states(out: list[tuple[bytes, wire.FromRouter]], address: bytes = S) -> dict[bytes, int]:
+    """What that peer was told of whom."""
+    return {
+        an_id: count
+        for to, message in out
+        if to == address and isinstance(message, wire.Presence)
+        for an_id, count in message.states
+    }
+
+
+def a_router(limits: Limits | None = None) -> Router:
+    """Two frontends and S, who watches a, b and c; the router has run for long enough to know them all."""
+    router = Router(1, limits)
+    for address in (F1, F2, S):
+        peer(router, address)
+    router.tick(0.0)
+    beat(router, 6.0)
+    router.receive([(S, encode(wire.Watch(9, [b"a", b"b", b"c"])))], 6.0)
+    [done, said] = end_burst(router)
+    assert done == (S, wire.Done(9, 3))
+    assert states([said]) == {b"a": 0, b"b": 0, b"c": 0}
+    return router
+
+
+def beat(router: Router, now: float, *addresses: bytes) -> list[tuple[bytes, wire.FromRouter]]:
+    """These peers, or all, are alive; a tick."""
+    router.receive([(address, encode(wire.Heartbeat(0))) for address in addresses or (F1, F2, S)], now)
+    router.tick(now)
+    return end_burst(router)
+
+
+def login(router: Router, address: bytes, an_id: bytes, count: int, now: float) -> dict[bytes, int]:
+    message = wire.Login(0, [an_id], [count]) if count else wire.Logout(0, [an_id])
+    router.receive([(address, encode(message))], now)
+    return states(end_burst(router))
+
+
+def told_until(
+    router: Router, since: float, until: float, *alive: bytes
+) -> list[tuple[float, dict[bytes, int]]]:
+    """When S is told what, with these peers alive."""
+    told = []
+    for tick in range(round((until - since) / TICK_S)):
+        now = since + tick * TICK_S
+        if said := states(beat(router, now, *alive)):
+            told.append((now, said))
+    return told
+
+
+def test_coming_is_told_at_once_a_change_at_the_next_tick_and_leaving_after_the_linger() -> None:
+    router = a_router()
+    assert login(router, F1, b"a", 2, 7.0) == {b"a": 2}
+    assert login(router, F2, b"a", 1, 7.1) == {}
+    assert states(beat(router, 7.25)) == {b"a": 3}
+    login(router, F1, b"a", 0, 7.3)
+    assert states(beat(router, 7.5)) == {b"a": 1}
+    assert login(router, F2, b"a", 0, 8.0) == {}
+    [(when, said)] = told_until(router, 8.25, 16.0)
+    assert said == {b"a": 0}
+    assert 13.0 <= when <= 13.0 + SLACK_S
+
+
+def test_a_reconnect_within_the_linger_is_not_told() -> None:
+    router = a_router()
+    login(router, F1, b"a", 1, 7.0)
+    login(router, F1, b"a", 0, 8.0)
+    assert told_until(router, 8.25, 12.5) == []
+    assert login(router, F2, b"a", 1, 12.9) == {}
+    assert told_until(router, 13.0, 20.0) == []
+
+
+def test_a_frontend_that_falls_silent_leaves_like_any_other() -> None:
+    router = a_router()
+    login(router, F1, b"a", 1, 7.0)
+    login(router, F1, b"b", 1, 7.0)
+    login(router, F2, b"b", 1, 7.0)
+    told = told_until(router, 7.25, 18.0, F2, S)
+    assert [said for _, said in told] == [{b"b": 2}, {b"b": 1}, {b"a": 0}]
+    assert told[2][0] >= 7.0 + 2.5 + LINGER_S
+
+
+def test_after_a_start_nobody_is_told_offline_until_all_had_time_to_log_in() -> None:
+    router = Router(1)
+    peer(router, F1)
+    peer(router, S)
+    router.tick(0.0)
+    router.receive([(S, encode(wire.Watch(0, [b"a", b"b"])))], 0.1)
+    assert states(end_burst(router)) == {}
+    assert login(router, F1, b"a", 1, 1.0) == {b"a": 1}
+    told = told_until(router, 1.25, 8.0, F1, S)
+    assert [said for _, said in told] == [{b"b": 0}]
+    assert told[0][0] >= LINGER_S
+
+
+def test_who_begins_to_watch_an_id_that_left_just_now_is_told_later() -> None:
+    router = a_router()
+    login(router, F1, b"d", 1, 7.0)
+    beat(router, 8.0)
+    login(router, F1, b"d", 0, 8.1)
+    router.receive([(S, encode(wire.Watch(0, [b"d"])))], 9.0)
+    assert states(end_burst(router)) == {}
+    [(when, said)] = told_until(router, 9.25, 16.0)
+    assert said == {b"d": 0}
+    assert when >= 8.1 + LINGER_S
+
+
+def test_a_router_that_was_away_itself_gives_the_linger_anew() -> None:
+    router = a_router()
+    login(router, F1, b"a", 1, 7.0)
+    login(router, F1, b"a", 0, 8.0)
+    assert states(beat(router, 60.0)) == {}
+    assert login(router, F1, b"a", 1, 60.1) == {}
+    assert told_until(router, 60.25, 68.0) == []
+
+
+def test_a_watcher_that_leaves_is_forgotten_with_all_that_it_watched() -> None:
+    router = a_router()
+    login(router, F1, b"a", 1, 7.0)
+    router.receive([(S, encode(wire.Goodbye(0)))], 7.0)
+    assert router.figures()["watches"] == 0
+    assert login(router, F1, b"b", 1, 7.0) == {}
+
+
+def test_more_watches_than_the_limit_are_refused_and_what_was_watched_stays() -> None:
+    router = a_router(Limits(max_watches=4))
+    router.receive([(S, encode(wire.Watch(5, [b"a", b"d", b"e"])))], 7.0)
+    [(_, error)] = end_burst(router)
+    assert isinstance(error, wire.Error)
+    assert error.code == wire.FULL
+    router.receive([(S, encode(wire.Watch(6, [b"a", b"d"])))], 7.0)
+    assert end_burst(router)[0] == (S, wire.Done(6, 2))
+    assert login(router, F1, b"c", 1, 7.0) == {b"c": 1}
+
+
+def test_states_wait_for_a_watcher_that_does_not_report_and_only_the_last_of_each_is_told() -> None:
+    router = Router(1)
+    for address in (F1, S):
+        peer(router, address)
+    router.tick(0.0)
+    ids = [b"%0100d" % number for number in range(8000)]
+    router.receive([(S, encode(wire.Watch(0, ids)))], 0.0)
+    told: dict[bytes, int] = {}
+    taken = 0
+    for count in (1, 2, 3):
+        router.receive([(F1, encode(wire.Login(0, ids, [count] * len(ids))))], 0.1)
+        router.tick(0.1)
+        for address, frame in router.replies():
+            if address == S and isinstance(message := wire.decode_from_router(frame), wire.Presence):
+                taken += len(frame)
+                told |= dict(message.states)
+    assert set(told.values()) == {1, 2}
+    assert taken < wire.PRESENCE_WINDOW + 2000 * 110
+    while taken:
+        router.receive([(S, encode(wire.Heartbeat(0, None, taken)))], 0.2)
+        said = states(out := end_burst(router))
+        told |= said
+        taken = taken + sum(len(encode(message)) for address, message in out if address == S) if said else 0
+    assert told == dict.fromkeys(ids, 3)
+
+
+@given(st.permutations(range(4)))
+def test_what_comes_and_goes_within_a_burst_is_told_as_it_is_at_the_end(order: list[int]) -> None:
+    router = a_router()
+    frames = [
+        encode(wire.Login(0, [b"a"], [count])) if count else encode(wire.Logout(0, [b"a"])) for count in order
+    ]
+    router.receive([(F1, frame) for frame in frames], 7.0)
+    said = states(end_burst(router))
+    assert said == ({b"a": order[-1]} if order[-1] else {})

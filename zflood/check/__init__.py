@@ -1,0 +1,1 @@
+"""The checker: what every sender was told and what every client saw, on record, and compared."""

@@ -1,0 +1,38 @@
+"""The records of a folder, compared.
+
+Owns: which files are read, and the room for the comparison. Must not know: what an offence is (compare.py).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from zflood.check.compare import Comparison, Margins, Verdict
+from zflood.check.record import SEEN, SENT, RecordError, files, number_of, read
+from zflood.check.shelves import DiskShelves
+
+# About what a message takes in the shortest record, for an estimate of how many there are.
+_EVENT_BYTES: Final = 25
+
+
+def compare(folder: Path, margins: Margins | None = None, most_shown: int = 10) -> Verdict:
+    """Compare all records of a folder; needs about as much room beside them as they take.
+
+    Raises:
+        RecordError: there are none of clients or of senders, or one can't be read.
+        OSError: the room is not there.
+    """
+    seen, sent = files(folder, SEEN), files(folder, SENT)
+    if not seen or not sent:
+        raise RecordError(f"{folder}: no record of {'senders' if seen else 'clients'}")
+    rows = sum(path.stat().st_size for path in (*seen, *sent)) // _EVENT_BYTES
+    with DiskShelves(rows, folder) as shelves:
+        comparison = Comparison(shelves, margins, most_shown)
+        for path in sent:
+            comparison.begin(number_of(path), read(path))
+        for path in seen:
+            comparison.saw(path.stem, read(path))
+        for path in sent:
+            comparison.sent(number_of(path), read(path))
+        return comparison.verdict()

@@ -1,0 +1,281 @@
+"""The desk: single sends of backends, without Tornado. A short way only: handlers/sending.py is the whole.
+
+Owns: connections whose requests are whole, plain `POST /api/send/<id>` so far, one object for each. Must not
+know: rules; those are plain.py's, asked.py's, gate.py's and errands.py's, as for Tornado's handlers.
+
+What is not plainly such a request goes to Tornado with the bytes that were read, and the connection with it.
+Requests that follow at once are answered in order; all sends of one turn of the loop share a frame to the
+router. Measured by `tests.bench api_single`.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections import deque
+from collections.abc import Callable
+from functools import lru_cache, partial
+from typing import Any, Final
+
+from tornado.ioloop import IOLoop
+
+from zfront.api import answers, asked, plain
+from zfront.api.office import Office
+from zfront.api.problem import CONTENT_TYPE, Problem, ProblemError, of_router
+from zfront.every import Every
+from zfront.origins import headers
+from zrouter.session import RouterError
+
+_READ_BYTES: Final = 65536
+# Requests of one connection that are not answered yet; more are not read.
+_PIPELINED: Final = 128
+# A request has to be whole within that time, else Tornado sees to it.
+_WHOLE_S: Final = 10.0
+_IDLE_S: Final = 60.0
+_SWEEP_S: Final = 5.0
+_SAFE: Final = b"Cache-Control: no-store\r\nVary: Origin\r\nX-Content-Type-Options: nosniff\r\n"
+
+
+class _Seat:
+    """One connection. `answers` are those of its requests in order, None where one is still to come."""
+
+    __slots__ = (
+        "address",
+        "answers",
+        "connection",
+        "is_ending",
+        "is_leaving",
+        "is_silent",
+        "out",
+        "since",
+        "unread",
+        "watched",
+    )
+
+    def __init__(self, connection: socket.socket, address: Any, data: bytes) -> None:
+        self.connection = connection
+        self.address = address
+        self.unread = data
+        self.answers: deque[list[bytes | None]] = deque()
+        self.out = b""  # what the kernel did not take
+        self.since = time.monotonic()  # when something came, or was answered
+        self.is_leaving = False  # to Tornado, once all is answered
+        self.is_ending = False  # is closed, once all is answered
+        self.is_silent = False  # has closed its sending half, and may wait for answers
+        self.watched = 0  # for what, in the loop
+
+
+class Desk:
+    """`on_leave` takes the connections that go on to Tornado: socket, address, bytes read."""
+
+    def __init__(self, office: Office, max_seats: int) -> None:
+        self.on_leave: Callable[[socket.socket, Any, bytes], None] = lambda connection, *_: connection.close()
+        self._office = office
+        self._gate = office.gate
+        self._errands = office.errands
+        self._max_seats = max_seats
+        self._seats: dict[socket.socket, _Seat] = {}
+        self._unwritten: dict[_Seat, None] = {}  # whose answers go out at the end of this turn
+        self._loop = IOLoop.current()
+        self._sweeper: Every | None = None
+
+    def seat(self, connection: socket.socket, address: Any, data: bytes) -> None:
+        """Take a connection whose first bytes begin with plain.PLAINLY_SENDS."""
+        if len(self._seats) >= self._max_seats and not self._make_room():
+            self.on_leave(connection, address, data)  # it is served, if not so fast
+            return
+        if self._sweeper is None:
+            self._sweeper = Every(_SWEEP_S, self._sweep)
+        seat = self._seats[connection] = _Seat(connection, address, data)
+        self._work(seat)
+
+    def close(self) -> None:
+        """Take no more: answers that are here go out, what waits for others gets none."""
+        if self._sweeper is not None:
+            self._sweeper.stop()
+        self._write_all()
+        for seat in list(self._seats.values()):
+            self._end(seat)
+
+    # ---- a connection ----------------------------------------------------------------------------------
+
+    def _ready(self, connection: socket.socket, events: int) -> None:
+        seat = self._seats.get(connection)
+        if seat is None:
+            return
+        if seat.out:
+            self._write(seat, b"")
+            if seat.connection.fileno() < 0 or seat.out:
+                return
+        try:
+            data = connection.recv(_READ_BYTES)
+        except BlockingIOError:
+            data = None
+        except OSError:
+            self._end(seat)
+            return
+        if data == b"":
+            seat.is_silent = True
+        elif data:
+            seat.unread += data
+            seat.since = time.monotonic()
+        self._work(seat)
+
+    def _work(self, seat: _Seat) -> None:
+        """Begin the requests that are whole; then wait, leave or end."""
+        while seat.unread and len(seat.answers) < _PIPELINED and not seat.is_leaving and not seat.is_ending:
+            whole = plain.whole(seat.unread, self._errands.max_message())
+            if whole == 0:
+                break
+            if whole < 0 or not self._begin(seat, seat.unread[:whole]):
+                seat.is_leaving = True
+                break
+            seat.unread = seat.unread[whole:]
+        if seat.is_silent and not seat.is_leaving and len(seat.answers) < _PIPELINED:
+            seat.is_ending = True
+        self._go_on(seat)
+
+    def _go_on(self, seat: _Seat) -> None:
+        """Whatever its state wants: be led on, be closed, or be watched."""
+        is_done = not seat.answers and not seat.out
+        if seat.is_leaving and is_done:
+            self._forget(seat)
+            self.on_leave(seat.connection, seat.address, seat.unread)
+        elif seat.is_ending and is_done:
+            self._end(seat)
+        elif seat.out:
+            self._watch(seat, IOLoop.WRITE)
+        elif seat.is_leaving or seat.is_ending or len(seat.answers) >= _PIPELINED:
+            self._watch(seat, 0)
+        else:
+            self._watch(seat, IOLoop.READ)
+
+    def _begin(self, seat: _Seat, data: bytes) -> bool:
+        """Send what these bytes ask for; False if they are not plainly one request."""
+        request = plain.read(data)
+        if request is None:
+            return False
+        self._office.requests += 1
+        seat.is_ending = request.is_last
+        answer: list[bytes | None] = [None]
+        seat.answers.append(answer)
+        settle = partial(self._settle, seat, answer, request.origin)
+        try:
+            refusal = self._gate.refusal(request.credentials())
+            if refusal is not None:
+                raise ProblemError(refusal)
+            an_id = asked.read_id(request.url[len(plain.PATH) :].partition(b"?")[0].decode("latin-1"))
+            key = b"" if request.key is None else asked.read_key(request.key.decode("latin-1"))
+            self._errands.send(an_id, request.body, key, settle)
+        except ProblemError as error:
+            settle(error.problem)
+        except RouterError as error:
+            settle(error)
+        return True
+
+    # ---- its answers -----------------------------------------------------------------------------------
+
+    def _settle(self, seat: _Seat, answer: list[bytes | None], origin: bytes, result: Any) -> None:
+        """One request has its receipt, or its problem."""
+        more = headers(self._gate.answer_to(origin.decode("latin-1"))) if origin else b""
+        if isinstance(result, int):
+            self._office.sent += 1
+            answer[0] = _receipt(result, more, seat.is_ending)
+        else:
+            self._office.refused += 1
+            problem = result if isinstance(result, Problem) else of_router(result)
+            answer[0] = _problem(problem, more, seat.is_ending)
+        if seat.connection not in self._seats:
+            return  # it has gone
+        # Others of this connection may be answered in the same turn: they share a write.
+        if not self._unwritten:
+            self._loop.add_callback(self._write_all)
+        self._unwritten[seat] = None
+
+    def _write_all(self) -> None:
+        unwritten, self._unwritten = self._unwritten, {}
+        for seat in unwritten:
+            if seat.connection not in self._seats:
+                continue
+            parts = []
+            while seat.answers and seat.answers[0][0] is not None:
+                parts.append(seat.answers.popleft()[0])
+            self._write(seat, b"".join(part for part in parts if part))
+            if seat.connection in self._seats:
+                self._work(seat)
+
+    def _write(self, seat: _Seat, data: bytes) -> None:
+        out = seat.out + data
+        if not out:
+            return
+        seat.since = time.monotonic()
+        try:
+            sent = seat.connection.send(out)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            self._end(seat)
+            return
+        seat.out = out[sent:]
+
+    # ---- which there are -------------------------------------------------------------------------------
+
+    def _watch(self, seat: _Seat, events: int) -> None:
+        if events == seat.watched:
+            return
+        if not seat.watched:
+            self._loop.add_handler(seat.connection, self._ready, events)
+        elif not events:
+            self._loop.remove_handler(seat.connection)
+        else:
+            self._loop.update_handler(seat.connection, events)
+        seat.watched = events
+
+    def _forget(self, seat: _Seat) -> None:
+        self._watch(seat, 0)
+        self._seats.pop(seat.connection, None)
+
+    def _end(self, seat: _Seat) -> None:
+        self._forget(seat)
+        seat.connection.close()
+
+    def _make_room(self) -> bool:
+        """Close the connection that has been idle for longest, if there is one."""
+        idle = [
+            seat for seat in self._seats.values() if not seat.answers and not seat.unread and not seat.out
+        ]
+        if not idle:
+            return False
+        self._end(min(idle, key=lambda seat: seat.since))
+        return True
+
+    def _sweep(self) -> None:
+        """Close what is idle, or does not read; lead on whose request does not become whole."""
+        now = time.monotonic()
+        for seat in list(self._seats.values()):
+            idle_s = now - seat.since
+            if seat.unread and not seat.answers and idle_s > _WHOLE_S:
+                seat.is_leaving = True
+                self._go_on(seat)
+            elif idle_s > _IDLE_S and not seat.answers:
+                self._end(seat)
+
+
+@lru_cache(1024)
+def _receipt(handed: int, more: bytes, is_end: bool) -> bytes:
+    body = answers.receipt(handed) + b"\n"
+    return _answer(b"200 OK", answers.JSON.encode(), more, is_end, body)
+
+
+def _problem(problem: Problem, more: bytes, is_end: bool) -> bytes:
+    status = f"{problem.status} {problem.title()}".encode()
+    for name, value in problem.headers:
+        more += f"{name}: {value}\r\n".encode("latin-1")
+    return _answer(status, CONTENT_TYPE.encode(), more, is_end, problem.body())
+
+
+def _answer(status: bytes, kind: bytes, more: bytes, is_end: bool, body: bytes) -> bytes:
+    end = b"Connection: close\r\n" if is_end else b""
+    return b"HTTP/1.1 %s\r\nContent-Type: %s\r\n%s%s%sContent-Length: %d\r\n\r\n%s" % (
+        status, kind, _SAFE, more, end, len(body), body,
+    )  # fmt: skip

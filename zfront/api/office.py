@@ -1,0 +1,34 @@
+"""What all requests of the API share: who may, the way to the router, bounds, counters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from zfront.api.errands import Errands
+from zfront.api.gate import Gate
+from zfront.link import Link
+from zfront.origins import Origins
+from zfront.settings import FrontSettings
+from zrouter.daemon.exposure import is_loopback
+
+
+class Office:
+    """`keys` = the API keys of the settings."""
+
+    def __init__(self, settings: FrontSettings, keys: Sequence[str], link: Link, origins: Origins) -> None:
+        self.requests = 0  # that came, both ways
+        self.sent = 0  # messages that have a receipt
+        self.refused = 0  # requests that were answered with an error
+        self.gate = Gate(keys, is_loopback(settings.address()[0]), origins)
+        self.errands = Errands(link, settings.api_timeout, settings.api_memory)
+        self.max_body = settings.max_body
+        self.body_timeout_s = settings.body_timeout
+
+    def report(self) -> dict[str, int | float | str]:
+        """Figures for `zrouter stats`."""
+        return {
+            "api_requests": self.requests,
+            "api_sent": self.sent,
+            "api_refused": self.refused,
+            "api_busy": self.errands.busy,
+        }

@@ -1,0 +1,121 @@
+"""Plain requests for a single send, read from bytes: one whole `POST /api/send/<id>` after another.
+
+Owns: where a request ends, whether it is of the common form. Must not know: sockets, what becomes of it. A
+request that is not plain is not wrong: Tornado reads it.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+import httptools
+
+from zfront.api.gate import FORWARDED, Credentials
+
+PATH: Final = "/api/send/"
+PLAINLY_SENDS: Final = b"POST " + PATH.encode()
+_HEAD_BYTES: Final = 8192
+_LENGTH: Final = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,9})[ \t]*\r\n", re.IGNORECASE).search
+_EXPECTS: Final = re.compile(rb"\r\nexpect:", re.IGNORECASE).search
+_PLAIN_HOST: Final = re.compile(rb"[A-Za-z0-9.-]+(:[0-9]+)?").fullmatch
+_FORWARDED: Final = frozenset(name.encode() for name in FORWARDED)
+
+
+class Request:
+    """What httptools says of one request."""
+
+    __slots__ = (
+        "authorization",
+        "body",
+        "hosts",
+        "is_complete",
+        "is_forwarded",
+        "is_last",
+        "is_plain",
+        "key",
+        "lengths",
+        "origin",
+        "url",
+    )
+
+    def __init__(self) -> None:
+        self.url = self.body = self.authorization = self.origin = b""
+        self.key: bytes | None = None
+        self.hosts: list[bytes] = []
+        self.lengths = 0
+        self.is_complete = self.is_forwarded = self.is_last = False
+        self.is_plain = True
+
+    def on_url(self, url: bytes) -> None:
+        self.url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        name = name.lower()
+        if name == b"host":
+            self.hosts.append(value)
+        elif name == b"content-length":
+            self.lengths += 1
+        elif name == b"authorization":
+            self.is_plain &= not self.authorization
+            self.authorization = value
+        elif name == b"origin":
+            self.is_plain &= not self.origin
+            self.origin = value
+        elif name == b"idempotency-key":
+            self.is_plain &= self.key is None
+            self.key = value
+        elif name == b"connection":
+            self.is_last = b"close" in value.lower()
+        elif name in (b"transfer-encoding", b"expect", b"upgrade"):
+            self.is_plain = False
+        elif name in _FORWARDED:
+            self.is_forwarded = True
+
+    def on_body(self, body: bytes) -> None:
+        self.body += body
+
+    def on_message_complete(self) -> None:
+        self.is_plain &= not self.is_complete
+        self.is_complete = True
+
+    def is_plainly_ours(self) -> bool:
+        """Whether it is all that the bytes were, and of the common form."""
+        is_one = self.is_plain and self.is_complete and self.lengths == 1 and len(self.hosts) == 1
+        return is_one and self.url.startswith(PATH.encode()) and _PLAIN_HOST(self.hosts[0]) is not None
+
+    def credentials(self) -> Credentials:
+        """As the gate wants them."""
+        return Credentials(
+            self.authorization.decode("latin-1"),
+            self.origin.decode("latin-1"),
+            self.hosts[0].decode("latin-1"),
+            self.is_forwarded,
+        )
+
+
+def whole(data: bytes, max_message: int) -> int:
+    """How long the first request is; 0 = more of it is to come, -1 = it is not plain."""
+    if not data.startswith(PLAINLY_SENDS[: len(data)]):
+        return -1
+    end = data.find(b"\r\n\r\n", 0, _HEAD_BYTES)
+    if end < 0:
+        return 0 if len(data) < _HEAD_BYTES else -1
+    length = _LENGTH(data, 0, end + 2)
+    if length is None or int(length[1]) > max_message:
+        return -1
+    size = end + 4 + int(length[1])
+    if len(data) >= size:
+        return size
+    return 0 if _EXPECTS(data, 0, end + 2) is None else -1
+
+
+def read(data: bytes) -> Request | None:
+    """The request that these bytes are; None if they are not plainly one."""
+    request = Request()
+    parser = httptools.HttpRequestParser(request)
+    try:
+        parser.feed_data(data)
+    except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+        return None
+    return request if request.is_plainly_ours() and parser.get_http_version() == "1.1" else None

@@ -1,0 +1,182 @@
+"""What every request of the API goes through: who may, methods, errors as problems; and who, stats, kick.
+
+Owns: the order of the checks, the heads of answers. Sends are in sending.py.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from tornado.web import HTTPError, RequestHandler
+
+from zfront.api import answers, asked, document
+from zfront.api.gate import FORWARDED, Credentials
+from zfront.api.office import Office
+from zfront.api.problem import CONTENT_TYPE, Problem, ProblemError, of_router
+from zfront.handlers.methods import EveryMethod
+from zrouter.session import RouterError
+from zrouter.wire import Kick, Stats, Who
+
+
+class ApiHandler(RequestHandler):
+    """`METHODS` are those of a path, beside OPTIONS."""
+
+    SUPPORTED_METHODS = EveryMethod()
+    METHODS: ClassVar[tuple[str, ...]] = ("GET", "HEAD")
+
+    def initialize(self, office: Office) -> None:
+        """Tornado's way of giving a handler what it needs."""
+        self.office = office
+        self.is_read = True  # the whole request
+
+    def prepare(self) -> None:
+        """Whether this may be asked, and by whom."""
+        self.office.requests += 1
+        headers, method = self.request.headers, self.request.method
+        origin = headers.get("Origin", "")
+        allowed = self.office.gate.answer_to(origin)
+        if allowed:
+            self.set_header("Access-Control-Allow-Origin", allowed)
+            self.set_header("Access-Control-Expose-Headers", "Allow, Retry-After, WWW-Authenticate")
+        if method == "OPTIONS":
+            return
+        forwarded = any(name.lower() in FORWARDED for name in headers)
+        credentials = Credentials(headers.get("Authorization", ""), origin, self.request.host, forwarded)
+        refusal = self.office.gate.refusal(credentials)
+        if refusal is not None:
+            raise ProblemError(refusal)
+        self.check_path()
+        if method not in self.METHODS:
+            allow = ("Allow", ", ".join((*self.METHODS, "OPTIONS")))
+            raise ProblemError(
+                Problem(405, f"{method} is none of the methods of this path", headers=(allow,))
+            )
+
+    def check_path(self) -> None:
+        """Refuse a path that there is not."""
+
+    def options(self) -> None:
+        """What may be asked, for browsers that ask first (Fetch standard, section 3.2.2)."""
+        methods = ", ".join((*self.METHODS, "OPTIONS"))
+        self.set_status(204)
+        self.set_header("Allow", methods)
+        if self.office.gate.answer_to(self.request.headers.get("Origin", "")):
+            self.set_header("Access-Control-Allow-Methods", methods)
+            self.set_header("Access-Control-Allow-Headers", "Authorization, Content-Type, Idempotency-Key")
+            self.set_header("Access-Control-Max-Age", "3600")
+
+    def set_default_headers(self) -> None:
+        """Nobody keeps an answer; which one it is depends on the origin."""
+        self.clear_header("Server")
+        self.set_header("Cache-Control", "no-store")
+        self.set_header("Vary", "Origin")
+        self.set_header("X-Content-Type-Options", "nosniff")
+
+    def rest_of(self, prefix: str) -> str:
+        """The path behind that, as it came: Tornado would decode it in its own way."""
+        return self.request.path[len(prefix) :]
+
+    def answer(self, body: bytes) -> None:
+        """All went well."""
+        self.set_header("Content-Type", answers.JSON)
+        self.finish(body)
+
+    def compute_etag(self) -> None:
+        """None: each answer is news."""
+
+    def log_exception(self, kind: Any, value: Any, trace: Any) -> None:
+        """Only what is a fault of ours."""
+        if not isinstance(value, ProblemError | RouterError):
+            super().log_exception(kind, value, trace)
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """The problem."""
+        error = kwargs.get("exc_info", (None, None, None))[1]
+        if isinstance(error, ProblemError):
+            self.refuse(error.problem)
+        elif isinstance(error, RouterError):
+            self.refuse(of_router(error))
+        elif isinstance(error, HTTPError) and status_code < 500:
+            self.refuse(Problem(status_code, error.log_message or "it is not a request"))
+        else:
+            self.refuse(Problem(status_code, "the log of the frontend says more"))
+
+    def refuse(self, problem: Problem) -> None:
+        """Answer with a problem."""
+        self.office.refused += 1
+        self.set_status(problem.status, problem.title())
+        for name, value in problem.headers:
+            self.set_header(name, value)
+        self.set_header("Content-Type", CONTENT_TYPE)
+        is_end = not self.is_read
+        if is_end:
+            self.set_header("Connection", "close")
+        self.finish(problem.body())
+        if is_end:  # what is still to come is read away by the linger, within its bounds
+            self.request.connection.stream.close()  # type: ignore[union-attr]
+
+
+class WhoHandler(ApiHandler):
+    """GET /api/who/<id>: where it is connected."""
+
+    async def get(self) -> None:
+        """One id."""
+        an_id = asked.read_id(self.rest_of("/api/who/"))
+        answer = await self.office.errands.ask(lambda request: Who(request, [an_id]))
+        self.answer(answers.json(answers.presence(an_id, answer.holders[0])))
+
+    head = get
+
+
+class WhoManyHandler(ApiHandler):
+    """GET /api/who?id=A&id=B: where they are."""
+
+    async def get(self) -> None:
+        """Many ids, in the order of the question."""
+        ids = asked.read_ids(self.request.query)
+        answer = await self.office.errands.ask(lambda request: Who(request, ids))
+        found = [answers.presence(*one) for one in zip(ids, answer.holders, strict=True)]
+        self.answer(answers.json({"ids": found}))
+
+    head = get
+
+
+class StatsHandler(ApiHandler):
+    """GET /api/stats: the figures of `zrouter stats --json`."""
+
+    async def get(self) -> None:
+        """The router's figures."""
+        answer = await self.office.errands.ask(Stats)
+        self.answer(answers.json(answer.figures))
+
+    head = get
+
+
+class ConnectionsHandler(ApiHandler):
+    """DELETE /api/connections/<id>: end them all."""
+
+    METHODS = ("DELETE",)
+
+    async def delete(self) -> None:
+        """As `zrouter logout`."""
+        an_id = asked.read_id(self.rest_of("/api/connections/"))
+        answer = await self.office.errands.ask(lambda request: Kick(request, [an_id]))
+        self.answer(answers.json({"ended": answer.count}))
+
+
+class DocumentHandler(ApiHandler):
+    """GET /api/openapi.json: what all of this is, for programs."""
+
+    def get(self) -> None:
+        """The document."""
+        self.answer(document.OPENAPI)
+
+    head = get
+
+
+class NothingHandler(ApiHandler):
+    """Any other path under /api."""
+
+    def check_path(self) -> None:
+        """There is none."""
+        raise ProblemError(Problem(404, "no such path: GET /api/openapi.json lists all"))

@@ -1,0 +1,290 @@
+"""Presence: telling those who watch an id on how many connections it is, and when it has none any more.
+
+Owns: who watches what, what each watched id was last said to be, what is yet to be said to whom. Must not
+know: sockets, the time (`now` is an argument, in seconds), who holds an id; it is told when that changes.
+
+What is said is a state, never a step, so that what changes faster than it can be said is said once:
+
+    an id comes online              at the end of the burst
+    it has more or fewer            at the next tick
+    it has none                     once it had none for the linger: a reconnect is no offline and an online
+    somebody begins to watch it     at the end of the burst, if it is known
+
+All who watch an id have been told the same. After a router's start nothing is known of an id without a
+connection, until every frontend has had the linger to log its ids in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Set as AbstractSet
+from itertools import islice
+from math import ceil
+from typing import Final
+
+from zrouter import wire
+from zrouter.wire import WireError, encode
+
+STATES: Final = 2000  # in one frame
+_SLOT_S: Final = 0.25
+_UNSAID: Final = -1
+_HEAD: Final = encode(wire.Presence([]))[:2]  # of each such frame
+
+
+class Watcher:
+    """A peer that watches ids, and what it has yet to be told."""
+
+    __slots__ = ("address", "handed_bytes", "ids", "is_deaf", "only", "told_bytes", "untold")
+
+    def __init__(self, address: bytes) -> None:
+        self.address = address
+        self.ids: set[bytes] = set()
+        self.untold: dict[bytes, None] = {}  # in the order in which they changed
+        # Their difference is what is under way: bytes of Presence frames.
+        self.handed_bytes = 0
+        self.told_bytes = 0
+        self.is_deaf = False  # it did not take the last frame: the next tick tries again
+        self.only: frozenset[Watcher] = frozenset((self,))  # shared by all ids that only it watches
+
+
+class _Watched:
+    """An id that somebody watches."""
+
+    __slots__ = ("said", "slot", "watchers")
+
+    def __init__(self, watchers: AbstractSet[Watcher]) -> None:
+        self.watchers = watchers
+        self.said = _UNSAID  # the connections that all of them were told
+        self.slot = 0  # when it will be said to have none; 0 = it won't
+
+
+class Watches:
+    """Who watches what. `count` says on how many connections an id is now, `left_at` when it last had one.
+
+    `left_at` may know that of some ids only; `linger_s` is how long an id is without a connection before that
+    is said, `max_watches` how many ids all watchers together may watch.
+    """
+
+    def __init__(
+        self,
+        count: Callable[[bytes], int],
+        left_at: Callable[[bytes], float | None],
+        linger_s: float,
+        max_watches: int,
+    ) -> None:
+        self.watches = 0  # now, of all watchers together
+        self.states_out = 0  # states said, to each watcher
+        self._count = count
+        self._left_at = left_at
+        self._linger_s = linger_s
+        self._max_watches = max_watches
+        self._now = 0.0
+        self._started: float | None = None
+        self._watchers: dict[bytes, Watcher] = {}
+        self._watched: dict[bytes, _Watched] = {}
+        self._came: dict[bytes, None] = {}  # of this burst
+        self._changed: dict[bytes, None] = {}  # since the last tick
+        self._to_tell: dict[Watcher, None] = {}  # those that have something untold, and may be told
+        self._deaf: list[Watcher] = []
+        self._slots: dict[int, dict[bytes, None]] = {}  # slot -> ids that are then said to have left
+        self._next_slot = 0
+
+    def at(self, now: float) -> None:
+        """What happens from now on happens at that time."""
+        self._now = now
+        if self._started is None:
+            self._started = now
+            self._next_slot = int(now / _SLOT_S)
+
+    # ---- who watches -------------------------------------------------------------------------------
+
+    def watch(self, address: bytes, ids: Iterable[bytes]) -> None:
+        """The peer on that connection watches these ids from now on, beside others. Twice is once.
+
+        Raises:
+            WireError: with code FULL; then it watches none of them that it did not watch before.
+        """
+        watcher = self._watchers.get(address) or Watcher(address)
+        new = dict.fromkeys(ids).keys() - watcher.ids
+        if self.watches + len(new) > self._max_watches:
+            raise WireError(wire.FULL, f"{self.watches} ids are watched already, of {self._max_watches}")
+        if not new:
+            return
+        self._watchers[address] = watcher
+        self.watches += len(new)
+        watcher.ids |= new
+        for an_id in new:
+            watched = self._watched.get(an_id)
+            if watched is None:
+                watched = self._watched[an_id] = _Watched(watcher.only)
+                self._begin(an_id, watched)
+            elif isinstance(watched.watchers, set):
+                watched.watchers.add(watcher)
+            else:
+                watched.watchers = {*watched.watchers, watcher}
+            if watched.said != _UNSAID:
+                self._tell(watcher, an_id)
+
+    def unwatch(self, address: bytes, ids: Iterable[bytes]) -> None:
+        """It no longer watches these; no error if it did not."""
+        watcher = self._watchers.get(address)
+        if watcher is None:
+            return
+        gone = watcher.ids.intersection(ids)
+        watcher.ids -= gone
+        self._end(watcher, gone)
+
+    def forget(self, address: bytes) -> None:
+        """That peer has left; no error if it watched nothing."""
+        watcher = self._watchers.get(address)
+        if watcher is not None:
+            self._end(watcher, watcher.ids)
+            del self._watchers[address]
+            self._to_tell.pop(watcher, None)
+            watcher.only = frozenset()  # the cycle is broken, so it is freed at once
+
+    # ---- what changes ------------------------------------------------------------------------------
+
+    def among(self, ids: Iterable[bytes]) -> AbstractSet[bytes]:
+        """Those of these ids that somebody watches."""
+        return self._watched.keys() & ids if self._watched else frozenset()
+
+    def changed(self, ids: Iterable[bytes]) -> None:
+        """These ids, watched or not, may be on another number of connections now."""
+        for an_id in self.among(ids):
+            watched = self._watched[an_id]
+            if count := self._count(an_id):
+                self._stay(an_id, watched)
+                if watched.said <= 0:
+                    self._came[an_id] = None
+                elif count != watched.said:
+                    self._changed[an_id] = None
+            elif watched.said and not watched.slot:
+                self._leave(an_id, watched, self._now)
+
+    def reported(self, address: bytes, told_bytes: int) -> None:
+        """That peer has taken so many bytes of Presence frames."""
+        watcher = self._watchers.get(address)
+        if watcher is not None:
+            watcher.told_bytes = min(max(watcher.told_bytes, told_bytes), watcher.handed_bytes)
+            self._may_be_told(watcher)
+
+    def tick(self, now: float) -> None:
+        """Say what has changed, and who left so long ago that it is to be said."""
+        self.at(now)
+        for an_id in self._changed:
+            self._say(an_id, self._count(an_id))
+        self._changed = {}
+        while self._next_slot <= now / _SLOT_S:
+            for an_id in self._slots.pop(self._next_slot, ()):
+                self._watched[an_id].slot = 0
+                self._say(an_id, 0)
+            self._next_slot += 1
+        deaf, self._deaf = self._deaf, []
+        for watcher in deaf:
+            watcher.is_deaf = False
+            self._may_be_told(watcher)
+
+    def excuse_all(self) -> None:
+        """The router itself was away: whoever is said to be without a connection has the linger anew."""
+        slots, self._slots = self._slots, {}
+        for ids in slots.values():
+            for an_id in ids:
+                self._leave(an_id, self._watched[an_id], self._now)
+
+    # ---- out ---------------------------------------------------------------------------------------
+
+    def outgoing(self) -> Iterator[tuple[bytes, bytes]]:
+        """`(address, frame)` for all that is to be said now; the burst ends here."""
+        if self._came:
+            for an_id in self._came:
+                self._say(an_id, self._count(an_id))
+            self._came = {}
+        if not self._to_tell:
+            return
+        to_tell, self._to_tell = self._to_tell, {}
+        for watcher in to_tell:
+            while watcher.untold and _has_room(watcher):
+                some = list(islice(watcher.untold, STATES))
+                for an_id in some:
+                    del watcher.untold[an_id]
+                frame = encode(wire.Presence([(an_id, self._watched[an_id].said) for an_id in some]))
+                watcher.handed_bytes += len(frame)
+                self.states_out += len(some)
+                yield watcher.address, frame
+
+    def untaken(self, address: bytes, frame: bytes) -> None:
+        """This frame could not be sent to that peer, who does not take any more: it is told again later."""
+        watcher = self._watchers.get(address)
+        if watcher is None or not frame.startswith(_HEAD):
+            return
+        watcher.handed_bytes -= len(frame)
+        presence = wire.decode_from_router(frame)
+        assert isinstance(presence, wire.Presence)
+        self.states_out -= len(presence.states)
+        if not watcher.is_deaf:
+            watcher.is_deaf = True
+            self._deaf.append(watcher)
+        for an_id, _ in presence.states:
+            if an_id in watcher.ids:
+                watcher.untold[an_id] = None
+
+    # ---- inside ------------------------------------------------------------------------------------
+
+    def _begin(self, an_id: bytes, watched: _Watched) -> None:
+        """Somebody begins to watch an id that nobody watched."""
+        assert self._started is not None
+        if count := self._count(an_id):
+            watched.said = count
+            return
+        left_at = max(self._started, self._left_at(an_id) or self._started)
+        if self._now >= left_at + self._linger_s:
+            watched.said = 0
+        else:
+            self._leave(an_id, watched, left_at)
+
+    def _say(self, an_id: bytes, count: int) -> None:
+        """It is on so many connections; 0 is said of those only whose linger has passed."""
+        watched = self._watched.get(an_id)
+        if watched is None or watched.said == count or (count == 0 and watched.slot):
+            return
+        watched.said = count
+        for watcher in watched.watchers:
+            self._tell(watcher, an_id)
+
+    def _tell(self, watcher: Watcher, an_id: bytes) -> None:
+        watcher.untold[an_id] = None
+        self._may_be_told(watcher)
+
+    def _may_be_told(self, watcher: Watcher) -> None:
+        if watcher.untold and not watcher.is_deaf and _has_room(watcher):
+            self._to_tell[watcher] = None
+
+    def _leave(self, an_id: bytes, watched: _Watched, left_at: float) -> None:
+        assert self._started is not None
+        # A slot more than that: `left_at` may be as old as a tick.
+        watched.slot = ceil((max(left_at, self._started) + self._linger_s) / _SLOT_S) + 1
+        self._slots.setdefault(watched.slot, {})[an_id] = None
+
+    def _stay(self, an_id: bytes, watched: _Watched) -> None:
+        if watched.slot:
+            del self._slots[watched.slot][an_id]
+            watched.slot = 0
+
+    def _end(self, watcher: Watcher, ids: AbstractSet[bytes]) -> None:
+        """It watches these no more."""
+        self.watches -= len(ids)
+        for an_id in ids:
+            watched = self._watched[an_id]
+            watcher.untold.pop(an_id, None)
+            if isinstance(watched.watchers, set) and len(watched.watchers) > 1:
+                watched.watchers.discard(watcher)
+                continue
+            self._stay(an_id, watched)
+            self._came.pop(an_id, None)
+            self._changed.pop(an_id, None)
+            del self._watched[an_id]
+
+
+def _has_room(watcher: Watcher) -> bool:
+    return watcher.handed_bytes - watcher.told_bytes < wire.PRESENCE_WINDOW
