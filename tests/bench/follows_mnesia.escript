@@ -1,5 +1,4 @@
 #!/usr/bin/env escript
-%%! -sname follows_mnesia -kernel inet_dist_use_interface {127,0,0,1}
 %% Loads FILE into Mnesia, the way the series found the fastest: a bag in memory with an index on its second
 %% column, written outside of transactions, and then made a table on disk.
 %% escript follows_mnesia.escript FILE DIRECTORY LARGEST

@@ -42,7 +42,10 @@ class Loaded(NamedTuple):
 
 
 class Watched:
-    """CPU time and the highest resident memory of processes and their children, looked at now and then."""
+    """CPU time and the highest memory of processes and their children, looked at now and then.
+
+    What they share is counted once, as much as one of them has of it.
+    """
 
     def __init__(self, *pids: int) -> None:
         self._roots = [psutil.Process(pid) for pid in pids]
@@ -52,7 +55,7 @@ class Watched:
         self._thread = threading.Thread(target=self._watch)
 
     def _look(self) -> None:
-        resident = 0
+        resident = shared = 0
         for root in self._roots:
             try:
                 every = [root, *root.children(recursive=True)]
@@ -64,9 +67,10 @@ class Watched:
                     self._cpu[process.pid, process.create_time()] = times.user + times.system
                     memory = process.memory_info()
                     resident += memory.rss - memory.shared
+                    shared = max(shared, memory.shared)
                 except psutil.Error:
                     continue
-        self.peak_bytes = max(self.peak_bytes, resident)
+        self.peak_bytes = max(self.peak_bytes, resident + shared)
 
     def _watch(self) -> None:
         while not self._is_over.wait(0.2):
