@@ -252,7 +252,7 @@ class Batch:
         self._view = generation.view(txn)
         # (is it the followers' direction, number) -> what is added to its list, and removed.
         self._recent: dict[tuple[bool, int], tuple[set[int], set[int]]] = {}
-        self._base: dict[int, Numbers] = {}
+        self._base: dict[tuple[bool, int], Numbers] = {}
 
     def apply(self, change: Change) -> bool:
         """Do it; whether it changed anything."""
@@ -260,19 +260,31 @@ class Batch:
         subscribee = self._number(change.subscribee, change.is_follow)
         if subscriber is None or subscribee is None:
             return False
-        base = self._base.get(subscriber)
-        if base is None:
-            base = self._base[subscriber] = self._view.following_of(subscriber).base
-        is_in_base = Packed(base, packed.NONE, packed.NONE).holds(subscribee)
-        # What is in the base is followed unless it is among the removed; else if it is among the added.
-        kind = 1 if is_in_base else 0
-        here, there = self._changes(False, subscriber)[kind], self._changes(True, subscribee)[kind]
-        if change.is_follow == ((subscribee in here) != is_in_base):
+        added, removed = self._changes(False, subscriber)
+        is_in_base = self._is_in_base(False, subscriber, subscribee)
+        if change.is_follow == (subscribee not in removed if is_in_base else subscribee in added):
             return False
-        here ^= {subscribee}
-        there ^= {subscriber}
+        self._turn(False, subscriber, subscribee)
+        self._turn(True, subscribee, subscriber)
         self.state.pairs += 1 if change.is_follow else -1
         return True
+
+    def _turn(self, is_followers: bool, number: int, member: int) -> None:
+        """Put a member in a list, or take it out.
+
+        Blocks of the two directions are merged at different times, so each is asked what is in its own.
+        """
+        kind = 1 if self._is_in_base(is_followers, number, member) else 0
+        changed = self._changes(is_followers, number)[kind]
+        changed ^= {member}
+
+    def _is_in_base(self, is_followers: bool, number: int, member: int) -> bool:
+        base = self._base.get((is_followers, number))
+        if base is None:
+            view = self._view
+            base = (view.followers_of(number) if is_followers else view.following_of(number)).base
+            self._base[is_followers, number] = base
+        return Packed(base, packed.NONE, packed.NONE).holds(member)
 
     def _number(self, an_id: bytes, is_wanted: bool) -> int | None:
         number = self._of.find(self._txn, an_id)

@@ -72,10 +72,24 @@ def test_a_store_is_a_set_of_pairs(most: int, of_one: int, monkeypatch: pytest.M
     """With bounds for recent changes at which merges are rare, common, and always."""
     monkeypatch.setattr(generation, "MAX_RECENT", most)
     monkeypatch.setattr(generation, "MAX_RECENT_OF_ONE", of_one)
-    run = settings(max_examples=15, stateful_step_count=15)
+    run = settings(max_examples=40, stateful_step_count=15)
     from hypothesis.stateful import run_state_machine_as_test
 
     run_state_machine_as_test(AgainstASet, settings=run)
+
+
+def test_blocks_of_the_two_directions_may_be_merged_at_different_times(
+    stored: LmdbFollows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(generation, "MAX_RECENT_OF_ONE", 3)
+    # The list of whom `a` follows is merged, those of their followers are not.
+    stored.follow(b"a", b"a", b"b", b"c", b"d")
+    assert stored.figures()["recent"] == 4
+    assert stored.unfollow(b"a", b"a", b"b") == 2
+    assert stored.follow(b"a", b"b") == 1
+    assert list(stored.verify()) == []
+    assert set(stored.pairs()) == {(b"a", b"b"), (b"a", b"c"), (b"a", b"d")}
+    assert stored.followers(b"a") == []
 
 
 def test_recent_changes_are_bounded_and_lists_stay_right(
