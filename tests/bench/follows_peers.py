@@ -285,6 +285,8 @@ def mnesia(file: Path, folder: Path) -> Loaded:
     if process.returncode:
         raise RuntimeError("Mnesia failed")
     said = json.loads(out.splitlines()[-1])
+    if not said["followers"]:
+        raise RuntimeError("Mnesia does not find the largest")
     return Loaded(
         "Mnesia", said["seconds"], watched.cpu_s, watched.peak_bytes, disk_bytes(place), said["largest_s"]
     )
