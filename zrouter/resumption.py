@@ -5,13 +5,13 @@ client is (a number here), how it is told.
 
 A client that comes back waits until the router has said what it missed; until then it is given nothing, for
 the answer has it. What was delivered before the answer is in it, what comes after it is new: so a client gets
-each message once. One that is new has missed nothing: it is given all that comes, and only asks where it is.
-When the link breaks or a message was lost on it, all wait from where they were.
+each message once. One that is new has missed nothing: it is given all that comes, and is only told where it
+is; one question does for all who are new. When the link breaks or a message was lost on it, all wait from
+where they were.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any, Final, TypeAlias
@@ -26,13 +26,12 @@ Request: TypeAlias = "tuple[Callable[[int], wire.Message], Callable[[Any], None]
 
 
 class _Wait:
-    """One client's; another object each time that it waits."""
+    """One client's that is held; another object each time."""
 
-    __slots__ = ("cursor", "may_miss")
+    __slots__ = ("cursor",)
 
-    def __init__(self, cursor: Cursor, may_miss: bool) -> None:
+    def __init__(self, cursor: Cursor) -> None:
         self.cursor = cursor
-        self.may_miss = may_miss  # it is given what comes, so what is lost now it misses
 
 
 class Resumption:
@@ -54,36 +53,41 @@ class Resumption:
         self._ids_of = ids_of
         self._held = held
         self._resumed = resumed
-        self._waiting: dict[int, _Wait] = {}
-        self._unasked: deque[tuple[int, _Wait]] = deque()
+        self._waiting: dict[int, _Wait] = {}  # those that are held
+        self._unasked: dict[int, _Wait] = {}  # of these, in the order in which they came
         self._under_way = 0
+        # Those that are new, each with whether it may have missed something: to be asked for, and asked for.
+        self._new: dict[int, bool] = {}
+        self._greeted: dict[int, bool] = {}
+        self._is_greeting = False
 
     def __len__(self) -> int:
-        return len(self._waiting)
+        return len(self._waiting) + len(self._new) + len(self._greeted)
 
     def __contains__(self, client: int) -> bool:
-        return client in self._waiting
+        return client in self._waiting or client in self._new or client in self._greeted
 
     def begin(self, client: int, cursor: Cursor) -> None:
         """This client comes back: it is held, and has what came up to the cursor."""
-        self._begin(client, _Wait(cursor, False))
+        self.end(client)
+        self._waiting[client] = self._unasked[client] = _Wait(cursor)
 
     def greet(self, client: int, *, has_history: bool = False) -> None:
         """This client, or some of its ids, are new: it is given what comes, and is to be told where it is.
 
         With history it had ids before, and had all for them.
         """
-        self._begin(client, _Wait(NEW, has_history))
+        self._new[client] = self._greeted.pop(client, self._new.get(client, has_history)) or has_history
 
     def ask_again(self, client: int) -> None:
         """One that is held has other ids now: it is to be told what came for them, too."""
-        wait = self._waiting.get(client)
-        if wait is not None:
-            self._begin(client, _Wait(wait.cursor, wait.may_miss))
+        if client in self._waiting:
+            self.begin(client, self._waiting[client].cursor)
 
     def end(self, client: int) -> None:
         """It has left; no error if it did not wait."""
-        self._waiting.pop(client, None)
+        for each in (self._waiting, self._unasked, self._new, self._greeted):
+            each.pop(client, None)
 
     def delivered(self, position: int) -> None:
         """Those who are not held have been given all up to there."""
@@ -92,8 +96,8 @@ class Resumption:
     def lost(self) -> None:
         """A message of this router's life did not come: all who are not held may have missed something."""
         for client in self._everybody():
-            wait = self._waiting.get(client)
-            if wait is None or wait.may_miss:
+            # One that is new, and whose ids the router has not been told, has missed nothing.
+            if client not in self._waiting and self._new.get(client, True):
                 self.begin(client, self.here)
                 self._held(client)
 
@@ -102,26 +106,41 @@ class Resumption:
         self.lost()
         self.here = Cursor(epoch, 0)
         self._under_way = 0
-        self._unasked = deque(self._waiting.items())
+        self._unasked = dict(self._waiting)
+        self._is_greeting = False
 
     def has_requests(self) -> bool:
         """Whether `requests` would have something."""
-        return bool(self._unasked) and self._under_way < UNDER_WAY
+        return bool(self._unasked and self._under_way < UNDER_WAY) or self._has_to_greet()
 
     def requests(self) -> Iterator[Request]:
         """What to ask the router now, once it has been told of the ids."""
-        while self.has_requests():
-            client, wait = self._unasked.popleft()
-            if self._waiting.get(client) is wait:
-                self._under_way += 1
-                # Its ids are told to the router before this.
-                wait.may_miss = wait.may_miss or wait.cursor == NEW
-                make = partial(_resume, list(self._ids_of(client)), wait.cursor)
-                yield make, partial(self._answered, client, wait)
+        if self._has_to_greet():
+            self._greeted, self._new = self._new, {}
+            self._is_greeting = True
+            yield partial(_resume, [], NEW), self._answered_new
+        while self._unasked and self._under_way < UNDER_WAY:
+            client = next(iter(self._unasked))
+            wait = self._unasked.pop(client)
+            self._under_way += 1
+            yield (
+                partial(_resume, list(self._ids_of(client)), wait.cursor),
+                partial(self._answered, client, wait),
+            )
 
-    def _begin(self, client: int, wait: _Wait) -> None:
-        self._waiting[client] = wait
-        self._unasked.append((client, wait))
+    def _has_to_greet(self) -> bool:
+        return bool(self._new) and not self._is_greeting
+
+    def _answered_new(self, answer: Any) -> None:
+        self._is_greeting = False
+        greeted, self._greeted = self._greeted, {}
+        if not isinstance(answer, wire.Resumed):
+            # There is room later, or a Welcome comes. The router may have known their ids.
+            self._new = dict.fromkeys(greeted, True) | self._new
+            return
+        self.delivered(max(answer.position, self.here.position))
+        for client in greeted:
+            self._resumed(client, answer)
 
     def _answered(self, client: int, wait: _Wait, answer: Any) -> None:
         self._under_way = max(0, self._under_way - 1)
@@ -132,7 +151,7 @@ class Resumption:
             self.delivered(max(answer.position, self.here.position))
             self._resumed(client, answer)
         elif getattr(answer, "code", "") == wire.FULL:
-            self._unasked.append((client, wait))
+            self._unasked[client] = wait
         # After any other error comes a Welcome, and all are asked for again.
 
 

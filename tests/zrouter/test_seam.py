@@ -202,10 +202,13 @@ STEPS = st.lists(
 )
 # The login is known, what it has missed is not yet asked for, and a message comes.
 BETWEEN = [("settle", None), ("come", b"a"), ("say", None), ("up", 1), ("send", b"a"), ("settle", None)]
+# The link breaks before the answer to one that is new, and a message is lost with it.
+LOST = [("settle", None), ("come", b"a"), ("say", None), ("up", 2), ("send", b"a"), ("break", None)]
 
 
 @given(STEPS)
 @example(BETWEEN)
+@example(LOST)
 @settings(max_examples=400)
 def test_each_message_is_seen_once_or_a_gap_is_told(steps: list[tuple[str, Any]]) -> None:
     house = House()
