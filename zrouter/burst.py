@@ -38,6 +38,7 @@ class Burst:
     ) -> None:
         self._repeats = repeats
         self._limits = limits
+        self._max_message = limits.max_message
         self._counters = counters
         self._mailboxes = mailboxes
         self._find = table.routes.get
@@ -58,14 +59,13 @@ class Burst:
             WireError: too long, or the key of another one; nothing of it was routed.
         """
         pairs = send.pairs
-        if len(frame) > self._limits.max_message:
+        if len(frame) > self._max_message:
             check_sizes(len(frame), pairs, self._limits)
         if send.key:
             self._send_with_key(peer, frame, send)
             return
         count = len(pairs)
         peer.accepted += count
-        self._counters.messages_in += count
         find, nobody = self._find, self._nobody
         position = first = self._position
         unheld = len(self._unheld)
@@ -147,6 +147,7 @@ class Burst:
         """All is out, or dropped and counted."""
         if self._frames:
             count = self._position - self._mailboxes.position
+            self._counters.messages_in += count
             self._mailboxes.keep(self._frames, count, self._frame_bytes, self._unkept)
             self._frames.clear()
             self._frame_bytes = self._unkept = 0

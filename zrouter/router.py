@@ -99,6 +99,7 @@ class Router:
         """Take what has come, `(address, frame)` in order. The hot path."""
         self.watches.at(now)
         decode, find_peer, send = wire.decode_to_router, self.peers.by_address.get, self._burst.send
+        a_send = wire.Send
         for address, frame in arrivals:
             try:
                 message = decode(frame)
@@ -112,7 +113,7 @@ class Router:
                 continue
             peer.heard = now
             try:
-                if type(message) is wire.Send:
+                if type(message) is a_send:
                     send(peer, frame, message)
                 elif type(message) is wire.Hello:
                     self._greet(address, message, now)
