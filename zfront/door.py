@@ -13,7 +13,7 @@ import errno
 import logging
 import re
 import socket
-from random import randint
+from itertools import cycle
 from typing import Any, Final
 
 import httptools
@@ -54,7 +54,9 @@ class Door:
         self._listener = listener
         self._room = room
         self._tornado = tornado
-        self._keepalive_s = keepalive_s
+        # Clients that came together are not probed together: loopback and routers drop bursts of packets, and
+        # who answers no probe is gone.
+        self._idle_s = cycle(range(keepalive_s // 2 + 1, keepalive_s + 1))
         self._loop = IOLoop.current()
         self._linger = Linger()
         self._desk = desk
@@ -106,10 +108,7 @@ class Door:
 
     def _let_in(self, connection: socket.socket, address: Any) -> None:
         connection.setblocking(False)
-        # Clients that came together are not probed together: loopback and routers drop bursts of packets, and
-        # who answers no probe is gone.
-        idle_s = randint(self._keepalive_s // 2 + 1, self._keepalive_s)
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, idle_s)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, next(self._idle_s))
         try:
             data = connection.recv(HEAD_BYTES)
         except BlockingIOError:
@@ -216,10 +215,10 @@ def _plain_visit(data: bytes, origins: Origins) -> Visit | None:
         if len(head.hosts) != 1 or not _PLAIN_HOST(head.hosts[0]):
             return None
         path, _, query = head.url.decode("ascii").partition("?")
-        visit = read_visit(path, query, head.since.decode("latin-1"))
+        visit = read_visit(path, query, head.since.decode("latin-1") if head.since else "")
         if visit is None:
             return None
-        origin = head.origin.decode("latin-1")
+        origin = head.origin.decode("latin-1") if head.origin else ""
         if visit.kind != WS and not head.upgrade:
             return visit._replace(headers=headers(origins.answer(origin))) if origin else visit
         if not origins.may_open(origin, head.hosts[0].decode("latin-1")):

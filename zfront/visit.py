@@ -53,7 +53,7 @@ def read_visit(path: str, query: str, said_since: str = "") -> Visit | None:
         return None
     first = unquote_to_bytes(path[end:].encode("latin-1"))
     if not query:
-        return Visit(kind, _checked((first,)), cursor=_cursor(said_since))
+        return Visit(kind, _checked((first,)), cursor=_cursor(said_since) if said_since else NEW)
     try:
         query = query.encode("latin-1").decode(errors="surrogateescape")
         values = parse_qs(query, max_num_fields=_FIELDS, errors="surrogateescape")
