@@ -69,5 +69,5 @@ class Comebacks:
             self._counters.resumed += 1
             self._counters.gaps += gap != ""
             self._counters.replayed += len(missed.messages)
-            answer = wire.Resumed(resume.request, self._mailboxes.position, gap, missed.messages)
+            answer = wire.Resumed(resume.request, self._mailboxes.position, gap, missed.messages, peer.seq)
             yield peer.address, encode(answer)

@@ -19,7 +19,7 @@ class Counters(msgspec.Struct):
     nobody: int = 0  # pairs whose id nobody held
     kept: int = 0  # pairs for ids without a connection, kept for a client that comes back
     repeated: int = 0  # pairs of Sends whose key had come before: not routed again
-    resumed: int = 0  # clients that asked where they are, or what they missed
+    resumed: int = 0  # questions of clients that come back, and of frontends for all who are new
     replayed: int = 0  # pairs given to those who came back
     gaps: int = 0  # clients told that some of what they missed is gone
     dropped_backlog: int = 0  # pairs for a frontend with too much under way

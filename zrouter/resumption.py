@@ -60,6 +60,7 @@ class Resumption:
         self._new: dict[int, bool] = {}
         self._greeted: dict[int, bool] = {}
         self._is_greeting = False
+        self._is_up = False  # the router knows us
 
     def __len__(self) -> int:
         return len(self._waiting) + len(self._new) + len(self._greeted)
@@ -75,9 +76,11 @@ class Resumption:
     def greet(self, client: int, *, has_history: bool = False) -> None:
         """This client, or some of its ids, are new: it is given what comes, and is to be told where it is.
 
-        With history it had ids before, and had all for them.
+        With history it had ids before, and had all for them. While the router is away one without has nothing
+        to miss; else others may be the same id, and it is given what comes for them.
         """
-        self._new[client] = self._greeted.pop(client, self._new.get(client, has_history)) or has_history
+        may_miss = has_history or self._is_up or self._new.get(client, False)
+        self._new[client] = self._greeted.pop(client, may_miss) or may_miss
 
     def ask_again(self, client: int) -> None:
         """One that is held has other ids now: it is to be told what came for them, too."""
@@ -96,15 +99,20 @@ class Resumption:
     def lost(self) -> None:
         """A message of this router's life did not come: all who are not held may have missed something."""
         for client in self._everybody():
-            # One that is new, and whose ids the router has not been told, has missed nothing.
+            # One that came while the router was away has missed nothing.
             if client not in self._waiting and self._new.get(client, True):
                 self.begin(client, self.here)
                 self._held(client)
+
+    def closed(self) -> None:
+        """The link broke."""
+        self._is_up = False
 
     def welcomed(self, epoch: int) -> None:
         """The router knows us from now on: what was asked for before will not be answered."""
         self.lost()
         self.here = Cursor(epoch, 0)
+        self._is_up = True
         self._under_way = 0
         self._unasked = dict(self._waiting)
         self._is_greeting = False

@@ -125,6 +125,8 @@ class Session:
         self._connected = False
         self._greeting_since = None
         self.welcome = None
+        if self._resumption is not None:
+            self._resumption.closed()
         self._out.clear()
         self._to_repeat.clear()
         waiting, self._waiting = self._waiting, {}
@@ -156,7 +158,11 @@ class Session:
             if self.welcome and unreported > wire.PRESENCE_WINDOW // 8:
                 self._heartbeat(now)
             return message
-        if type(message) is wire.Evict or type(message) is wire.Resumed:
+        if type(message) is wire.Resumed:
+            # Before it moves on where all are.
+            self._notice_losses(message.seq)
+            return message
+        if type(message) is wire.Evict:
             return message
         self._settle(message, now)
         return None

@@ -229,13 +229,14 @@ class Resumed(Message, tag=73):
     """What a client of these ids has missed, and where it is now: it has all up to `position`.
 
     What is delivered later has a higher position, what was delivered before this a lower or the same.
-    `gap` = why some of it is missing, one of GAPS; empty if nothing is.
+    `gap` = why some of it is missing, one of GAPS; empty if nothing is. `seq` = as in Pulse.
     """
 
     request: Request
     position: Count
     gap: str
     messages: list[Delivery]
+    seq: Count = 0
 
 
 class Presence(Message, tag=74):

@@ -204,11 +204,17 @@ STEPS = st.lists(
 BETWEEN = [("settle", None), ("come", b"a"), ("say", None), ("up", 1), ("send", b"a"), ("settle", None)]
 # The link breaks before the answer to one that is new, and a message is lost with it.
 LOST = [("settle", None), ("come", b"a"), ("say", None), ("up", 2), ("send", b"a"), ("break", None)]
+# One that is new is given a message since another is the same id already, and the next one is dropped.
+GIVEN = [
+    ("come", b"a"), ("settle", None), ("come", b"a"), ("say", None), ("come", b"a"),
+    ("send", b"a"), ("send and drop", b"a"),
+]  # fmt: skip
 
 
 @given(STEPS)
 @example(BETWEEN)
 @example(LOST)
+@example(GIVEN)
 @settings(max_examples=400)
 def test_each_message_is_seen_once_or_a_gap_is_told(steps: list[tuple[str, Any]]) -> None:
     house = House()
