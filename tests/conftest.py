@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import signal
@@ -18,8 +19,9 @@ import pytest
 
 from zrouter.client import RouterClient
 
-# How long an example takes says more about the machine than about us.
-hypothesis.settings.register_profile("here", deadline=None)
+# How long an example takes says more about the machine than about us. CI tries the same examples each time, so
+# that it judges the change; those who work on it try others each time.
+hypothesis.settings.register_profile("here", deadline=None, derandomize="CI" in os.environ)
 hypothesis.settings.load_profile("here")
 
 needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")

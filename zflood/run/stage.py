@@ -293,6 +293,9 @@ class Stage:
         workers = [worker for program in self._ours(FRONTEND) for worker in program.ps.children()]
         if not workers:
             raise StopError("a frontend with one worker has no supervisor that would start another")
+        # At the same moment: else clients of the first come back to the next, and are cut off once more.
+        for worker in workers:
+            worker.suspend()
         for worker in workers:
             worker.kill()
 
