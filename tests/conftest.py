@@ -19,8 +19,8 @@ import pytest
 
 from zrouter.client import RouterClient
 
-# How long an example takes says more about the machine than about us. CI tries the same examples each time, so
-# that it judges the change; those who work on it try others each time.
+# How long an example takes says more about the machine than about us. CI tries the same examples each time
+# and so judges the change; those who work on it try others each time.
 hypothesis.settings.register_profile("here", deadline=None, derandomize="CI" in os.environ)
 hypothesis.settings.load_profile("here")
 
