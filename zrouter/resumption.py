@@ -12,6 +12,7 @@ where they were.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any, Final, TypeAlias
@@ -54,7 +55,7 @@ class Resumption:
         self._held = held
         self._resumed = resumed
         self._waiting: dict[int, _Wait] = {}  # those that are held
-        self._unasked: dict[int, _Wait] = {}  # of these, in the order in which they came
+        self._unasked: OrderedDict[int, _Wait] = OrderedDict()  # of these, in the order in which they came
         self._under_way = 0
         # Those that are new, each with whether it may have missed something: to be asked for, and asked for.
         self._new: dict[int, bool] = {}
@@ -114,7 +115,7 @@ class Resumption:
         self.here = Cursor(epoch, 0)
         self._is_up = True
         self._under_way = 0
-        self._unasked = dict(self._waiting)
+        self._unasked = OrderedDict(self._waiting)
         self._is_greeting = False
 
     def has_requests(self) -> bool:
@@ -128,8 +129,7 @@ class Resumption:
             self._is_greeting = True
             yield partial(_resume, [], NEW), self._answered_new
         while self._unasked and self._under_way < UNDER_WAY:
-            client = next(iter(self._unasked))
-            wait = self._unasked.pop(client)
+            client, wait = self._unasked.popitem(last=False)
             self._under_way += 1
             yield (
                 partial(_resume, list(self._ids_of(client)), wait.cursor),
