@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import logging
-import re
 import socket
 from itertools import cycle
 from typing import Any, Final
@@ -21,7 +20,7 @@ from tornado.httpserver import HTTPServer
 from tornado.ioloop import IOLoop
 
 from zfront.api.desk import Desk
-from zfront.api.plain import PLAINLY_SENDS
+from zfront.api.plain import HEAD_BYTES, PLAIN_HOST, PLAINLY_SENDS
 from zfront.linger import Linger
 from zfront.lot import Lot
 from zfront.origins import Origins, headers
@@ -32,10 +31,7 @@ from zfront.visit import BadVisitError, Visit, read_visit
 
 log = logging.getLogger("zfront")
 
-HEAD_BYTES: Final = 8192
 _PLAINLY_OURS: Final = tuple(b"GET " + path.encode() for path in PATHS)
-# HTTP/1.1 wants one host that can be one (RFC 9112, section 3.2); Tornado knows the rarer forms.
-_PLAIN_HOST: Final = re.compile(rb"[A-Za-z0-9.-]+(:[0-9]+)?").fullmatch
 _ACCEPTS: Final = 64  # connections taken in one go
 _PAUSE_S: Final = 0.5  # without descriptors, before the next try
 FULL: Final = (
@@ -212,7 +208,7 @@ def _plain_visit(data: bytes, origins: Origins) -> Visit | None:
             parser.feed_data(data)
         if not head.is_complete or head.has_body or head.requests > 1 or parser.get_http_version() != "1.1":
             return None
-        if len(head.hosts) != 1 or not _PLAIN_HOST(head.hosts[0]):
+        if len(head.hosts) != 1 or not PLAIN_HOST(head.hosts[0]):
             return None
         path, _, query = head.url.decode("ascii").partition("?")
         visit = read_visit(path, query, head.since.decode("latin-1") if head.since else "")

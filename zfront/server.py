@@ -17,8 +17,9 @@ from tornado.ioloop import IOLoop
 
 from zfront.api.desk import Desk
 from zfront.api.office import Office
+from zfront.api.plain import HEAD_BYTES
 from zfront.app import make_app
-from zfront.door import HEAD_BYTES, Door
+from zfront.door import Door
 from zfront.every import Every
 from zfront.held import HeldLot
 from zfront.lifeline import BEAT_S, Lifeline

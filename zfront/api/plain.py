@@ -15,10 +15,11 @@ from zfront.api.gate import FORWARDED, Credentials
 
 PATH: Final = "/api/send/"
 PLAINLY_SENDS: Final = b"POST " + PATH.encode()
-_HEAD_BYTES: Final = 8192
+HEAD_BYTES: Final = 8192
 _LENGTH: Final = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,9})[ \t]*\r\n", re.IGNORECASE).search
 _EXPECTS: Final = re.compile(rb"\r\nexpect:", re.IGNORECASE).search
-_PLAIN_HOST: Final = re.compile(rb"[A-Za-z0-9.-]+(:[0-9]+)?").fullmatch
+# HTTP/1.1 wants one host that can be one (RFC 9112, section 3.2); Tornado knows the rarer forms.
+PLAIN_HOST: Final = re.compile(rb"[A-Za-z0-9.-]+(:[0-9]+)?").fullmatch
 _FORWARDED: Final = frozenset(name.encode() for name in FORWARDED)
 
 
@@ -82,7 +83,7 @@ class Request:
     def is_plainly_ours(self) -> bool:
         """Whether it is all that the bytes were, and of the common form."""
         is_one = self.is_plain and self.is_complete and self.lengths == 1 and len(self.hosts) == 1
-        return is_one and self.url.startswith(PATH.encode()) and _PLAIN_HOST(self.hosts[0]) is not None
+        return is_one and self.url.startswith(PATH.encode()) and PLAIN_HOST(self.hosts[0]) is not None
 
     def credentials(self) -> Credentials:
         """As the gate wants them."""
@@ -98,9 +99,9 @@ def whole(data: bytes, max_message: int) -> int:
     """How long the first request is; 0 = more of it is to come, -1 = it is not plain."""
     if not data.startswith(PLAINLY_SENDS[: len(data)]):
         return -1
-    end = data.find(b"\r\n\r\n", 0, _HEAD_BYTES)
+    end = data.find(b"\r\n\r\n", 0, HEAD_BYTES)
     if end < 0:
-        return 0 if len(data) < _HEAD_BYTES else -1
+        return 0 if len(data) < HEAD_BYTES else -1
     length = _LENGTH(data, 0, end + 2)
     if length is None or int(length[1]) > max_message:
         return -1
