@@ -27,6 +27,12 @@ hypothesis.settings.load_profile("here")
 needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_data(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The stores of whoever runs the tests are left alone."""
+    os.environ["XDG_DATA_HOME"] = str(tmp_path_factory.mktemp("data"))
+
+
 class Program:
     """One running program; `address` is where it listens, as it said itself."""
 

@@ -14,10 +14,10 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from functools import partial
 from types import TracebackType
-from typing import Any, TypeAlias, overload
+from typing import Any, Generic, TypeAlias, overload
 
 from zrouter import core, wire
-from zrouter.core import CLIENT_TIMEOUT, Call, Result, Timeout
+from zrouter.core import CLIENT_TIMEOUT, Call, Counts, Page, PublishReceipt, Result, Timeout
 from zrouter.inbox import Gap, Received
 from zrouter.session import (
     Answer,
@@ -30,10 +30,10 @@ from zrouter.session import (
 from zrouter.watching import Presence
 from zrouter.wire import Pair
 
-__all__ = ["AsyncRouterClient", "Gap", "Presence", "Received"]
+__all__ = ["AsyncRouterClient", "Counts", "Gap", "Page", "Presence", "PublishReceipt", "Received"]
 
 _Receipt: TypeAlias = "asyncio.Future[int]"
-_Ask: TypeAlias = "Callable[[Call[list[int]]], tuple[int, asyncio.Future[list[int]]]]"
+_Ask: TypeAlias = "Callable[[Call[list[Result]]], tuple[int, asyncio.Future[list[Result]]]]"
 
 
 class AsyncRouterClient:
@@ -116,31 +116,76 @@ class AsyncRouterClient:
         and `close()` tells whether all were taken. `handed` of an error is the list so far. What a key does,
         `RouterClient.send_many` says.
         """
-        name = core.as_key(key, core.MAX_BATCHES_KEY_BYTES)
-        handed: list[int] = []
-        under_way: deque[_Batch] = deque()
-        try:
-            await self._in_time(self._be_up, timeout_s)
-            assert self._session.welcome is not None
-            for number, batch in enumerate(batches(pairs, self._session.welcome.max_frame - len(name))):
-                await self._in_time(self._be_up, timeout_s)
-                if receipts:
-                    self._ask_again(under_way)
-                    under_way.append(_Batch(core.send_call(batch, core.batch_key(name, number)), self._ask))
-                    if len(under_way) >= core.BATCHES_UNDER_WAY:
-                        handed += await self._in_time(partial(self._oldest, under_way), timeout_s)
-                else:
-                    self._session.send_unreceipted(batch, core.batch_key(name, number))
-                    self._flush_soon()
-            while under_way:
-                handed += await self._in_time(partial(self._oldest, under_way), timeout_s)
-        except RouterError as error:
-            error.handed = handed
-            raise
-        finally:
-            for batch_under_way in under_way:
-                batch_under_way.answer.cancel()
-        return handed
+        return await self._in_batches(core.send_call, pairs, key, timeout_s, receipts=receipts)
+
+    async def publish(
+        self,
+        an_id: str | bytes,
+        message: bytes | str,
+        *,
+        key: str | bytes | None = None,
+        timeout_s: Timeout = CLIENT_TIMEOUT,
+    ) -> PublishReceipt:
+        """Send one message to everyone who follows the id and is logged in; what became of it."""
+        call = core.publish_call([core.as_pair(an_id, message)], core.as_key(key))
+        return (await self._call(call, timeout_s))[0]
+
+    async def publish_many(
+        self,
+        pairs: Iterable[Pair],
+        *,
+        key: str | bytes | None = None,
+        timeout_s: Timeout = CLIENT_TIMEOUT,
+    ) -> list[PublishReceipt]:
+        """Publish many `(id, message)`; those of one id in order. The rest as `send_many`."""
+        return await self._in_batches(core.publish_call, pairs, key, timeout_s)
+
+    async def follow(
+        self, subscriber: str | bytes, *subscribees: str | bytes, timeout_s: Timeout = CLIENT_TIMEOUT
+    ) -> int:
+        """Let one follow these from the next publish on; it is on disk. How many it did not follow before."""
+        return await self.follow_many(core.follow_pairs(subscriber, subscribees), timeout_s=timeout_s)
+
+    async def unfollow(
+        self, subscriber: str | bytes, *subscribees: str | bytes, timeout_s: Timeout = CLIENT_TIMEOUT
+    ) -> int:
+        """Let one follow these no more; how many it followed."""
+        return await self.unfollow_many(core.follow_pairs(subscriber, subscribees), timeout_s=timeout_s)
+
+    async def follow_many(self, pairs: Iterable[Pair], *, timeout_s: Timeout = CLIENT_TIMEOUT) -> int:
+        """Store many `(subscriber, subscribee)`, in order; how many are new."""
+        return sum(await self._in_batches(core.follow_call, pairs, None, timeout_s))
+
+    async def unfollow_many(self, pairs: Iterable[Pair], *, timeout_s: Timeout = CLIENT_TIMEOUT) -> int:
+        """Forget many `(subscriber, subscribee)`, in order; how many there were."""
+        return sum(await self._in_batches(core.unfollow_call, pairs, None, timeout_s))
+
+    async def followers(self, an_id: str | bytes, *, timeout_s: Timeout = CLIENT_TIMEOUT) -> list[str]:
+        """Who follows an id. The timeout is for each page."""
+        return await self._related(core.as_id(an_id), True, timeout_s)
+
+    async def following(self, an_id: str | bytes, *, timeout_s: Timeout = CLIENT_TIMEOUT) -> list[str]:
+        """Whom an id follows. The timeout is for each page."""
+        return await self._related(core.as_id(an_id), False, timeout_s)
+
+    async def page(
+        self,
+        an_id: str | bytes,
+        *,
+        is_followers: bool,
+        after: str | bytes = b"",
+        limit: int = wire.MAX_RELATIONS,
+        timeout_s: Timeout = CLIENT_TIMEOUT,
+    ) -> Page:
+        """A page of at most so many of them, behind the last of the page before; limit 0 = only count."""
+        last = core.as_id(after) if after else b""
+        return await self._call(core.related_call(core.as_id(an_id), is_followers, last, limit), timeout_s)
+
+    async def counts(self, an_id: str | bytes, *, timeout_s: Timeout = CLIENT_TIMEOUT) -> Counts:
+        """How many follow an id, and how many it follows."""
+        followers = await self.page(an_id, is_followers=True, limit=0, timeout_s=timeout_s)
+        following = await self.page(an_id, is_followers=False, limit=0, timeout_s=timeout_s)
+        return Counts(followers.total, following.total)
 
     @overload
     async def login(
@@ -268,6 +313,51 @@ class AsyncRouterClient:
 
         return await self._in_time(ask, timeout_s)
 
+    async def _in_batches(
+        self,
+        make: Callable[[list[Pair], bytes], Call[list[Result]]],
+        pairs: Iterable[Pair],
+        key: str | bytes | None,
+        timeout_s: Timeout,
+        *,
+        receipts: bool = True,
+    ) -> list[Result]:
+        """What `make` asks for all pairs, in batches, some of which are under way at the same time."""
+        name = core.as_key(key, core.MAX_BATCHES_KEY_BYTES)
+        handed: list[Result] = []
+        under_way: deque[_Batch[Result]] = deque()
+        try:
+            await self._in_time(self._be_up, timeout_s)
+            assert self._session.welcome is not None
+            for number, batch in enumerate(batches(pairs, self._session.welcome.max_frame - len(name))):
+                await self._in_time(self._be_up, timeout_s)
+                if receipts:
+                    self._ask_again(under_way)
+                    under_way.append(_Batch(make(batch, core.batch_key(name, number)), self._ask))
+                    if len(under_way) >= core.BATCHES_UNDER_WAY:
+                        handed += await self._in_time(partial(self._oldest, under_way), timeout_s)
+                else:
+                    self._session.send_unreceipted(batch, core.batch_key(name, number))
+                    self._flush_soon()
+            while under_way:
+                handed += await self._in_time(partial(self._oldest, under_way), timeout_s)
+        except RouterError as error:
+            error.handed = handed
+            raise
+        finally:
+            for batch_under_way in under_way:
+                batch_under_way.answer.cancel()
+        return handed
+
+    async def _related(self, an_id: bytes, is_followers: bool, timeout_s: Timeout) -> list[str]:
+        found: list[str] = []
+        after: bytes | None = b""
+        while after is not None:
+            page = await self.page(an_id, is_followers=is_followers, after=after, timeout_s=timeout_s)
+            found += map(bytes.decode, page.ids)
+            after = page.ids[-1] if len(page.ids) == wire.MAX_RELATIONS else None
+        return found
+
     async def _portions(self, ids: Iterable[str | bytes], timeout_s: Timeout) -> list[list[bytes]]:
         await self._in_time(self._be_up, timeout_s)
         assert self._session.welcome is not None
@@ -279,13 +369,13 @@ class AsyncRouterClient:
         await self._in_time(partial(self._until, self._core.is_settled), timeout_s)
         self._core.check_refused()
 
-    def _ask_again(self, under_way: Iterable[_Batch]) -> None:
+    def _ask_again(self, under_way: Iterable[_Batch[Result]]) -> None:
         """If that was chosen, send those again whose answers a broken link has lost, in order."""
         for batch in under_way if self._retry else ():
             if batch.is_lost():
                 batch.ask(self._ask)
 
-    async def _oldest(self, under_way: deque[_Batch]) -> list[int]:
+    async def _oldest(self, under_way: deque[_Batch[Result]]) -> list[Result]:
         """What the oldest batch was answered."""
         while True:
             try:
@@ -411,17 +501,17 @@ class AsyncRouterClient:
         self._news = asyncio.Event()
 
 
-class _Batch:
-    """A batch of a `send_many` whose receipts are waited for."""
+class _Batch(Generic[Result]):
+    """A batch whose answer is waited for."""
 
     __slots__ = ("_call", "answer")
 
-    def __init__(self, call: Call[list[int]], ask: _Ask) -> None:
+    def __init__(self, call: Call[list[Result]], ask: _Ask[Result]) -> None:
         self._call = call
-        self.answer: asyncio.Future[list[int]]
+        self.answer: asyncio.Future[list[Result]]
         self.ask(ask)
 
-    def ask(self, ask: _Ask) -> None:
+    def ask(self, ask: _Ask[Result]) -> None:
         """Send it, once more maybe."""
         self.answer = ask(self._call)[1]
 

@@ -4,7 +4,8 @@ Owns: the hot path, what is under way to each frontend, that a receipt says what
 Must not know: sockets, the time, who logs in or leaves.
 
 Each pair goes straight into the inbox of every frontend that holds its id (table.py); `deliveries` packs the
-inboxes, and `receipts` comes last, so that it tells of what could not be sent, too.
+inboxes, and `receipts` comes last, so that it tells of what could not be sent, too. A message for many ids
+(`fan_out`) goes to each frontend once, with those of the ids that it holds.
 """
 
 from __future__ import annotations
@@ -15,11 +16,28 @@ from typing import Final
 from zrouter import wire
 from zrouter.counters import Counters
 from zrouter.limits import Limits
-from zrouter.mailbox import Mailboxes
+from zrouter.mailbox import Kept, Mailboxes
 from zrouter.peers import Peer
 from zrouter.repeats import Repeats
-from zrouter.table import Route, RoutingTable
+from zrouter.table import Holder, Route, RoutingTable
 from zrouter.wire import KEPT, Delivery, Pair, WireError, encode
+
+# What an id takes in the journal; its bytes are the table's.
+_ID_BYTES: Final = 8
+
+
+class Reach:
+    """Whom a publish has reached so far; `followers` are all, logged in or not."""
+
+    __slots__ = ("followers", "handed", "kept", "online")
+
+    def __init__(self) -> None:
+        self.followers = self.online = self.handed = self.kept = 0
+
+    def receipt(self) -> tuple[int, int, int, int]:
+        """As it is told."""
+        return self.followers, self.online, self.handed, self.kept
+
 
 # In place of the request number of a Send with a key that wants no receipts, until they were made.
 _UNASKED: Final = 2**63
@@ -45,12 +63,14 @@ class Burst:
         self._kept = table.kept
         self._unheld: list[Delivery] = []
         self._position = mailboxes.position  # of the last message
-        self._frames: list[bytes | int] = []  # to be kept: see Mailboxes.keep
+        self._frames: list[bytes | int | Kept] = []  # to be kept: see Mailboxes.keep
         self._frame_bytes = 0
+        self._fans = 0  # messages that were fanned out
         self._unkept = 0  # messages for nobody who is or just was here
         self._nobody: Route = (self._unheld.append, 0, ())
         self._asking: list[Peer] = []  # who gets receipts
         self._sent_to: list[Peer] = []
+        self._reaches: dict[int, Reach] = {}  # by position, of what was fanned out
 
     def send(self, peer: Peer, frame: bytes, send: wire.Send) -> None:
         """Route the pairs of one Send that came in that frame.
@@ -96,21 +116,65 @@ class Burst:
             else:
                 self._frames.append(count)
 
+    def fan_out(self, message: bytes, ids: Iterable[bytes], reach: Reach) -> None:
+        """One message to all of these ids, each at most once; it has one position."""
+        find = self._find
+        routes: dict[int, Route] = {}
+        groups: dict[int, list[bytes]] = {}  # ids with the same route, by its identity
+        for an_id in ids:
+            route = find(an_id)
+            if route is None:
+                continue
+            group = groups.get(id(route))
+            if group is None:
+                routes[id(route)] = route
+                groups[id(route)] = [an_id]
+            else:
+                group.append(an_id)
+        if not groups:
+            return
+        shares: dict[Holder, list[bytes]] = {}
+        for key, group in groups.items():
+            _, connections, holders = routes[key]
+            if connections == KEPT:
+                reach.kept += len(group)
+                self._counters.kept += len(group)
+                continue
+            reach.online += len(group)
+            reach.handed += connections * len(group)
+            for holder in holders:
+                share = shares.get(holder)
+                shares[holder] = group if share is None else share + group
+        self._position += 1
+        self._fans += 1
+        for holder, share in shares.items():
+            holder.fans.append((self._position, message, share))
+        self._reaches[self._position] = reach
+        if self._mailboxes.is_on:
+            kept = [an_id for group in groups.values() for an_id in group]
+            self._frames.append(Kept(message, kept))
+            self._frame_bytes += len(message) + _ID_BYTES * len(kept)
+        else:
+            self._frames.append(1)
+
     def deliveries(self, frontends: Iterable[Peer]) -> list[tuple[bytes, bytes]]:
         """`(address, frame)` for each frontend that something is for."""
         out: list[tuple[bytes, bytes]] = []
         counters = self._counters
         for peer in frontends:
             inbox = peer.inbox
-            if not inbox:
+            count = len(inbox)
+            if peer.fans:
+                count += sum(len(ids) for _, _, ids in peer.fans)
+            elif not count:
                 continue
-            frame = encode(wire.Deliver(peer.seq, inbox))
-            peer.seq += len(inbox)
+            frame = encode(wire.Deliver(peer.seq, inbox, peer.fans))
+            peer.seq += count
             if peer.under_way_bytes() + len(frame) > self._limits.window:
                 self.overflow(peer)
                 continue
             peer.handed_bytes += len(frame)
-            counters.messages_out += len(inbox)
+            counters.messages_out += count
             counters.bytes_out += len(frame)
             self._sent_to.append(peer)
             out.append((peer.address, frame))
@@ -119,7 +183,7 @@ class Burst:
     def take_back(self, peer: Peer, frame: bytes) -> None:
         """The delivery could not be sent; what is to become of it, `abandon` or `overflow` says."""
         peer.handed_bytes -= len(frame)
-        self._counters.messages_out -= len(peer.inbox)
+        self._counters.messages_out -= peer.waiting()
         self._counters.bytes_out -= len(frame)
 
     def overflow(self, peer: Peer) -> None:
@@ -147,12 +211,14 @@ class Burst:
         """All is out, or dropped and counted."""
         if self._frames:
             count = self._position - self._mailboxes.position
-            self._counters.messages_in += count
+            self._counters.messages_in += count - self._fans
             self._mailboxes.keep(self._frames, count, self._frame_bytes, self._unkept)
             self._frames.clear()
-            self._frame_bytes = self._unkept = 0
+            self._frame_bytes = self._unkept = self._fans = 0
+            self._reaches.clear()
         for peer in self._sent_to:
             peer.inbox.clear()
+            peer.fans.clear()
         self._sent_to.clear()
         if self._unheld:
             self._counters.nobody += len(self._unheld)
@@ -164,7 +230,7 @@ class Burst:
     def _send_with_key(self, peer: Peer, frame: bytes, send: wire.Send) -> None:
         """Route it and remember what comes of it; if it came before, tell what came of it then, or will."""
         handed = self._repeats.find(send)
-        if handed is None:
+        if not isinstance(handed, list):
             self.send(peer, frame, wire.Send(send.request or _UNASKED, send.pairs))
             self._repeats.remember(send, peer.receipted[-1][2])
             if not send.request:
@@ -180,7 +246,7 @@ class Burst:
 
     def _drop(self, peer: Peer) -> int:
         """Empty its inbox, take that from the receipts that counted it as handed over, and say how many."""
-        dropped = len(peer.inbox)
+        dropped = peer.waiting()
         peer.dropped += dropped
         lost = {position for _, _, position in peer.inbox}
         nobody = KEPT if self._mailboxes.is_on else 0
@@ -190,7 +256,10 @@ class Burst:
                     if before + index + 1 in lost:
                         left = handed[index] - peer.held.get(an_id, 0)
                         handed[index] = left if left > 0 else nobody
+        for position, _, ids in peer.fans:
+            self._reaches[position].handed -= sum(peer.held.get(an_id, 0) for an_id in ids)
         peer.inbox.clear()
+        peer.fans.clear()
         return dropped
 
 

@@ -6,21 +6,25 @@ import json
 import os
 import sys
 from collections.abc import Callable
-from typing import Any, NoReturn
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from zrouter.client import RouterClient, default_name
-from zrouter.core import DEFAULT_TIMEOUT_S
+from zrouter.asking import as_json as json_option
+from zrouter.asking import client_options, connect
 from zrouter.cursor import UNKNOWN, read_cursor
 from zrouter.daemon import logs, program
-from zrouter.daemon.arguments import ENDPOINT, ID, KEY
+from zrouter.daemon.arguments import ID, KEY
 from zrouter.daemon.exposure import check_zmq
 from zrouter.daemon.options import options
 from zrouter.follows.commands import COMMANDS
 from zrouter.inbox import Gap
 from zrouter.settings import RouterSettings
-from zrouter.wire import DEFAULT_ROUTER, KEPT
+from zrouter.wire import KEPT
+
+if TYPE_CHECKING:
+    from zrouter.shelf import Shelf
 
 
 def main() -> NoReturn:
@@ -39,44 +43,9 @@ def commands() -> None:
       zrouter send user:123 'hello'
       zrouter login user:123
       zrouter who user:123 --json
+      zrouter follow user:123 artist:456
+      zrouter publish artist:456 'a new album'
     """
-
-
-def _client_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """--router and --timeout, which every command that talks to a router has."""
-    timeout = click.option(
-        "--timeout",
-        type=click.FloatRange(min=0),
-        default=DEFAULT_TIMEOUT_S,
-        envvar="ZROUTER_TIMEOUT",
-        show_default=True,
-        show_envvar=True,
-        help="Give up after so many seconds.",
-    )
-    router = click.option(
-        "--router",
-        type=ENDPOINT,
-        default=DEFAULT_ROUTER,
-        envvar="ZROUTER_ROUTER",
-        show_default=True,
-        show_envvar=True,
-        help="The router's ZeroMQ endpoint.",
-    )
-    return router(timeout(command))
-
-
-_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-
-
-def _connect(
-    router: str,
-    timeout: float,
-    kind: str,
-    on_link: Callable[[bool], None] | None = None,
-    *,
-    retry: bool = False,
-) -> RouterClient:
-    return RouterClient(router, name=default_name(kind), timeout_s=timeout, retry=retry, on_link=on_link)
 
 
 def _say(text: str) -> None:
@@ -108,7 +77,22 @@ def serve(settings: RouterSettings) -> None:
 
     check_zmq(settings.bind, settings.insecure)
     logs.set_up(settings.log_level)
-    RouterService(settings).run()
+    RouterService(settings, _shelf(settings.store_path())).run()
+
+
+def _shelf(path: Path | None) -> Shelf | None:
+    """What is needed for a store is loaded only if there is to be one."""
+    if path is None:
+        return None
+    from zrouter.follows.store import StoreError
+    from zrouter.shelf import Shelf
+
+    shelf = Shelf(path)
+    try:
+        shelf.store()
+    except StoreError as error:
+        program.fail("zrouter", f"{error}; --store none runs without")
+    return shelf
 
 
 @commands.command()
@@ -117,8 +101,8 @@ def serve(settings: RouterSettings) -> None:
 @click.option(
     "--key", type=KEY, help="Your name for this send; sent again with it, it does not arrive a second time."
 )
-@_client_options
-@_json
+@client_options
+@json_option
 def send(id: str, message: str, key: bytes | None, router: str, timeout: float, as_json: bool) -> None:
     """Send MESSAGE to every connection of ID, and print the receipt; '-' reads the message from stdin.
 
@@ -128,8 +112,8 @@ def send(id: str, message: str, key: bytes | None, router: str, timeout: float, 
       zrouter send user:123 'your order has left' --key order-4711-left
       date | zrouter send user:123 - --json
     """
-    body = sys.stdin.buffer.read() if message == "-" else os.fsencode(message)
-    with _connect(router, timeout, "send", retry=key is not None) as client:
+    body = _body(message)
+    with connect(router, timeout, "send", retry=key is not None) as client:
         connections = client.send(id, body, key=key)
     if as_json:
         receipt = {
@@ -148,6 +132,37 @@ def send(id: str, message: str, key: bytes | None, router: str, timeout: float, 
 
 
 @commands.command()
+@click.argument("id", type=ID)
+@click.argument("message")
+@click.option(
+    "--key", type=KEY, help="Your name for this publish; done again with it, nobody gets it a second time."
+)
+@client_options
+@json_option
+def publish(id: str, message: str, key: bytes | None, router: str, timeout: float, as_json: bool) -> None:
+    """Send MESSAGE to everyone who follows ID and is logged in, and print the receipt; '-' reads stdin.
+
+    \b
+    Examples:
+      zrouter publish artist:456 'a new album'
+      zrouter publish artist:456 'a new album' --key album-7 --json
+    """
+    body = _body(message)
+    with connect(router, timeout, "publish", retry=key is not None) as client:
+        receipt = client.publish(id, body, key=key)
+    if as_json:
+        print(json.dumps({"id": id, "bytes": len(body), **receipt._asdict()}))
+        return
+    kept = f", kept for {receipt.kept} who just left" if receipt.kept else ""
+    followers = f"{receipt.followers} followers, {receipt.online} of them online"
+    print(f"{followers}: handed to {_some(receipt.handed)}{kept}")
+
+
+def _body(message: str) -> bytes:
+    return sys.stdin.buffer.read() if message == "-" else os.fsencode(message)
+
+
+@commands.command()
 @click.argument("ids", metavar="ID...", nargs=-1, required=True, type=ID)
 @click.option("--count", type=click.IntRange(min=1), help="Leave after so many messages.")
 @click.option(
@@ -156,8 +171,8 @@ def send(id: str, message: str, key: bytes | None, router: str, timeout: float, 
     callback=lambda context, option, text: _as_offset(text),
     help="Begin with what came behind this offset, which --json shows, and miss nothing from then on.",
 )
-@_client_options
-@_json
+@client_options
+@json_option
 def login(
     ids: tuple[str, ...], count: int | None, since: str | None, router: str, timeout: float, as_json: bool
 ) -> None:
@@ -171,7 +186,7 @@ def login(
       zrouter login user:123 news --count 10 --json
       zrouter login user:123 --since 18867251edfa0000.2a
     """
-    with _connect(router, timeout, "login", _link_teller(router)) as client:
+    with connect(router, timeout, "login", _link_teller(router)) as client:
         came = client.login(*ids) if since is None else client.login(*ids, since=since)
         _say(f"logged in as {', '.join(ids)}")
         messages = 0
@@ -204,8 +219,8 @@ def _print_gap(gap: Gap, as_json: bool) -> None:
 @commands.command()
 @click.argument("ids", metavar="ID...", nargs=-1, required=True, type=ID)
 @click.option("--count", type=click.IntRange(min=1), help="Leave after so many lines.")
-@_client_options
-@_json
+@client_options
+@json_option
 def watch(ids: tuple[str, ...], count: int | None, router: str, timeout: float, as_json: bool) -> None:
     """Show on how many connections each ID is, now and whenever that changes.
 
@@ -217,7 +232,7 @@ def watch(ids: tuple[str, ...], count: int | None, router: str, timeout: float, 
       zrouter watch user:123
       zrouter watch user:123 user:124 --count 2 --json
     """
-    with _connect(router, timeout, "watch", _link_teller(router)) as client:
+    with connect(router, timeout, "watch", _link_teller(router)) as client:
         for number, (an_id, connections) in enumerate(client.watch(*ids), 1):
             if as_json:
                 print(json.dumps({"id": an_id, "connections": connections}), flush=True)
@@ -230,8 +245,8 @@ def watch(ids: tuple[str, ...], count: int | None, router: str, timeout: float, 
 
 @commands.command()
 @click.argument("id", type=ID)
-@_client_options
-@_json
+@client_options
+@json_option
 def logout(id: str, router: str, timeout: float, as_json: bool) -> None:
     """End every connection of ID, wherever it is.
 
@@ -239,7 +254,7 @@ def logout(id: str, router: str, timeout: float, as_json: bool) -> None:
     Example:
       zrouter logout user:123
     """
-    with _connect(router, timeout, "logout") as client:
+    with connect(router, timeout, "logout") as client:
         ended = client.kick(id)
     if as_json:
         print(json.dumps({"id": id, "connections": ended}))
@@ -251,8 +266,8 @@ def logout(id: str, router: str, timeout: float, as_json: bool) -> None:
 
 @commands.command()
 @click.argument("ids", metavar="[ID]...", nargs=-1, type=ID)
-@_client_options
-@_json
+@client_options
+@json_option
 def who(ids: tuple[str, ...], router: str, timeout: float, as_json: bool) -> None:
     """Show which frontends hold each ID and how many connections are on each; without ID, all frontends.
 
@@ -264,7 +279,7 @@ def who(ids: tuple[str, ...], router: str, timeout: float, as_json: bool) -> Non
       zrouter who user:123 user:124 --json
       zrouter who
     """
-    with _connect(router, timeout, "who") as client:
+    with connect(router, timeout, "who") as client:
         if not ids:
             _print_frontends(client.stats()["frontends"], as_json)
             return
@@ -293,8 +308,8 @@ def _print_frontends(rows: list[dict[str, Any]], as_json: bool) -> None:
 
 
 @commands.command()
-@_client_options
-@_json
+@client_options
+@json_option
 def stats(router: str, timeout: float, as_json: bool) -> None:
     """Show ids, connections, frontends, messages in and out, rates, drops and memory.
 
@@ -303,7 +318,7 @@ def stats(router: str, timeout: float, as_json: bool) -> None:
       zrouter stats
       zrouter stats --json
     """
-    with _connect(router, timeout, "stats") as client:
+    with connect(router, timeout, "stats") as client:
         figures = client.stats()
     if as_json:
         print(json.dumps(figures))

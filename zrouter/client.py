@@ -10,18 +10,27 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
-from typing import Any, overload
+from typing import Any, Generic, overload
 
 import zmq
 
 from zrouter import core, wire
-from zrouter.core import CLIENT_TIMEOUT, Call, Result, Timeout, default_name
+from zrouter.core import (
+    CLIENT_TIMEOUT,
+    Call,
+    Counts,
+    Page,
+    PublishReceipt,
+    Result,
+    Timeout,
+    default_name,
+)
 from zrouter.inbox import Gap, Received
 from zrouter.session import Answer, LinkLostError, RouterError, RouterUnavailableError, batches
 from zrouter.watching import Presence
 from zrouter.wire import Pair
 
-__all__ = ["Gap", "Presence", "Received", "RouterClient", "default_name"]
+__all__ = ["Counts", "Gap", "Page", "Presence", "PublishReceipt", "Received", "RouterClient", "default_name"]
 
 
 class RouterClient:
@@ -110,30 +119,92 @@ class RouterClient:
             RefusedError, RouterUnavailableError, LinkLostError: as `send`; `handed` of the error is the list
                 for the pairs that were answered before.
         """
-        name = core.as_key(key, core.MAX_BATCHES_KEY_BYTES)
-        handed: list[int] = []
-        under_way: deque[_Batch] = deque()
-        try:
-            self._be_up(self._deadline(timeout_s))
-            assert self._session.welcome is not None
-            for number, batch in enumerate(batches(pairs, self._session.welcome.max_frame - len(name))):
-                deadline = self._deadline(timeout_s)
-                self._be_up(deadline)
-                if receipts:
-                    self._ask_again(under_way)
-                    under_way.append(_Batch(core.send_call(batch, core.batch_key(name, number))))
-                    self._ask(under_way[-1])
-                    if len(under_way) >= core.BATCHES_UNDER_WAY:
-                        handed += self._oldest(under_way, deadline)
-                else:
-                    self._session.send_unreceipted(batch, core.batch_key(name, number))
-                self._push(deadline)
-            while under_way:
-                handed += self._oldest(under_way, self._deadline(timeout_s))
-        except RouterError as error:
-            error.handed = handed
-            raise
-        return handed
+        return self._in_batches(core.send_call, pairs, key, timeout_s, receipts=receipts)
+
+    def publish(
+        self,
+        an_id: str | bytes,
+        message: bytes | str,
+        *,
+        key: str | bytes | None = None,
+        timeout_s: Timeout = CLIENT_TIMEOUT,
+    ) -> PublishReceipt:
+        """Send one message to everyone who follows the id and is logged in; what became of it.
+
+        Raises:
+            RefusedError: the message is too long, another one had this key, or the router has no store.
+            WireError: the id is not one, or the key.
+            RouterUnavailableError, LinkLostError: see the class.
+        """
+        call = core.publish_call([core.as_pair(an_id, message)], core.as_key(key))
+        return self._call(call, timeout_s)[0]
+
+    def publish_many(
+        self,
+        pairs: Iterable[Pair],
+        *,
+        key: str | bytes | None = None,
+        timeout_s: Timeout = CLIENT_TIMEOUT,
+    ) -> list[PublishReceipt]:
+        """Publish many `(id, message)`; those of one id in order. Timeout, key and errors as `send_many`."""
+        return self._in_batches(core.publish_call, pairs, key, timeout_s)
+
+    def follow(
+        self, subscriber: str | bytes, *subscribees: str | bytes, timeout_s: Timeout = CLIENT_TIMEOUT
+    ) -> int:
+        """Let one follow these from the next publish on; it is on disk. How many it did not follow before.
+
+        Raises:
+            RefusedError: the router has no store, or it failed, or too much waits for the disk.
+            WireError: an id is not one.
+            RouterUnavailableError, LinkLostError: see the class; what was asked may be done by then.
+        """
+        return self.follow_many(core.follow_pairs(subscriber, subscribees), timeout_s=timeout_s)
+
+    def unfollow(
+        self, subscriber: str | bytes, *subscribees: str | bytes, timeout_s: Timeout = CLIENT_TIMEOUT
+    ) -> int:
+        """Let one follow these no more; how many it followed. Errors as `follow`."""
+        return self.unfollow_many(core.follow_pairs(subscriber, subscribees), timeout_s=timeout_s)
+
+    def follow_many(self, pairs: Iterable[Pair], *, timeout_s: Timeout = CLIENT_TIMEOUT) -> int:
+        """Store many `(subscriber, subscribee)`, in order; how many are new. Errors as `follow`."""
+        return sum(self._in_batches(core.follow_call, pairs, None, timeout_s))
+
+    def unfollow_many(self, pairs: Iterable[Pair], *, timeout_s: Timeout = CLIENT_TIMEOUT) -> int:
+        """Forget many `(subscriber, subscribee)`, in order; how many there were. Errors as `follow`."""
+        return sum(self._in_batches(core.unfollow_call, pairs, None, timeout_s))
+
+    def followers(self, an_id: str | bytes, *, timeout_s: Timeout = CLIENT_TIMEOUT) -> list[str]:
+        """Who follows an id. The timeout is for each page. Errors as `follow`."""
+        return self._related(core.as_id(an_id), True, timeout_s)
+
+    def following(self, an_id: str | bytes, *, timeout_s: Timeout = CLIENT_TIMEOUT) -> list[str]:
+        """Whom an id follows. The timeout is for each page. Errors as `follow`."""
+        return self._related(core.as_id(an_id), False, timeout_s)
+
+    def page(
+        self,
+        an_id: str | bytes,
+        *,
+        is_followers: bool,
+        after: str | bytes = b"",
+        limit: int = wire.MAX_RELATIONS,
+        timeout_s: Timeout = CLIENT_TIMEOUT,
+    ) -> Page:
+        """A page of at most so many of them, behind the last of the page before; limit 0 = only count.
+
+        Raises:
+            RefusedError: also if no id is called as the last of the page before; else as `follow`.
+        """
+        last = core.as_id(after) if after else b""
+        return self._call(core.related_call(core.as_id(an_id), is_followers, last, limit), timeout_s)
+
+    def counts(self, an_id: str | bytes, *, timeout_s: Timeout = CLIENT_TIMEOUT) -> Counts:
+        """How many follow an id, and how many it follows. Errors as `follow`."""
+        followers = self.page(an_id, is_followers=True, limit=0, timeout_s=timeout_s)
+        following = self.page(an_id, is_followers=False, limit=0, timeout_s=timeout_s)
+        return Counts(followers.total, following.total)
 
     @overload
     def login(
@@ -264,6 +335,50 @@ class RouterClient:
                 self._session.give_up(request)
                 raise
 
+    def _in_batches(
+        self,
+        make: Callable[[list[Pair], bytes], Call[list[Result]]],
+        pairs: Iterable[Pair],
+        key: str | bytes | None,
+        timeout_s: Timeout,
+        *,
+        receipts: bool = True,
+    ) -> list[Result]:
+        """What `make` asks for all pairs, in batches, some of which are under way at the same time."""
+        name = core.as_key(key, core.MAX_BATCHES_KEY_BYTES)
+        handed: list[Result] = []
+        under_way: deque[_Batch[Result]] = deque()
+        try:
+            self._be_up(self._deadline(timeout_s))
+            assert self._session.welcome is not None
+            for number, batch in enumerate(batches(pairs, self._session.welcome.max_frame - len(name))):
+                deadline = self._deadline(timeout_s)
+                self._be_up(deadline)
+                if receipts:
+                    self._ask_again(under_way)
+                    under_way.append(_Batch(make(batch, core.batch_key(name, number))))
+                    self._ask(under_way[-1])
+                    if len(under_way) >= core.BATCHES_UNDER_WAY:
+                        handed += self._oldest(under_way, deadline)
+                else:
+                    self._session.send_unreceipted(batch, core.batch_key(name, number))
+                self._push(deadline)
+            while under_way:
+                handed += self._oldest(under_way, self._deadline(timeout_s))
+        except RouterError as error:
+            error.handed = handed
+            raise
+        return handed
+
+    def _related(self, an_id: bytes, is_followers: bool, timeout_s: Timeout) -> list[str]:
+        found: list[str] = []
+        after: bytes | None = b""
+        while after is not None:
+            ids = self.page(an_id, is_followers=is_followers, after=after, timeout_s=timeout_s).ids
+            found += map(bytes.decode, ids)
+            after = ids[-1] if len(ids) == wire.MAX_RELATIONS else None
+        return found
+
     def _portions(self, ids: Iterable[str | bytes], timeout_s: Timeout) -> list[list[bytes]]:
         self._be_up(self._deadline(timeout_s))
         assert self._session.welcome is not None
@@ -277,29 +392,28 @@ class RouterClient:
             self._pump(deadline, complaint)
         self._core.check_refused()
 
-    def _ask(self, batch: _Batch) -> None:
+    def _ask(self, batch: _Batch[Result]) -> None:
         batch.slot = _Slot()
         self._session.ask(batch.call.make, batch.slot.fill)
 
-    def _ask_again(self, under_way: Iterable[_Batch]) -> None:
+    def _ask_again(self, under_way: Iterable[_Batch[Result]]) -> None:
         """If that was chosen, send those again whose answers a broken link has lost, in order."""
         for batch in under_way if self._retry else ():
             if isinstance(batch.slot.answer, LinkLostError):
                 self._ask(batch)
 
-    def _oldest(self, under_way: deque[_Batch], deadline: float | None) -> list[int]:
+    def _oldest(self, under_way: deque[_Batch[Result]], deadline: float | None) -> list[Result]:
         """What the oldest batch was answered."""
         while True:
             try:
-                receipts: list[int] = self._wait(under_way[0].slot, deadline)
+                answer = self._wait(under_way[0].slot, deadline)
             except LinkLostError:
                 if not self._retry:
                     raise
                 self._be_up(deadline)
                 self._ask_again(under_way)
             else:
-                under_way.popleft()
-                return receipts
+                return under_way.popleft().call.result(answer)
 
     def _wait(self, slot: _Slot, deadline: float | None) -> Answer:
         while not slot.filled:
@@ -374,11 +488,11 @@ class _Slot:
         self.filled, self.answer = True, answer
 
 
-class _Batch:
-    """A batch of a `send_many` whose receipts are waited for."""
+class _Batch(Generic[Result]):
+    """A batch whose answer is waited for."""
 
     __slots__ = ("call", "slot")
 
-    def __init__(self, call: Call[list[int]]) -> None:
+    def __init__(self, call: Call[list[Result]]) -> None:
         self.call = call
         self.slot = _Slot()

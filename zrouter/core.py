@@ -45,6 +45,32 @@ CLIENT_TIMEOUT: Final = _Default.TIMEOUT
 Timeout: TypeAlias = float | _Default | None
 
 
+class PublishReceipt(NamedTuple):
+    """What became of a publish: of `followers`, `online` are logged in; it was `handed` to their connections.
+
+    `kept` = followers that left a short while ago and get it when they come back.
+    """
+
+    followers: int
+    online: int
+    handed: int
+    kept: int
+
+
+class Counts(NamedTuple):
+    """How many follow an id, and how many it follows."""
+
+    followers: int
+    following: int
+
+
+class Page(NamedTuple):
+    """Some of so many ids."""
+
+    total: int
+    ids: list[bytes]
+
+
 class Call(NamedTuple, Generic[Result]):
     """A request, made with a number, and what its answer means."""
 
@@ -111,6 +137,42 @@ def default_name(kind: str) -> str:
 def send_call(pairs: list[Pair], key: bytes = b"") -> Call[list[int]]:
     """Answered by the connections that each pair was handed to."""
     return Call(lambda request: wire.Send(request, pairs, key), list)
+
+
+def publish_call(pairs: list[Pair], key: bytes = b"") -> Call[list[PublishReceipt]]:
+    """Answered by what became of each."""
+    return Call(
+        lambda request: wire.Publish(request, pairs, key),
+        lambda answer: [PublishReceipt(*receipt) for receipt in answer.receipts],
+    )
+
+
+def follow_call(pairs: list[Pair], key: bytes = b"") -> Call[list[int]]:
+    """Answered, once they are on disk, by how many of the pairs are new; it needs no key."""
+    return Call(lambda request: wire.Follows(request, pairs), lambda answer: [int(answer.count)])
+
+
+def unfollow_call(pairs: list[Pair], key: bytes = b"") -> Call[list[int]]:
+    """Answered, once that is on disk, by how many of the pairs there were; it needs no key."""
+    return Call(lambda request: wire.Unfollows(request, pairs), lambda answer: [int(answer.count)])
+
+
+def related_call(an_id: bytes, is_followers: bool, after: bytes, limit: int) -> Call[Page]:
+    """Answered by a page of who follows an id, or of whom it follows."""
+    return Call(
+        lambda request: wire.Related(request, an_id, is_followers, after, limit),
+        lambda answer: Page(answer.total, answer.ids),
+    )
+
+
+def follow_pairs(subscriber: str | bytes, subscribees: Iterable[str | bytes]) -> list[Pair]:
+    """One subscriber with each subscribee.
+
+    Raises:
+        WireError: one of them is no id.
+    """
+    own = as_id(subscriber)
+    return [(own, as_id(subscribee)) for subscribee in subscribees]
 
 
 def who_call(keys: list[bytes]) -> Call[dict[str, list[tuple[str, int]]]]:

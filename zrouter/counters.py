@@ -18,7 +18,9 @@ class Counters(msgspec.Struct):
     bytes_out: int = 0  # bytes of Deliver frames
     nobody: int = 0  # pairs whose id nobody held
     kept: int = 0  # pairs for ids without a connection, kept for a client that comes back
-    repeated: int = 0  # pairs of Sends whose key had come before: not routed again
+    published: int = 0  # messages of publishes; what they reach is in messages_out
+    follows_changed: int = 0  # pairs followed or unfollowed
+    repeated: int = 0  # pairs of Sends and Publishes whose key had come before: not routed again
     resumed: int = 0  # questions of clients that come back, and of frontends for all who are new
     replayed: int = 0  # pairs given to those who came back
     gaps: int = 0  # clients told that some of what they missed is gone

@@ -28,6 +28,13 @@ _ROW_BYTES: Final = 120
 _FRAME_BYTES: Final = 50
 
 
+class Kept(NamedTuple):
+    """One message for many ids; it has one position."""
+
+    message: bytes
+    ids: list[bytes]
+
+
 class Missed(NamedTuple):
     """What a client gets that comes back: `messages` in order, and whether that is all that it missed."""
 
@@ -46,7 +53,7 @@ class _Segment:
         self.sealed_at: float | None = None
         self.bytes = 0
         self.messages = 0
-        self.frames: list[bytes | int] = []  # those that are not indexed yet, see Mailboxes.keep
+        self.frames: list[bytes | int | Kept] = []  # those that are not indexed yet, see Mailboxes.keep
         self.indexed = since  # the position before the first message of these
         # id -> what came for it, each with its position before it; a lone one without a list.
         self.index: dict[bytes, bytes | list[bytes]] = {}
@@ -75,11 +82,11 @@ class Mailboxes:
         """How many messages are kept."""
         return sum(segment.messages for segment in self._segments)
 
-    def keep(self, frames: list[bytes | int], messages: int, size: int, skipped: int = 0) -> None:
+    def keep(self, frames: list[bytes | int | Kept], messages: int, size: int, skipped: int = 0) -> None:
         """Keep what came in one burst: so many messages in Send frames of so many bytes together.
 
         A number in place of a frame: so many messages were for nobody who is or just was here, `skipped` in
-        all. They have positions and are not kept.
+        all. They have positions and are not kept. A Kept is one message.
         """
         before = self.position
         self.position += messages
@@ -180,20 +187,19 @@ class Mailboxes:
             taken += 1
             if isinstance(frame, int):
                 position += frame
-                continue
-            send = wire.decode_to_router(frame)
-            assert isinstance(send, wire.Send)
-            for an_id, message in send.pairs:
+            elif isinstance(frame, Kept):
                 position += 1
-                one = position.to_bytes(_POSITION_BYTES, "big") + message
-                row = index.get(an_id)
-                if row is None:
-                    index[an_id] = one
-                elif isinstance(row, bytes):
-                    index[an_id] = [row, one]
-                else:
-                    row.append(one)
-            done += len(send.pairs)
+                one = position.to_bytes(_POSITION_BYTES, "big") + frame.message
+                for an_id in frame.ids:
+                    _put(index, an_id, one)
+                done += len(frame.ids)
+            else:
+                send = wire.decode_to_router(frame)
+                assert isinstance(send, wire.Send)
+                for an_id, message in send.pairs:
+                    position += 1
+                    _put(index, an_id, position.to_bytes(_POSITION_BYTES, "big") + message)
+                done += len(send.pairs)
             if done >= budget:
                 break
         segment.indexed = position
@@ -212,3 +218,13 @@ class Mailboxes:
         oldest = self._segments.popleft()
         self.bytes -= oldest.bytes
         self._floor = self._segments[0].since if self._segments else self.position
+
+
+def _put(index: dict[bytes, bytes | list[bytes]], an_id: bytes, one: bytes) -> None:
+    row = index.get(an_id)
+    if row is None:
+        index[an_id] = one
+    elif isinstance(row, bytes):
+        index[an_id] = [row, one]
+    else:
+        row.append(one)

@@ -25,6 +25,7 @@ class Peer(Holder):
         "handed_bytes",
         "heard",
         "instance",
+        "last_change",
         "lease_s",
         "receipted",
         "receipts",
@@ -46,6 +47,7 @@ class Peer(Holder):
         self.accepted = 0  # messages taken from it
         self.dropped = 0  # messages for it that could not be handed over
         self.report: Report = {}
+        self.last_change = 0  # the last job of follows that came from it
         # Of the burst under way: what it will be told; for each Send that this is about, or whose receipts
         # are to be remembered, the position before it, its pairs, and what it will be told of them.
         self.receipts: list[tuple[int, list[int]]] = []

@@ -3,14 +3,16 @@
 Owns: which keys senders have given a short while ago, what was sent with each and what came of it. Must not
 know: sockets, the time (`now` is an argument, in seconds), how a message is routed.
 
-A key is the sender's own name for a Send, the same when it tries again, whatever connection it comes on.
+A key is the sender's own name for a Send or a Publish, the same when it tries again, whatever connection it
+comes on.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sized
 from hashlib import blake2b
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from zrouter import wire
 from zrouter.wire import WireError, encode
@@ -19,13 +21,18 @@ _DIGEST_BYTES = 16
 # What a key takes beside its bytes and the receipts: its slots, a tuple, digest, list and time. Measured.
 _KEY_BYTES = 370
 _RECEIPT_BYTES = 9  # a slot; lists have an eighth to spare
+_REACH_BYTES = 160  # four numbers in an object
+
+
+# What came of it, one for each pair: the receipts, or something that will have them.
+Outcome: TypeAlias = Sized
 
 
 class _First(NamedTuple):
     """What was sent first with a key."""
 
     digest: bytes
-    handed: list[int]
+    outcome: Outcome
     at: float
 
 
@@ -50,10 +57,10 @@ class Repeats:
         while self._oldest and now - self._firsts[self._oldest[0]].at > self._window_s:
             self._forget_oldest()
 
-    def find(self, send: wire.Send) -> list[int] | None:
-        """The receipts of the same Send when it came first; None if its key is new.
+    def find(self, send: wire.Send | wire.Publish) -> Outcome | None:
+        """What `remember` was given for the same one when it came first; None if its key is new.
 
-        In the burst in which it came first, the list may yet change.
+        In the burst in which a Send came first, its list may yet change.
 
         Raises:
             WireError: with code KEY_REUSED: the key came with other pairs.
@@ -63,27 +70,37 @@ class Repeats:
             return None
         if first.digest != _digest(send):
             raise WireError(wire.KEY_REUSED, "this key came with other messages a short while ago")
-        return first.handed
+        return first.outcome
 
-    def remember(self, send: wire.Send, handed: list[int]) -> None:
-        """This Send, whose key is new, is routed now; `handed` will have its receipts."""
+    def remember(self, send: wire.Send | wire.Publish, outcome: Outcome) -> None:
+        """This one, whose key is new, is routed now; `outcome` will have its receipts."""
         if not self._window_s:
             return
-        self._firsts[send.key] = _First(_digest(send), handed, self._now)
+        self._firsts[send.key] = _First(_digest(send), outcome, self._now)
         self._oldest.append(send.key)
-        self.bytes += _size(send.key, handed)
+        self.bytes += _size(send.key, outcome)
         while self.bytes > self._max_bytes:
             self.evicted += 1
             self._forget_oldest()
 
+    def forget(self, key: bytes) -> None:
+        """What came with this key has failed: a retry is new. No error if it is forgotten already."""
+        if key in self._firsts:
+            self._oldest.remove(key)
+            self._forget(key)
+
     def _forget_oldest(self) -> None:
-        key = self._oldest.popleft()
-        self.bytes -= _size(key, self._firsts.pop(key).handed)
+        self._forget(self._oldest.popleft())
+
+    def _forget(self, key: bytes) -> None:
+        self.bytes -= _size(key, self._firsts.pop(key).outcome)
 
 
-def _digest(send: wire.Send) -> bytes:
-    return blake2b(encode(send.pairs), digest_size=_DIGEST_BYTES).digest()
+def _digest(send: wire.Send | wire.Publish) -> bytes:
+    kind = type(send).__name__.encode()
+    return blake2b(encode(send.pairs), digest_size=_DIGEST_BYTES, person=kind).digest()
 
 
-def _size(key: bytes, handed: list[int]) -> int:
-    return _KEY_BYTES + len(key) + _RECEIPT_BYTES * len(handed)
+def _size(key: bytes, outcome: Outcome) -> int:
+    each = _RECEIPT_BYTES if isinstance(outcome, list) else _REACH_BYTES
+    return _KEY_BYTES + len(key) + each * len(outcome)

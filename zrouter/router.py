@@ -1,8 +1,8 @@
 """The router's rules: what it does with each message, and what it answers.
 
 Owns: who is on the link and who holds which id (peers.py, table.py), the burst that is being worked on
-(burst.py), who watches whom (presence.py), the counters. Must not know: sockets or the time. A shell
-(service.py) feeds it and carries out what it says:
+(burst.py), who watches whom (presence.py), publishes and follows (publishing.py, following.py), the counters.
+Must not know: sockets or the time. A shell (service.py) feeds it and carries out what it says:
 
     receive(arrivals, now)          what has come: one burst
     tick(now)                       now and then
@@ -11,12 +11,13 @@ Owns: who is on the link and who holds which id (peers.py, table.py), the burst 
     replies()                       receipts and answers; ends the burst
     unanswered(address, ...)        for each of those that could not be sent
     losses()                        who was forgotten meanwhile
+    changes()                       follows to be put on disk; `stored(number, outcome)` when they are
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from zrouter import figures, wire
 from zrouter.burst import Burst, too_large
@@ -29,6 +30,11 @@ from zrouter.presence import Watches
 from zrouter.repeats import Repeats
 from zrouter.table import Holder, RoutingTable
 from zrouter.wire import WireError, encode
+
+if TYPE_CHECKING:
+    from zrouter.following import Job, OpenStore
+    from zrouter.follows.store import StoreError
+    from zrouter.publishing import Publishing
 
 # How much longer than a tick's usual distance the router may have been away before it excuses its peers.
 _AWAY_S = 1.0
@@ -44,13 +50,17 @@ class Loss(NamedTuple):
 
 
 class Router:
-    """The rules. `epoch` differs at each start of a router; `process_figures` joins the Stats."""
+    """The rules. `epoch` differs at each start of a router; `process_figures` joins the Stats.
+
+    `store` opens the store of follows, None if nothing is in it yet; without it there are no follows.
+    """
 
     def __init__(
         self,
         epoch: int,
         limits: Limits | None = None,
         process_figures: Callable[[], dict[str, Any]] = dict,
+        store: OpenStore | None = None,
     ) -> None:
         self.limits = limits or Limits()
         self.epoch = epoch
@@ -65,6 +75,8 @@ class Router:
             self.table.count, self.table.left_at, self.limits.presence_linger_s, self.limits.max_watches
         )
         self._burst = Burst(self.table, self.mailboxes, self.repeats, self.limits, self.counters)
+        self.publishing: Publishing | None = None
+        self._is_idle = True
         self._frontends: dict[bytes, Peer] = {}  # who ever held an id or sent a report
         self._answers: list[tuple[bytes, bytes]] = []
         self._losses: list[Loss] = []
@@ -82,7 +94,13 @@ class Router:
             wire.Resume: self._comebacks.add,
             wire.Watch: self._watch,
             wire.Unwatch: self._unwatch,
+            wire.Follows: self._no_store,
+            wire.Unfollows: self._no_store,
+            wire.Related: self._no_store,
+            wire.Publish: self._no_store,
         }
+        if store is not None:
+            self._use(store)
 
     @property
     def known(self) -> Container[bytes]:
@@ -91,12 +109,15 @@ class Router:
 
     def has_work(self) -> bool:
         """Whether something is to be done although nothing came: call `replies` again soon."""
+        if self.publishing is not None and (self.publishing.has_work() or self.table.arrived):
+            return True
         return bool(self._comebacks)
 
     # ---- in ----------------------------------------------------------------------------------------
 
     def receive(self, arrivals: Iterable[tuple[bytes, bytes]], now: float) -> None:
         """Take what has come, `(address, frame)` in order. The hot path."""
+        self._is_idle = False
         self.watches.at(now)
         decode, find_peer, send = wire.decode_to_router, self.peers.by_address.get, self._burst.send
         a_send = wire.Send
@@ -145,12 +166,16 @@ class Router:
         self.mailboxes.tick(now)
         self.repeats.tick(now)
         self.watches.tick(now)
+        if self.publishing is not None:
+            self.publishing.catch_up()
         self._rates.take(self.counters, now)
 
     # ---- out ---------------------------------------------------------------------------------------
 
     def deliveries(self) -> list[tuple[bytes, bytes]]:
         """`(address, frame)` for each frontend that this burst has something for."""
+        if self.publishing is not None:
+            self.publishing.work(is_idle=self._is_idle)
         return self._burst.deliveries(self._frontends.values())
 
     def undeliverable(self, address: bytes, frame: bytes, gone: bool) -> None:
@@ -168,6 +193,9 @@ class Router:
         """`(address, frame)` for all that is to be answered; the burst ends here."""
         out = self._burst.receipts()
         self._burst.end()
+        self._is_idle = True
+        if self.publishing is not None:
+            out.extend(self.publishing.answers())
         self._answers.extend(self._comebacks.answers())
         if self._answers:
             out += self._answers
@@ -189,6 +217,15 @@ class Router:
         losses, self._losses = self._losses, []
         return losses
 
+    def changes(self) -> list[Job]:
+        """Follows and unfollows since the last call, in order: to be put on disk; then call `stored`."""
+        return [] if self.publishing is None else self.publishing.following.take()
+
+    def stored(self, number: int, outcome: list[bool] | StoreError) -> None:
+        """This job is on disk, and what each of its changes did; or why it is not."""
+        assert self.publishing is not None
+        self.publishing.following.stored(number, outcome)
+
     def figures(self) -> dict[str, Any]:
         """What `stats` shows: totals, rates, and a row for each frontend."""
         parts = figures.of_the_parts(
@@ -196,6 +233,7 @@ class Router:
         )
         return {
             **parts,
+            **({} if self.publishing is None else self.publishing.figures()),
             "frontends": figures.of_frontends(self._frontends),
             **self._rates.per_s,
             **self._process_figures(),
@@ -306,6 +344,24 @@ class Router:
         self.watches.unwatch(peer.address, unwatch.ids)
         self._done(peer, unwatch.request, len(unwatch.ids))
 
+    def _use(self, store: OpenStore) -> None:
+        """Have follows; what that needs is loaded only now."""
+        from zrouter.following import Following
+        from zrouter.follows.online import Online
+        from zrouter.publishing import Publishing
+
+        following = Following(store, self.counters)
+        self.publishing = Publishing(
+            following, Online(self.table), self._burst, self.repeats, self.limits, self.counters,
+            self.peers.find,
+        )  # fmt: skip
+        self._handlers[wire.Follows] = self._handlers[wire.Unfollows] = following.change
+        self._handlers[wire.Related] = following.related
+        self._handlers[wire.Publish] = self.publishing.add
+
+    def _no_store(self, peer: Peer, message: wire.ToRouter) -> None:
+        raise WireError(wire.NO_STORE, wire.ERROR_CODES[wire.NO_STORE])
+
     # ---- what they share ----------------------------------------------------------------------------
 
     def _pulse(self, peer: Peer) -> tuple[bytes, bytes]:
@@ -339,4 +395,4 @@ class Router:
 
 def _messages(message: wire.ToRouter) -> int:
     """How many messages are refused with it."""
-    return len(message.pairs) if type(message) is wire.Send else 0
+    return len(message.pairs) if isinstance(message, wire.Send | wire.Publish) else 0

@@ -1,6 +1,8 @@
 """The router's shell: one ROUTER socket and one loop that drains a burst, applies it and flushes it.
 
 Owns: the socket, the clock, signals. Must not know: what a message means; that is router.py.
+
+Follows are put on disk in another thread (shelf.py), which wakes the loop by a frame on a socket of its own.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ import logging
 import signal
 import time
 from collections.abc import Callable, Iterable
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import zmq
 import zmq.backend
@@ -19,6 +21,9 @@ from zrouter.daemon import notify, process
 from zrouter.limits import BURST_BYTES, BURST_FRAMES
 from zrouter.router import Router
 from zrouter.settings import RouterSettings
+
+if TYPE_CHECKING:
+    from zrouter.shelf import Shelf, Writer
 
 log = logging.getLogger("zrouter")
 
@@ -31,14 +36,24 @@ _MORE: Final = int(zmq.NOBLOCK | zmq.SNDMORE)
 _RCVMORE: Final = int(zmq.RCVMORE)
 _EVENTS: Final = int(zmq.EVENTS)
 _POLLIN: Final = int(zmq.POLLIN)
+# The thread that puts follows on disk; ROUTER lets nobody else have a routing id that is taken.
+_STORE: Final = b"store"
+_STORE_ENDPOINT: Final = "inproc://store"
 _get = cast(Callable[[Any, int], int], zmq.backend.Socket.get)
 
 
 class RouterService:
-    """Runs a Router on a ROUTER socket until it is told to stop."""
+    """Runs a Router on a ROUTER socket until it is told to stop; follows are on the shelf, if it has one."""
 
-    def __init__(self, settings: RouterSettings) -> None:
-        self._router = Router(time.time_ns(), settings.limits(), process.figures)
+    def __init__(self, settings: RouterSettings, shelf: Shelf | None = None) -> None:
+        self._shelf = shelf
+        self._writer: Writer | None = None
+        self._router = Router(
+            time.time_ns(),
+            settings.limits(),
+            process.figures,
+            None if self._shelf is None else self._shelf.store,
+        )
         self._running = True
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.ROUTER)
@@ -50,6 +65,12 @@ class RouterService:
         self._socket.set(zmq.TCP_KEEPALIVE, 1)
         self._socket.set(zmq.BACKLOG, 1024)
         self._socket.set(zmq.RCVTIMEO, TICK_MS)
+        # Before anybody else can connect.
+        self._socket.bind(_STORE_ENDPOINT)
+        self._waker = self._context.socket(zmq.DEALER)
+        self._waker.set(zmq.ROUTING_ID, _STORE)
+        self._waker.set(zmq.LINGER, 0)
+        self._waker.connect(_STORE_ENDPOINT)
         self._socket.bind(settings.bind)
         self.endpoint = str(self._socket.get_string(zmq.LAST_ENDPOINT))
 
@@ -67,6 +88,8 @@ class RouterService:
         next_tick = next_alive = 0.0
         while self._running:
             now = self._drain()
+            if self._shelf is not None:
+                self._store_changes(self._shelf)
             if now >= next_tick:
                 next_tick = now + TICK_MS / 1000
                 self._router.tick(now)
@@ -79,6 +102,11 @@ class RouterService:
                 notify.alive()
         notify.stopping()
         log.info("stopping")
+        if self._writer is not None:
+            self._writer.close()
+        if self._shelf is not None:
+            self._shelf.close()
+        self._waker.close()
         self._socket.close()
         self._context.term()
 
@@ -98,7 +126,13 @@ class RouterService:
         try:
             while room > 0 and len(arrivals) < BURST_FRAMES:
                 address = recv(wait)
-                frame = recv() if address in known else self._recv_from_stranger()
+                if address in known:
+                    frame = recv()
+                else:
+                    frame = self._recv_from_stranger()
+                    if address == _STORE:
+                        wait = _NOBLOCK
+                        continue
                 arrivals.append((address, frame))
                 room -= len(frame)
                 # A frame that comes alone is the usual case, and an exception costs more than a question.
@@ -111,6 +145,18 @@ class RouterService:
         if arrivals:
             self._router.receive(arrivals, now)
         return now
+
+    def _store_changes(self, shelf: Shelf) -> None:
+        """Take what was stored, and give away what is to be."""
+        if self._writer is not None:
+            for number, outcome in self._writer.results():
+                self._router.stored(number, outcome)
+        jobs = self._router.changes()
+        if jobs:
+            if self._writer is None:
+                self._writer = _writer(shelf, lambda: self._waker.send(b""))
+            for job in jobs:
+                self._writer.submit(job)
 
     def _recv_from_stranger(self) -> bytes:
         """The frame behind an address that nobody has who said Hello; empty if it isn't one message.
@@ -148,3 +194,9 @@ class RouterService:
                     raise
                 unsent.append((address, frame, error.errno == zmq.EHOSTUNREACH))
         return unsent
+
+
+def _writer(shelf: Shelf, wake: Callable[[], None]) -> Writer:
+    from zrouter.shelf import Writer  # with all that a store needs, only now
+
+    return Writer(shelf, wake)

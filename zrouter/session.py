@@ -27,10 +27,10 @@ SEND_MESSAGES: Final = 512
 class RouterError(Exception):
     """Something could not be done through the router.
 
-    `handed` = the receipts that a `send_many` had got before it failed.
+    `handed` = the receipts that a `send_many`, or another call for many, had got before it failed.
     """
 
-    handed: Sequence[int] = ()
+    handed: Sequence[Any] = ()
 
 
 class RouterUnavailableError(RouterError):
@@ -148,6 +148,8 @@ class Session:
         if type(message) is wire.Deliver:
             self._notice_losses(message.seq)
             self._seq = message.seq + len(message.messages)
+            if message.fans:
+                self._seq += sum(len(ids) for _, _, ids in message.fans)
             self._received_bytes += len(frame)
             if self.welcome and self._received_bytes - self._reported_bytes > self.welcome.window // 8:
                 self._heartbeat(now)
@@ -277,7 +279,7 @@ class Session:
             case wire.Receipts():
                 for request, handed in message.receipts:
                     self._answer(request, handed)
-            case wire.Done() | wire.Holders() | wire.Figures():
+            case wire.Done() | wire.Holders() | wire.Figures() | wire.Relations() | wire.Published():
                 self._answer(message.request, message)
             case wire.Pulse():
                 self._notice_losses(message.seq)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from pathlib import Path
 
 import click
 
@@ -12,6 +14,12 @@ from zrouter.daemon.logs import LEVELS
 from zrouter.daemon.options import BYTES, setting
 from zrouter.limits import BURST_BYTES, Limits
 from zrouter.wire import DEFAULT_ROUTER
+
+
+def default_store() -> Path:
+    """Where a user's store is unless somebody says otherwise: XDG Base Directory Specification."""
+    data = os.environ.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share")
+    return Path(data) / "zcomet" / "follows"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +100,13 @@ class RouterSettings:
     max_watches: int = setting(
         1_000_000, "Ids watched, of all who watch together; more are refused.", type=click.IntRange(0)
     )
+    store: str | None = setting(
+        None,
+        "Where follows are stored, a directory that is made when it is first needed; 'none': nowhere."
+        " Default: zcomet/follows in the user's data directory.",
+        type=str,
+        metavar="PATH",
+    )
     log_level: str = setting("info", "How much to log.", type=click.Choice(LEVELS))
 
     def __post_init__(self) -> None:
@@ -108,6 +123,12 @@ class RouterSettings:
             raise click.UsageError(
                 f"--window {self.window} is less than a burst: 3 times --max-frame and {BURST_BYTES} bytes"
             )
+
+    def store_path(self) -> Path | None:
+        """Where the store is; None for none."""
+        if self.store == "none":
+            return None
+        return Path(self.store) if self.store else default_store()
 
     def limits(self) -> Limits:
         """The bounds that the router's rules need."""

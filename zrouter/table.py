@@ -14,7 +14,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from typing import TypeAlias
 
-from zrouter.wire import KEPT, Delivery
+from zrouter.wire import KEPT, Delivery, Fan
 
 Hand: TypeAlias = Callable[[Delivery], object]
 Route: TypeAlias = "tuple[Hand, int, tuple[Holder, ...]]"
@@ -26,7 +26,7 @@ _SHARED_UP_TO = 16
 class Holder:
     """Whoever can hold ids: what it holds, and the inbox that routed pairs wait in until the next flush."""
 
-    __slots__ = ("_routes", "address", "connections", "held", "inbox", "name")
+    __slots__ = ("_routes", "address", "connections", "fans", "held", "inbox", "name")
 
     def __init__(self, address: bytes, name: str) -> None:
         self.address = address
@@ -34,7 +34,12 @@ class Holder:
         self.held: dict[bytes, int] = {}  # id -> connections, never 0
         self.connections = 0  # sum of held's values
         self.inbox: list[Delivery] = []  # one list for life: routes hold its bound append
+        self.fans: list[Fan] = []  # what goes to many ids, behind the inbox
         self._routes: dict[int, Route] = {}
+
+    def waiting(self) -> int:
+        """Messages for it that wait until the next flush, each id's counted."""
+        return len(self.inbox) + sum(len(ids) for _, _, ids in self.fans)
 
     def route(self, connections: int) -> Route:
         """The route of an id that only this holder holds, on that many connections."""
@@ -65,6 +70,8 @@ class RoutingTable:
         self._max_lingering = max_lingering if linger_s else 0
         self._lingering: OrderedDict[bytes, float] = OrderedDict()  # id -> when it left, in that order
         self._now = 0.0
+        # Those that came since somebody looked, if anybody wants to know.
+        self.arrived: dict[bytes, None] | None = None
 
     def __len__(self) -> int:
         return len(self._routes) - len(self._lingering)
@@ -100,6 +107,8 @@ class RoutingTable:
         route = self._routes.get(an_id)
         if route is None or route is self._kept or route[2] == (holder,):
             if connections:
+                if route is None and self.arrived is not None:
+                    self.arrived[an_id] = None
                 self._routes[an_id] = holder.route(connections)
                 if route is self._kept:
                     del self._lingering[an_id]

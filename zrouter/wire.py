@@ -28,6 +28,8 @@ MAX_KEY_BYTES: Final = 255
 LONE_MESSAGE_BYTES: Final = SEND_BYTES + MAX_KEY_BYTES + PAIR_BYTES + MAX_ID_BYTES
 # Ids in one login, logout, who or kick frame: 2,000 ids of 10 bytes are a frame of about 25 KB.
 MAX_IDS_PER_FRAME: Final = 10_000
+# Ids in a page of followers: a millisecond of the router's.
+MAX_RELATIONS: Final = 2000
 
 # Bytes of Presence frames that may be under way to a peer: beyond it, states wait, and the last one is told.
 PRESENCE_WINDOW: Final = 1024 * 1024
@@ -45,8 +47,12 @@ Key = Annotated[bytes, Meta(max_length=MAX_KEY_BYTES)]
 Pair: TypeAlias = tuple[Id, bytes]
 # A message on its way to a frontend: id, message, and its position among all that the router took.
 Delivery: TypeAlias = tuple[Id, bytes, Count]
+# One message on its way to many ids of a frontend: its position, the message, and these ids.
+Fan: TypeAlias = tuple[Count, bytes, list[Id]]
 # An id that is watched, and on how many connections it is.
 State: TypeAlias = tuple[Id, Count]
+# A subscriber and a subscribee.
+Follow: TypeAlias = tuple[Id, Id]
 Report: TypeAlias = dict[str, int | float | str]
 
 
@@ -157,6 +163,44 @@ class Unwatch(Message, tag=12):
     ids: Ids
 
 
+class Follows(Message, tag=13):
+    """`(subscriber, subscribee)`: from now on these follow those. Answered by Done once it is on disk.
+
+    Done's count = pairs that are new.
+    """
+
+    request: Request
+    pairs: Annotated[list[Follow], Meta(max_length=MAX_IDS_PER_FRAME)]
+
+
+class Unfollows(Message, tag=14):
+    """The same of pairs that are to be forgotten; Done's count = pairs that there were."""
+
+    request: Request
+    pairs: Annotated[list[Follow], Meta(max_length=MAX_IDS_PER_FRAME)]
+
+
+class Related(Message, tag=15):
+    """Who follows this id, or whom does it follow? Answered by Relations, a page at a time.
+
+    `after` = the last id of the page before, empty for the first; `limit` = ids of the page, 0 = only count.
+    """
+
+    request: Request
+    id: Id
+    is_followers: bool
+    after: Annotated[bytes, Meta(max_length=MAX_ID_BYTES)]
+    limit: Annotated[int, Meta(ge=0, le=MAX_RELATIONS)]
+
+
+class Publish(Message, tag=16):
+    """A batch of `(id, message)`, each for everyone who follows the id. Answered by Published, as Send."""
+
+    request: Request
+    pairs: list[Pair]
+    key: Key = b""
+
+
 # ---- from the router to a peer --------------------------------------------------------------------
 
 
@@ -173,10 +217,14 @@ class Welcome(Message, tag=64):
 
 
 class Deliver(Message, tag=65):
-    """Messages for ids of this peer. `seq` = messages addressed to this peer before these, lost ones too."""
+    """Messages for ids of this peer. `seq` = messages addressed to this peer before these, lost ones too.
+
+    `fans` come behind `messages`: each stands for a message to each of its ids.
+    """
 
     seq: Count
     messages: list[Delivery]
+    fans: list[Fan] = []
 
 
 class Receipts(Message, tag=66):
@@ -198,7 +246,8 @@ class Pulse(Message, tag=67):
 class Done(Message, tag=68):
     """Done as asked.
 
-    `count` = ids (login, logout, watch, unwatch), connections (kick), messages accepted (goodbye).
+    `count` = ids (login, logout, watch, unwatch), connections (kick), messages accepted (goodbye), pairs that
+    changed (follows, unfollows).
     """
 
     request: Request
@@ -245,10 +294,29 @@ class Presence(Message, tag=74):
     states: list[State]
 
 
+class Relations(Message, tag=75):
+    """`total` = how many followers or subscribees there are; `ids` = a page of them, none behind the last."""
+
+    request: Request
+    total: Count
+    ids: list[Id]
+
+
+class Published(Message, tag=76):
+    """`(followers, online, handed, kept)` for each message of a Publish, once all of them are handed over.
+
+    Of its followers so many are logged in, on so many connections that it was handed to; so many have just
+    left, and it is in their mailboxes.
+    """
+
+    request: Request
+    receipts: list[tuple[Count, Count, Count, Count]]
+
+
 class Error(Message, tag=72):
     """Something from you was refused. `request` = its number, if it could be read, else 0.
 
-    `refused` = messages of a Send that were not routed because of it.
+    `refused` = messages of a Send or Publish that were not routed because of it.
     """
 
     request: Request
@@ -265,6 +333,8 @@ TOO_LARGE: Final = "too-large"
 BAD_ID: Final = "bad-id"
 FULL: Final = "full"
 KEY_REUSED: Final = "key-reused"
+NO_STORE: Final = "no-store"
+STORE_FAILED: Final = "store-failed"
 
 ERROR_CODES: Final[dict[str, str]] = {
     NOT_UNDERSTOOD: "the frame is not a message of this protocol",
@@ -273,7 +343,9 @@ ERROR_CODES: Final[dict[str, str]] = {
     TOO_LARGE: "a message is longer than max_message, a frame than max_frame, a heartbeat than 4,096 bytes",
     BAD_ID: "an id is not 1 to 255 bytes of UTF-8, or the numbers of ids and connections differ",
     FULL: "a table has reached its limit",
-    KEY_REUSED: "a Send has the key of another one with other messages",
+    KEY_REUSED: "a Send or Publish has the key of another one with other messages",
+    NO_STORE: "the router runs without a store of follows",
+    STORE_FAILED: "the store of follows could not do it; what it held is untouched",
 }
 
 # Why a client can't have all that it missed.
@@ -286,10 +358,37 @@ GAPS: Final[dict[str, str]] = {
 }
 
 ToRouter: TypeAlias = (
-    Hello | Login | Logout | Send | Heartbeat | Goodbye | Who | Stats | Kick | Resume | Watch | Unwatch
+    Hello
+    | Login
+    | Logout
+    | Send
+    | Heartbeat
+    | Goodbye
+    | Who
+    | Stats
+    | Kick
+    | Resume
+    | Watch
+    | Unwatch
+    | Follows
+    | Unfollows
+    | Related
+    | Publish
 )
 FromRouter: TypeAlias = (
-    Welcome | Deliver | Receipts | Pulse | Done | Holders | Figures | Evict | Error | Resumed | Presence
+    Welcome
+    | Deliver
+    | Receipts
+    | Pulse
+    | Done
+    | Holders
+    | Figures
+    | Evict
+    | Error
+    | Resumed
+    | Presence
+    | Relations
+    | Published
 )
 
 
@@ -312,7 +411,8 @@ decode_to_router: Final[Callable[[bytes], ToRouter]] = msgspec.msgpack.Decoder(T
 UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _decode_from_router = msgspec.msgpack.Decoder(FromRouter).decode
 # Kinds whose first field is a request number.
-_ASKING: Final = (2, 3, 4, 6, 7, 8, 9, 10, 11, 12)
+_ASKING: Final = (2, 3, 4, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16)
+_CARRYING: Final = (4, 16)  # kinds that have messages
 _decode_any = msgspec.msgpack.Decoder().decode
 
 
@@ -376,6 +476,6 @@ def explain(frame: bytes, error: Exception) -> WireError:
     request = messages = 0
     if isinstance(head, list) and len(head) >= 2 and head[0] in _ASKING:
         request = head[1] if type(head[1]) is int and 0 <= head[1] < 2**63 else 0
-        if head[0] == 4 and len(head) >= 3 and isinstance(head[2], list):
+        if head[0] in _CARRYING and len(head) >= 3 and isinstance(head[2], list):
             messages = len(head[2])
     return WireError(BAD_ID if an_id else NOT_UNDERSTOOD, str(error)[:200], request, messages)

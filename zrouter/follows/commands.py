@@ -15,9 +15,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from zrouter.asking import as_json as json_option
+from zrouter.asking import client_options, connect
 from zrouter.daemon import program
 from zrouter.daemon.arguments import ID
 from zrouter.daemon.options import BYTES
+from zrouter.settings import default_store
 
 if TYPE_CHECKING:
     from zrouter.follows.lmdb import LmdbFollows
@@ -32,14 +35,24 @@ def _store(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option(
         "--store",
         type=click.Path(file_okay=False, path_type=Path),
-        required=True,
+        default=default_store,
         envvar="ZROUTER_STORE",
+        show_default="zcomet/follows in the user's data directory",
         show_envvar=True,
         help="Where the store is.",
     )(command)
 
 
-_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def _router_or_store(command: Callable[..., Any]) -> Callable[..., Any]:
+    store = click.option(
+        "--store",
+        type=click.Path(file_okay=False, path_type=Path),
+        metavar="PATH",
+        help="Ask no router, but the store at this path itself.",
+    )
+    return store(client_options(command))
+
+
 _memory = click.option(
     "--memory",
     type=BYTES,
@@ -47,6 +60,17 @@ _memory = click.option(
     show_default=True,
     help="Memory that may be used; 128M at the least.",
 )
+
+
+@contextmanager
+def _follows(store: Path | None, router: str, timeout: float, *, create: bool = False) -> Iterator[Any]:
+    """Who knows the pairs: the router, or the store if its path was given. Both have the same verbs."""
+    if store is None:
+        with connect(router, timeout, "follows") as client:
+            yield client
+    else:
+        with _open(store, create=create) as found:
+            yield found
 
 
 @contextmanager
@@ -71,17 +95,25 @@ def _print(figures: dict[str, Any]) -> None:
 @click.command()
 @click.argument("subscriber", type=ID)
 @click.argument("subscribees", metavar="SUBSCRIBEE...", nargs=-1, required=True, type=ID)
-@_store
-@_json
-def follow(subscriber: str, subscribees: tuple[str, ...], store: Path, as_json: bool) -> None:
+@_router_or_store
+@json_option
+def follow(
+    subscriber: str,
+    subscribees: tuple[str, ...],
+    router: str,
+    timeout: float,
+    store: Path | None,
+    as_json: bool,
+) -> None:
     """Let SUBSCRIBER follow each SUBSCRIBEE; it is on disk when this returns.
 
     \b
     Examples:
-      zrouter follow user:123 artist:456 artist:789 --store /var/lib/zcomet/follows
+      zrouter follow user:123 artist:456 artist:789
+      zrouter follow user:123 artist:456 --store /var/lib/zcomet/follows
     """
-    with _open(store, create=True) as follows:
-        count = follows.follow(_bytes(subscriber), *map(_bytes, subscribees))
+    with _follows(store, router, timeout, create=True) as found:
+        count = found.follow(_bytes(subscriber), *map(_bytes, subscribees))
     if as_json:
         print(json.dumps({"subscriber": subscriber, "followed": count}))
     else:
@@ -91,17 +123,24 @@ def follow(subscriber: str, subscribees: tuple[str, ...], store: Path, as_json: 
 @click.command()
 @click.argument("subscriber", type=ID)
 @click.argument("subscribees", metavar="SUBSCRIBEE...", nargs=-1, required=True, type=ID)
-@_store
-@_json
-def unfollow(subscriber: str, subscribees: tuple[str, ...], store: Path, as_json: bool) -> None:
+@_router_or_store
+@json_option
+def unfollow(
+    subscriber: str,
+    subscribees: tuple[str, ...],
+    router: str,
+    timeout: float,
+    store: Path | None,
+    as_json: bool,
+) -> None:
     """Let SUBSCRIBER no longer follow any SUBSCRIBEE; it is on disk when this returns.
 
     \b
     Example:
-      zrouter unfollow user:123 artist:456 --store /var/lib/zcomet/follows
+      zrouter unfollow user:123 artist:456
     """
-    with _open(store) as follows:
-        count = follows.unfollow(_bytes(subscriber), *map(_bytes, subscribees))
+    with _follows(store, router, timeout) as found:
+        count = found.unfollow(_bytes(subscriber), *map(_bytes, subscribees))
     if as_json:
         print(json.dumps({"subscriber": subscriber, "unfollowed": count}))
     else:
@@ -111,49 +150,56 @@ def unfollow(subscriber: str, subscribees: tuple[str, ...], store: Path, as_json
 @click.command()
 @click.argument("id", type=ID)
 @click.option("--count", "only_count", is_flag=True, help="Only how many.")
-@_store
-@_json
-def followers(id: str, only_count: bool, store: Path, as_json: bool) -> None:
+@_router_or_store
+@json_option
+def followers(
+    id: str, only_count: bool, router: str, timeout: float, store: Path | None, as_json: bool
+) -> None:
     """Print who follows ID, one a line.
 
     \b
     Examples:
-      zrouter followers artist:456 --store /var/lib/zcomet/follows
-      zrouter followers artist:456 --count --json --store /var/lib/zcomet/follows
+      zrouter followers artist:456
+      zrouter followers artist:456 --count --json
     """
-    with _open(store) as follows:
+    with _follows(store, router, timeout) as found:
         if only_count:
-            count = follows.counts(_bytes(id)).followers
-            print(json.dumps({"id": id, "count": count}) if as_json else count)
-            return
-        _print_ids(id, "followers", follows.followers(_bytes(id)), as_json)
+            _print_count(id, found.counts(_bytes(id)).followers, as_json)
+        else:
+            _print_ids(id, "followers", found.followers(_bytes(id)), as_json)
 
 
 @click.command()
 @click.argument("id", type=ID)
 @click.option("--count", "only_count", is_flag=True, help="Only how many.")
-@_store
-@_json
-def following(id: str, only_count: bool, store: Path, as_json: bool) -> None:
+@_router_or_store
+@json_option
+def following(
+    id: str, only_count: bool, router: str, timeout: float, store: Path | None, as_json: bool
+) -> None:
     """Print whom ID follows, one a line.
 
     \b
     Example:
-      zrouter following user:123 --store /var/lib/zcomet/follows
+      zrouter following user:123
     """
-    with _open(store) as follows:
+    with _follows(store, router, timeout) as found:
         if only_count:
-            count = follows.counts(_bytes(id)).following
-            print(json.dumps({"id": id, "count": count}) if as_json else count)
-            return
-        _print_ids(id, "following", follows.following(_bytes(id)), as_json)
+            _print_count(id, found.counts(_bytes(id)).following, as_json)
+        else:
+            _print_ids(id, "following", found.following(_bytes(id)), as_json)
 
 
-def _print_ids(id: str, what: str, found: list[bytes], as_json: bool) -> None:
+def _print_count(id: str, count: int, as_json: bool) -> None:
+    print(json.dumps({"id": id, "count": count}) if as_json else count)
+
+
+def _print_ids(id: str, what: str, found: list[bytes] | list[str], as_json: bool) -> None:
+    ids = [each.decode() if isinstance(each, bytes) else each for each in found]
     if as_json:
-        print(json.dumps({"id": id, what: [each.decode() for each in found]}))
+        print(json.dumps({"id": id, what: ids}))
     else:
-        sys.stdout.writelines(f"{each.decode()}\n" for each in found)
+        sys.stdout.writelines(f"{each}\n" for each in ids)
 
 
 def _bytes(an_id: str) -> bytes:
@@ -173,7 +219,7 @@ def follows() -> None:
 @click.option("--replace", is_flag=True, help="Forget all pairs that are not in the file.")
 @_memory
 @_store
-@_json
+@json_option
 def load(file: Any, form: str | None, replace: bool, memory: int, store: Path, as_json: bool) -> None:
     """Add all pairs of FILE at once; '-' is stdin. Readers see the pairs of before until all are there.
 
@@ -241,7 +287,7 @@ def export(form: str, store: Path) -> None:
 
 @follows.command()
 @_store
-@_json
+@json_option
 def stats(store: Path, as_json: bool) -> None:
     """Show how many pairs and ids there are, the longest lists, and the size on disk.
 
@@ -260,7 +306,7 @@ def stats(store: Path, as_json: bool) -> None:
 @follows.command()
 @_memory
 @_store
-@_json
+@json_option
 def verify(memory: int, store: Path, as_json: bool) -> None:
     """Compare both directions pair by pair, and check order and ids; exits 1 if anything is wrong.
 
@@ -286,7 +332,7 @@ def verify(memory: int, store: Path, as_json: bool) -> None:
 @follows.command()
 @click.argument("destination", type=click.Path(path_type=Path))
 @_store
-@_json
+@json_option
 def backup(destination: Path, store: Path, as_json: bool) -> None:
     """Copy the store to DESTINATION, as it is at one moment, also while it is in use. The copy is a store.
 
@@ -302,7 +348,7 @@ def backup(destination: Path, store: Path, as_json: bool) -> None:
 @follows.command()
 @_memory
 @_store
-@_json
+@json_option
 def compact(memory: int, store: Path, as_json: bool) -> None:
     """Write the store anew, in order and without holes, also while it is in use.
 

@@ -30,12 +30,6 @@ _encode_change = msgspec.msgpack.Encoder().encode
 _decode_change = msgspec.msgpack.Decoder(Change).decode
 
 
-def default_path() -> Path:
-    """Where a user's store is unless somebody says otherwise: XDG Base Directory Specification."""
-    data = os.environ.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share")
-    return Path(data) / "zcomet" / "follows"
-
-
 class LmdbFollows(Follows):
     """The store at a path.
 
@@ -105,6 +99,8 @@ class LmdbFollows(Follows):
                 txn = generation.env.begin(buffers=True)
             try:
                 yield generation.view(txn)
+            except lmdb.Error as error:
+                raise StoreError(f"{self.path}: {error}") from None
             finally:
                 txn.abort()
 

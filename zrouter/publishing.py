@@ -1,0 +1,283 @@
+"""Publishes: each goes to everyone who follows an id and is logged in, some of them at a time.
+
+Owns: the publishes that wait or are under way, whose turn it is, what they reached. Must not know: sockets,
+the time, how a store works, how a message gets to a frontend (burst.py).
+
+A burst gives so much of its time to publishes, and those of different publishers take turns in it, a slice of
+followers each: so nobody waits for the fan-out of a popular one. Publishes of one id are done one after
+another, so each follower gets them in order. One that comes behind a follow of the same peer waits until that
+is on disk.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Final
+
+from zrouter import wire
+from zrouter.burst import Burst, Reach, too_large
+from zrouter.counters import Counters
+from zrouter.following import Following, failed
+from zrouter.follows.online import Online
+from zrouter.follows.store import Follows, StoreError
+from zrouter.limits import Limits
+from zrouter.peers import Peer
+from zrouter.repeats import Repeats
+from zrouter.wire import WireError, encode
+
+# What waits, at the most; beyond it publishes are refused.
+MAX_WAITING: Final = 20_000
+MAX_WAITING_BYTES: Final = 64 * 1024 * 1024
+# In one burst: followers handed over, ids looked up in the store. Each is about a millisecond.
+BURST_FOLLOWERS: Final = 2000
+BURST_LOOK_UPS: Final = 100
+# Followers handed over before it is another's turn, and what the start of a publish counts as, in followers.
+SLICE: Final = 500
+_START: Final = 30
+# Under way at the same time: each has a view of the store open.
+_UNDER_WAY: Final = 8
+
+
+class Asked:
+    """One Publish, and who is to be told what it reached: who repeats it is told, too."""
+
+    __slots__ = ("key", "left", "reaches", "waiting")
+
+    def __init__(self, peer: Peer, publish: wire.Publish) -> None:
+        self.key = publish.key
+        self.left = len(publish.pairs)
+        self.reaches = [Reach() for _ in publish.pairs]
+        self.waiting = [(peer, publish.request)]
+
+    def __len__(self) -> int:
+        return len(self.reaches)
+
+
+class _Message:
+    """One message of it. `after` = the job of changes that must be on disk before."""
+
+    __slots__ = ("after", "asked", "followers", "message", "publisher", "reach", "view")
+
+    def __init__(self, publisher: bytes, message: bytes, asked: Asked, reach: Reach, after: int) -> None:
+        self.publisher = publisher
+        self.message = message
+        self.asked = asked
+        self.reach = reach
+        self.after = after
+        self.followers: Iterator[list[bytes]] = iter(())
+        self.view = ExitStack()
+
+
+class Publishing:
+    """Of one router's life."""
+
+    def __init__(
+        self,
+        following: Following,
+        online: Online,
+        burst: Burst,
+        repeats: Repeats,
+        limits: Limits,
+        counters: Counters,
+        find_peer: Callable[[bytes], Peer | None],
+    ) -> None:
+        self.following = following
+        self._online = online
+        self._burst = burst
+        self._repeats = repeats
+        self._max_message = limits.max_message
+        self._counters = counters
+        self._find_peer = find_peer
+        self._by_publisher: dict[bytes, deque[_Message]] = {}
+        self._ready: deque[bytes] = deque()  # publishers, none of whose messages is under way
+        self._under_way: deque[_Message] = deque()
+        self._done: list[Asked] = []
+        self._errors: list[tuple[bytes, bytes]] = []
+        self.waiting = 0  # messages
+        self._bytes = 0
+
+    def has_work(self) -> bool:
+        """Whether there is something to do although nothing comes."""
+        return bool(self._under_way) or any(map(self._can_begin, self._ready))
+
+    def add(self, peer: Peer, publish: wire.Publish) -> None:
+        """Do it in its turn.
+
+        Raises:
+            WireError: the store can't be opened, too much waits, a message is too long, an id is none, or the
+                key is another's.
+        """
+        if publish.key:
+            before = self._repeats.find(publish)
+            if isinstance(before, Asked):
+                self._repeat(before, peer, publish)
+                return
+        self.following.store()
+        sizes = [len(message) for _, message in publish.pairs]
+        size, longest = sum(sizes), max(sizes, default=0)
+        if longest > self._max_message:
+            raise too_large("a message", longest, self._max_message)
+        if self.waiting + len(publish.pairs) > MAX_WAITING or self._bytes + size > MAX_WAITING_BYTES:
+            raise WireError(wire.FULL, f"{self.waiting} publishes wait already")
+        wire.check_ids([publisher for publisher, _ in publish.pairs])
+        peer.accepted += len(publish.pairs)
+        self._counters.published += len(publish.pairs)
+        asked = Asked(peer, publish)
+        if publish.key:
+            self._repeats.remember(publish, asked)
+        for (publisher, message), reach in zip(publish.pairs, asked.reaches, strict=True):
+            one = _Message(publisher, message, asked, reach, peer.last_change)
+            waiting = self._by_publisher.get(publisher)
+            if waiting is None:
+                self._by_publisher[publisher] = deque((one,))
+                self._ready.append(publisher)
+            else:
+                waiting.append(one)
+        self.waiting += len(publish.pairs)
+        self._bytes += size
+        if not asked.left:
+            self._done.append(asked)
+
+    def work(self, *, is_idle: bool) -> None:
+        """Hand over as much as a burst's time allows; in an idle one, look up who came."""
+        if not self.waiting:
+            if is_idle and self._online.has_to_catch_up():
+                self.catch_up()
+            return
+        try:
+            store = self.following.store()
+            if store is None:
+                self._to_nobody()
+            elif self._catch_up(store):
+                self._hand_over(store)
+        except StoreError as error:
+            self._fail(failed(error))
+        except WireError as error:
+            self._fail(error)
+
+    def catch_up(self) -> None:
+        """Look up some of those who came, when nobody waits for anything."""
+        try:
+            store = self.following.store()
+            if store is not None:
+                self._catch_up(store)
+        except (StoreError, WireError):
+            self._online.give_up()  # the next publish is told
+
+    def answers(self) -> Iterator[tuple[bytes, bytes]]:
+        """`(address, frame)` of those that are done, and of changes that are on disk."""
+        yield from self.following.answers()
+        done, self._done = self._done, []
+        for asked in done:
+            receipts = [reach.receipt() for reach in asked.reaches]
+            for peer, request in asked.waiting:
+                if request and self._find_peer(peer.address) is peer:
+                    yield peer.address, encode(wire.Published(request, receipts))
+            asked.waiting.clear()
+        errors, self._errors = self._errors, []
+        yield from errors
+
+    def figures(self) -> dict[str, int]:
+        """What waits, and how much memory it is."""
+        return {
+            "publishes_waiting": self.waiting,
+            "follows_waiting": self.following.waiting,
+            "followers_online": len(self._online),
+        }
+
+    # ---- inside ------------------------------------------------------------------------------------
+
+    def _repeat(self, before: Asked, peer: Peer, publish: wire.Publish) -> None:
+        peer.accepted += len(before)
+        self._counters.repeated += len(before)
+        before.waiting.append((peer, publish.request))
+        if not before.left:
+            self._done.append(before)
+
+    def _catch_up(self, store: Follows) -> bool:
+        with store.read() as view:
+            return self._online.catch_up(view, BURST_LOOK_UPS)
+
+    def _hand_over(self, store: Follows) -> None:
+        budget = BURST_FOLLOWERS
+        while budget > 0:
+            if len(self._under_way) < _UNDER_WAY and self._begin_next(store):
+                budget -= _START
+            if not self._under_way:
+                return
+            one = self._under_way.popleft()
+            ids = next(one.followers, None)
+            if ids is None:
+                self._end(one)
+                continue
+            if ids:
+                self._burst.fan_out(one.message, ids, one.reach)
+                budget -= len(ids)
+            self._under_way.append(one)
+
+    def _can_begin(self, publisher: bytes) -> bool:
+        return self._by_publisher[publisher][0].after <= self.following.done
+
+    def _begin_next(self, store: Follows) -> bool:
+        for _ in range(len(self._ready)):
+            publisher = self._ready.popleft()
+            if self._can_begin(publisher):
+                return self._begin(self._by_publisher[publisher][0], store)
+            self._ready.append(publisher)
+        return False
+
+    def _begin(self, one: _Message, store: Follows) -> bool:
+        view = one.view.enter_context(store.read())
+        if not self._online.is_of(view):
+            # Another generation, or new numbers, since the burst began: catch up first.
+            one.view.close()
+            self._ready.appendleft(one.publisher)
+            return False
+        number = view.number(one.publisher)
+        if number is not None:
+            followers = view.followers_of(number)
+            one.reach.followers = len(followers)
+            one.followers = self._online.among(followers, SLICE)
+        self._under_way.append(one)
+        return True
+
+    def _end(self, one: _Message) -> None:
+        one.followers = iter(())
+        one.view.close()
+        self.waiting -= 1
+        self._bytes -= len(one.message)
+        one.asked.left -= 1
+        if not one.asked.left:
+            self._done.append(one.asked)
+        waiting = self._by_publisher[one.publisher]
+        waiting.popleft()
+        if waiting:
+            self._ready.append(one.publisher)
+        else:
+            del self._by_publisher[one.publisher]
+
+    def _to_nobody(self) -> None:
+        """Nothing was ever followed."""
+        while self._ready:
+            self._end(self._by_publisher[self._ready.popleft()][0])
+
+    def _fail(self, error: WireError) -> None:
+        """The store can't be read: nothing of what waits can be done."""
+        self._online.give_up()
+        failed_ones = {id(one.asked): one.asked for some in self._by_publisher.values() for one in some}
+        for one in self._under_way:
+            one.view.close()
+        self._by_publisher.clear()
+        self._ready.clear()
+        self._under_way.clear()
+        self.waiting = self._bytes = 0
+        for asked in failed_ones.values():
+            self._counters.errors += 1
+            self._counters.refused_messages += asked.left
+            if asked.key:
+                self._repeats.forget(asked.key)
+            for peer, request in asked.waiting:
+                refusal = wire.Error(request, error.code, str(error), asked.left)
+                self._errors.append((peer.address, encode(refusal)))

@@ -1,0 +1,130 @@
+"""The router's store of follows: opened when it is there or first needed, written to in a thread of its own.
+
+Owns: the store's path, the thread that waits for the disk, its commits. Must not know: who asked for a
+change, what a publish is.
+
+The loop never waits for the disk. While one commit is under way, changes gather for the next, which takes all
+of them: group commit. How the loop is woken when one is done is its own: `wake` is called in the thread.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from zrouter.following import Job
+from zrouter.follows.home import Home
+from zrouter.follows.lmdb import LmdbFollows
+from zrouter.follows.store import Change, StoreError
+
+log = logging.getLogger("zrouter.store")
+
+# Changes in one commit: beyond it, a commit gains little.
+COMMIT_CHANGES: Final = 500
+# How long the thread may compute while the loop waits for its turn; Python's own default is ten times that.
+_TURN_S: Final = 0.0005
+
+
+class Shelf:
+    """One path, opened once, for all threads."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._home = Home(path)
+        self._lock = threading.Lock()
+        self._store: LmdbFollows | None = None
+
+    def store(self) -> LmdbFollows | None:
+        """The store; None if nothing is there.
+
+        Raises:
+            StoreError: it can't be opened.
+        """
+        if self._store is not None:
+            return self._store
+        return self._open(create=False) if self._home.exists() else None
+
+    def make(self) -> LmdbFollows:
+        """The store, made if nothing is there.
+
+        Raises:
+            StoreError: it can't be opened, or made.
+        """
+        return self._store or self._open(create=True)
+
+    def _open(self, *, create: bool) -> LmdbFollows:
+        with self._lock:
+            if self._store is None:
+                self._store = LmdbFollows(self.path, create=create)
+                log.info("follows are in %s", self.path)
+            return self._store
+
+    def close(self) -> None:
+        """Let go of it."""
+        if self._store is not None:
+            self._store.close()
+
+
+class Writer:
+    """Puts changes into the store on a shelf. `submit` and `results` are for one thread."""
+
+    def __init__(self, shelf: Shelf, wake: Callable[[], None]) -> None:
+        self._shelf = shelf
+        self._wake = wake
+        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._results: deque[tuple[int, list[bool] | StoreError]] = deque()
+        self._thread = threading.Thread(target=self._run, name="store", daemon=True)
+        sys.setswitchinterval(_TURN_S)
+        self._thread.start()
+
+    def submit(self, job: Job) -> None:
+        """Store these changes soon, in order."""
+        self._jobs.put(job)
+
+    def results(self) -> list[tuple[int, list[bool] | StoreError]]:
+        """What came of those that are done since the last call: see Following.stored."""
+        found = []
+        while self._results:
+            found.append(self._results.popleft())
+        return found
+
+    def close(self) -> None:
+        """Return when all that was submitted is done."""
+        self._jobs.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        is_open = True
+        while is_open:
+            jobs = [self._jobs.get()]
+            count = _size(jobs[0])
+            while count < COMMIT_CHANGES and not self._jobs.empty():
+                jobs.append(self._jobs.get())
+                count += _size(jobs[-1])
+            is_open = None not in jobs
+            self._commit([job for job in jobs if job is not None])
+
+    def _commit(self, jobs: list[Job]) -> None:
+        if not jobs:
+            return
+        try:
+            done = iter(self._shelf.make().change(_all_of(jobs)))
+            self._results.extend((job.number, [next(done) for _ in job.changes]) for job in jobs)
+        except StoreError as error:
+            log.warning("%d follows could not be stored: %s", sum(map(_size, jobs)), error)
+            self._results.extend((job.number, error) for job in jobs)
+        self._wake()
+
+
+def _size(job: Job | None) -> int:
+    return 0 if job is None else len(job.changes)
+
+
+def _all_of(jobs: list[Job]) -> list[Change]:
+    return [change for job in jobs for change in job.changes]
