@@ -132,9 +132,9 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Program]]:
 
 
 @pytest.fixture
-def router(start: Callable[..., Program]) -> Program:
-    """A router on a free port."""
-    return start("zrouter", "serve", "--bind", "tcp://127.0.0.1:0")
+def router(start: Callable[..., Program], tmp_path: Path) -> Program:
+    """A router on a free port, with a store of its own."""
+    return start("zrouter", "serve", "--bind", "tcp://127.0.0.1:0", "--store", str(tmp_path / "follows"))
 
 
 @pytest.fixture

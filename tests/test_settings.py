@@ -65,6 +65,8 @@ def other_than_default(field: dataclasses.Field[Any]) -> Any:
 def shown_default(field: dataclasses.Field[Any]) -> str:
     if field.default is False:
         return "off"
+    if field.default is None:
+        return "-"
     return f"`{field.default}` {field.metadata['unit']}".rstrip() if field.default != "" else "none"
 
 

@@ -7,20 +7,19 @@ store works, or where: a shell takes the changes away and says what came of them
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
 from zrouter import wire
 from zrouter.counters import Counters
 from zrouter.follows.store import Change, Follows, StoreError, View
+from zrouter.limits import MAX_FOLLOWS
 from zrouter.peers import Peer
 from zrouter.wire import WireError, encode
 
 # The store, None if nothing is there yet. Raises StoreError.
 OpenStore: TypeAlias = Callable[[], Follows | None]
-# Pairs that may wait to be on disk: some seconds.
-MAX_WAITING: Final = 50_000
 
 
 class Job(NamedTuple):
@@ -66,7 +65,7 @@ class Following:
             WireError: too much waits, or an id is none.
         """
         count = len(message.pairs)
-        if self._pairs + count > MAX_WAITING:
+        if self._pairs + count > MAX_FOLLOWS:
             raise WireError(wire.FULL, f"{self._pairs} pairs wait to be stored already")
         wire.check_ids([an_id for pair in message.pairs for an_id in pair])
         is_follow = type(message) is wire.Follows

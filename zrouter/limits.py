@@ -17,6 +17,23 @@ RESUME_MESSAGES: Final = 20_000
 RESUME_COST: Final = 50  # of one who comes back, in such messages
 MAX_RESUMES: Final = 100_000
 
+# Publishes and follows that wait; more are refused. Pairs: some seconds of the disk's.
+MAX_PUBLISHES: Final = 20_000
+MAX_PUBLISH_BYTES: Final = 64 * 1024 * 1024
+MAX_FOLLOWS: Final = 50_000
+# Of publishes in one burst: followers handed over, bytes of their messages, ids looked up in the store.
+PUBLISH_FOLLOWERS: Final = 2000
+PUBLISH_BYTES: Final = 256 * 1024
+PUBLISH_LOOK_UPS: Final = 300
+# Followers handed over before another publisher has its turn; what the start of a publish counts as.
+PUBLISH_SLICE: Final = 500
+PUBLISH_START: Final = 30
+PUBLISHES_UNDER_WAY: Final = 8  # each has a view of the store open
+
+# A frame to a frontend has a frame and a burst of messages; of publishes a burst of messages, one more, and
+# so much for their ids.
+BURST_IDS_BYTES: Final = (PUBLISH_FOLLOWERS + PUBLISH_SLICE) * (wire.MAX_ID_BYTES + 2)
+
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Sizes in bytes, times in seconds."""

@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from typing import Final
 
 from zrouter import wire
 from zrouter.burst import Burst, Reach, too_large
@@ -22,22 +21,20 @@ from zrouter.counters import Counters
 from zrouter.following import Following, failed
 from zrouter.follows.online import Online
 from zrouter.follows.store import Follows, StoreError
-from zrouter.limits import Limits
+from zrouter.limits import (
+    MAX_PUBLISH_BYTES,
+    MAX_PUBLISHES,
+    PUBLISH_BYTES,
+    PUBLISH_FOLLOWERS,
+    PUBLISH_LOOK_UPS,
+    PUBLISH_SLICE,
+    PUBLISH_START,
+    PUBLISHES_UNDER_WAY,
+    Limits,
+)
 from zrouter.peers import Peer
 from zrouter.repeats import Repeats
 from zrouter.wire import WireError, encode
-
-# What waits, at the most; beyond it publishes are refused.
-MAX_WAITING: Final = 20_000
-MAX_WAITING_BYTES: Final = 64 * 1024 * 1024
-# In one burst: followers handed over, ids looked up in the store. Each is about a millisecond.
-BURST_FOLLOWERS: Final = 2000
-BURST_LOOK_UPS: Final = 100
-# Followers handed over before it is another's turn, and what the start of a publish counts as, in followers.
-SLICE: Final = 500
-_START: Final = 30
-# Under way at the same time: each has a view of the store open.
-_UNDER_WAY: Final = 8
 
 
 class Asked:
@@ -119,7 +116,7 @@ class Publishing:
         size, longest = sum(sizes), max(sizes, default=0)
         if longest > self._max_message:
             raise too_large("a message", longest, self._max_message)
-        if self.waiting + len(publish.pairs) > MAX_WAITING or self._bytes + size > MAX_WAITING_BYTES:
+        if self.waiting + len(publish.pairs) > MAX_PUBLISHES or self._bytes + size > MAX_PUBLISH_BYTES:
             raise WireError(wire.FULL, f"{self.waiting} publishes wait already")
         wire.check_ids([publisher for publisher, _ in publish.pairs])
         peer.accepted += len(publish.pairs)
@@ -198,13 +195,13 @@ class Publishing:
 
     def _catch_up(self, store: Follows) -> bool:
         with store.read() as view:
-            return self._online.catch_up(view, BURST_LOOK_UPS)
+            return self._online.catch_up(view, PUBLISH_LOOK_UPS)
 
     def _hand_over(self, store: Follows) -> None:
-        budget = BURST_FOLLOWERS
-        while budget > 0:
-            if len(self._under_way) < _UNDER_WAY and self._begin_next(store):
-                budget -= _START
+        budget, room = PUBLISH_FOLLOWERS, PUBLISH_BYTES
+        while budget > 0 and room > 0:
+            if len(self._under_way) < PUBLISHES_UNDER_WAY and self._begin_next(store):
+                budget -= PUBLISH_START
             if not self._under_way:
                 return
             one = self._under_way.popleft()
@@ -215,6 +212,7 @@ class Publishing:
             if ids:
                 self._burst.fan_out(one.message, ids, one.reach)
                 budget -= len(ids)
+                room -= len(one.message)
             self._under_way.append(one)
 
     def _can_begin(self, publisher: bytes) -> bool:
@@ -239,7 +237,7 @@ class Publishing:
         if number is not None:
             followers = view.followers_of(number)
             one.reach.followers = len(followers)
-            one.followers = self._online.among(followers, SLICE)
+            one.followers = self._online.among(followers, PUBLISH_SLICE)
         self._under_way.append(one)
         return True
 

@@ -20,6 +20,8 @@ from zrouter.wire import FromRouter, Message, Pair, encode
 _GREETING_S: Final = 3.0
 # Shorter breaks of the link are not told to the owner.
 _AWAY_S: Final = 1.0
+# How much time between two ticks means that the process was stopped, or busy with something else.
+_ABSENT_S: Final = 1.5
 # Messages in one Send frame: beyond this a frame gains little.
 SEND_MESSAGES: Final = 512
 
@@ -96,6 +98,7 @@ class Session:
         self._greeting_since: float | None = None
         self._heard = 0.0
         self._said = 0.0
+        self._ticked = 0.0
         self._next_heartbeat = 0.0
         self._seq = 0
         self._received_bytes = 0
@@ -177,10 +180,14 @@ class Session:
         """Heartbeat when due. False if the connection is dead: the shell closes it and makes another."""
         if self._on_link is not None:
             self._tell_link(self._on_link, now)
+        was_away = now - self._ticked > _ABSENT_S
+        self._ticked = now
         if not self._connected:
             return True
         if self.welcome is None:
             return not (self._greeting_since is not None and now - self._greeting_since > _GREETING_S)
+        if was_away:
+            self._heard = now  # what came meanwhile is yet to be read
         if now - self._heard > self.welcome.lease_ms / 1000:
             return False
         if now >= self._next_heartbeat:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from zrouter import publishing, wire
+from zrouter import limits, publishing, wire
 from zrouter.follows.memory import MemoryFollows
 from zrouter.follows.store import Follows, StoreError
 from zrouter.limits import Limits
@@ -54,6 +54,9 @@ class House:
 
     def login(self, address: bytes, *ids: bytes, connections: int = 1) -> None:
         self.say(address, wire.Login(0, list(ids), [connections] * len(ids)))
+
+    def logout(self, address: bytes, *ids: bytes) -> None:
+        self.say(address, wire.Logout(0, list(ids)))
 
     def publish(self, *pairs: tuple[bytes, bytes], key: bytes = b"") -> Any:
         self.say(SENDER, wire.Publish(7, list(pairs), key))
@@ -139,7 +142,8 @@ def test_a_publish_behind_a_follow_of_the_same_peer_waits_for_it() -> None:
     house.store.follow(b"ann", b"dog")
     house.say(SENDER, wire.Follows(1, [(b"ann", b"cat")]), wire.Publish(2, [(b"cat", b"miaow")]))
     house.settle()
-    assert house.answers[SENDER] == [] and not house.router.has_work()
+    assert house.answers[SENDER] == []
+    assert not house.router.has_work()
     house.say(OTHER, wire.Publish(5, [(b"dog", b"woof")]))
     house.settle()
     assert house.answers[OTHER].pop() == wire.Published(5, [(1, 1, 1, 0)]), "another peer does not wait"
@@ -180,7 +184,7 @@ def test_another_generation_has_other_numbers(tmp_path: Any) -> None:
 
 def test_slices_are_in_turn_and_in_order_for_each_publisher() -> None:
     house = House()
-    ids = [b"user%d" % number for number in range(3 * publishing.BURST_FOLLOWERS)]
+    ids = [b"user%d" % number for number in range(3 * limits.PUBLISH_FOLLOWERS)]
     for an_id in ids:
         house.store.follow(an_id, b"star")
     house.store.follow(ids[-1], b"cat")
@@ -189,9 +193,9 @@ def test_slices_are_in_turn_and_in_order_for_each_publisher() -> None:
     house.router.tick(0.0)
     house.settle()
     house.say(SENDER, wire.Publish(1, [(b"star", b"1"), (b"star", b"2"), (b"cat", b"miaow")]))
-    first = house.got(FRONT)
-    assert (ids[-1], b"miaow") in first, "the small one does not wait for the large one"
-    assert len(first) <= publishing.BURST_FOLLOWERS + publishing.SLICE
+    early = house.got(FRONT)
+    assert (ids[-1], b"miaow") in early, "the small one does not wait for the large one"
+    assert len(early) <= limits.PUBLISH_FOLLOWERS + limits.PUBLISH_SLICE
     house.settle()
     got = house.got(FRONT)
     assert len(got) == 2 * len(ids) + 1
@@ -299,7 +303,7 @@ def test_a_store_that_fails_is_an_error_and_no_end() -> None:
 
 
 def test_nothing_is_without_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(publishing, "MAX_WAITING", 2)
+    monkeypatch.setattr(publishing, "MAX_PUBLISHES", 2)
     house = House()
     house.say(SENDER, wire.Follows(1, [(b"ann", b"cat")] * 10_000))
     for request in range(2, 8):

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from zrouter import wire
 from zrouter.cursor import NEW, Cursor
+from zrouter.follows.memory import MemoryFollows
 from zrouter.limits import Limits
 from zrouter.resumption import Resumption
 from zrouter.router import Router
@@ -22,6 +23,7 @@ from zrouter.session import Session
 
 IDS = [b"a", b"b"]
 SENDER = b"\0sender"
+PUBLISHER = b"p"  # both follow it
 LIMITS = Limits(mailbox_messages=1000)
 
 
@@ -47,6 +49,9 @@ class House:
         self.session = Session(
             "front", b"instance", 0.0, self.holdings, self.connections, resumption=self.resumption
         )
+        self.follows = MemoryFollows()
+        for an_id in IDS:
+            self.follows.follow(an_id, PUBLISHER)
         self.lives = self.links = 0
         self.now = 0.0
         self.up: deque[bytes] = deque()
@@ -68,7 +73,8 @@ class House:
         self.held.discard(number)
         client = self.clients[number]
         client.was_told_of_a_gap |= answer.gap != ""
-        client.seen += [(self.resumption.here.epoch, position) for _, _, position in answer.messages]
+        positions = dict.fromkeys(position for _, _, position in answer.messages)
+        client.seen += [(self.resumption.here.epoch, position) for position in positions]
 
     def come(self, an_id: bytes, cursor: Cursor) -> None:
         number = len(self.clients) + 1
@@ -108,7 +114,7 @@ class House:
 
     def start_router(self) -> None:
         self.lives += 1
-        self.router = Router(self.lives, LIMITS)
+        self.router = Router(self.lives, LIMITS, store=lambda: self.follows)
         for client in self.clients.values():
             client.known = dict.fromkeys(client.known)
         self.route([(SENDER, wire.encode(wire.Hello(1, "sender", b"instance", 0)))])
@@ -148,15 +154,27 @@ class House:
         if type(message) is wire.Resumed:
             self.session.resumed(message)
         elif type(message) is wire.Deliver:
-            for an_id, _, position in message.messages:
+            fanned = [(an_id, position) for position, _, ids in message.fans for an_id in ids]
+            delivered = [(an_id, position) for an_id, _, position in message.messages] + fanned
+            for an_id, position in delivered:
                 for number, client in self.clients.items():
-                    if an_id in client.known and number not in self.held:
-                        client.seen.append((self.resumption.here.epoch, position))
-            self.resumption.delivered(message.messages[-1][2])
+                    one = (self.resumption.here.epoch, position)
+                    # A client that is several followers is given a publish for each of them.
+                    is_another_followers = (an_id, position) in fanned and one in client.seen[-1:]
+                    if an_id in client.known and number not in self.held and not is_another_followers:
+                        client.seen.append(one)
+            self.resumption.delivered(delivered[-1][1])
 
     def send(self, an_id: bytes, drops: bool) -> None:
         self.route([(SENDER, wire.encode(wire.Send(0, [(an_id, b"x")])))], drops)
         self.sent[an_id].append((self.lives, self.router.mailboxes.position))
+
+    def publish(self, drops: bool) -> None:
+        before = self.router.mailboxes.position
+        self.route([(SENDER, wire.encode(wire.Publish(0, [(PUBLISHER, b"x")])))], drops)
+        if self.router.mailboxes.position > before:
+            for an_id in IDS:
+                self.sent[an_id].append((self.lives, self.router.mailboxes.position))
 
     def settle(self) -> None:
         """Until nobody has anything to say any more."""
@@ -191,6 +209,7 @@ STEPS = st.lists(
         st.tuples(st.just("join b"), st.integers(1, 4)),
         st.tuples(st.just("send"), st.sampled_from(IDS)),
         st.tuples(st.just("send and drop"), st.sampled_from(IDS)),
+        st.tuples(st.sampled_from(["publish", "publish and drop"]), st.none()),
         st.tuples(st.just("say"), st.none()),
         st.tuples(st.just("up"), st.integers(1, 3)),
         st.tuples(st.just("down"), st.none()),
@@ -228,6 +247,8 @@ def test_each_message_is_seen_once_or_a_gap_is_told(steps: list[tuple[str, Any]]
                 house.join(what, step[-1:].encode())
             case "send" | "send and drop":
                 house.send(what, step == "send and drop")
+            case "publish" | "publish and drop":
+                house.publish(step == "publish and drop")
             case "say":
                 house.say()
             case "up":

@@ -191,3 +191,14 @@ def test_every_question_gets_one_answer_or_one_error(steps: list[tuple[object, .
     for found in answers:
         assert len(found) == 1
         assert isinstance(found[0], wire.Holders | RouterError)
+
+
+def test_a_process_that_was_stopped_takes_what_came_before_it_judges_the_link() -> None:
+    session = Session("f1", b"iiiiiiii", 0.0)
+    session.opened(0.0)
+    session.receive(wire.encode(wire.Welcome(1, 7, 2500, 833, 1000, 1000, 1000)), 0.0)
+    assert session.tick(0.25)
+    assert session.tick(60.0), "it heard nothing because it did not run"
+    for tenth in range(600, 620):
+        assert session.tick(tenth / 10)
+    assert not all(session.tick(tenth / 10) for tenth in range(620, 630)), "now it is the router's silence"

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import errno
 import struct
-from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,6 +29,7 @@ import numpy as np
 
 from zrouter.follows import packed
 from zrouter.follows.packed import BLOCK, SEGMENT, Segment
+from zrouter.follows.samples import Samples
 from zrouter.follows.store import Change, Numbers, Packed, StoreError
 
 # Address space, not memory, and not disk: the file is as large as what is in it.
@@ -99,19 +99,17 @@ class Generation:
             )  # fmt: skip
             self.env.reader_check()
             self.db = {name: self.env.open_db(name.encode(), create=is_new) for name in _DATABASES}
-        self._first_names: list[bytes] = []
         self._segments: list[Segment] = []
+        self._samples = Samples()
         self._base = 0  # numbers of the segments
         if not is_new:
             self.read_segments()
 
     def read_segments(self) -> None:
         """They never change, so their place in the map is remembered."""
-        self._segments, self._first_names = [], []
         with self.env.begin(buffers=True) as txn:
-            for _, segment in txn.cursor(self.db["segments"]):
-                self._segments.append(Segment(segment))
-                self._first_names.append(self._segments[-1].name(0))
+            self._segments = [Segment(segment) for _, segment in txn.cursor(self.db["segments"])]
+        self._samples = Samples(self._segments)
         self._base = sum(segment.count for segment in self._segments)
 
     def view(self, txn: lmdb.Transaction) -> LmdbView:
@@ -129,11 +127,9 @@ class Generation:
 
     def find(self, txn: lmdb.Transaction, an_id: bytes) -> int | None:
         """The number of an id."""
-        at = bisect_right(self._first_names, an_id) - 1
-        if at >= 0:
-            place = self._segments[at].find(an_id)
-            if place is not None:
-                return at * SEGMENT + place
+        number = self._samples.find(an_id)
+        if number is not None:
+            return number
         found = txn.get(an_id, db=self.db["added_numbers"])
         return None if found is None else int(NUMBER.unpack(found)[0])
 
@@ -169,7 +165,7 @@ class Generation:
 
     def close(self) -> None:
         """Let go; arrays of views are no longer valid."""
-        self._segments, self._first_names = [], []
+        self._segments, self._samples = [], Samples()
         self.env.close()
 
 

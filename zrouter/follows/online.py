@@ -11,14 +11,17 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator, Mapping
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from zrouter.follows.store import Numbers, Packed, View
 
 # Followers looked at in one go: it takes 50 us if all are away, and 2 ms if all are there.
 LOOK: Final = 50_000
+# Picked from by numpy, without a loop in Python.
+Ids: TypeAlias = npt.NDArray[np.object_]
 _NOBODY: Numbers = np.empty(0, np.uint32)
 # Places of ids that may have left, looked at for each id that comes.
 _SWEPT: Final = 2
@@ -41,15 +44,10 @@ class Online:
         self._table = table
         self._generation: str | None = None
         self._seen = 0  # numbers that were looked at: ids get theirs one after another
-        self._places = _NOBODY  # by number
-        # By place; the first is nobody's.
-        self._ids: list[bytes] = [b""]
-        self._numbers = array("I", [0])
-        self._free: list[int] = []
-        self._hand = 0
+        self._places = _Places(0)
 
     def __len__(self) -> int:
-        return len(self._ids) - 1 - len(self._free)
+        return len(self._places)
 
     def has_to_catch_up(self) -> bool:
         """Whether ids came since."""
@@ -67,7 +65,7 @@ class Online:
             an_id, _ = arrived.popitem()
             number = view.number(an_id)
             if number is not None:
-                self._place(number, an_id)
+                self._places.give(number, an_id, self._table.routes)
             budget -= 1
         return not arrived and self._seen == size
 
@@ -85,14 +83,13 @@ class Online:
 
         The view has to be open until the end, and may be of an earlier generation by then.
         """
-        return _portions(self._places, self._ids, followers, most)
+        return _portions(self._places, followers, most)
 
     def _begin(self, view: View) -> None:
         """Numbers are others now."""
         self._generation = view.generation
         self._seen = view.size
-        self._places = np.zeros(self._seen, np.uint32)
-        self._ids, self._numbers, self._free, self._hand = [b""], array("I", [0]), [], 0
+        self._places = _Places(self._seen)
         # While there are no numbers, nobody has to be looked up.
         self._table.arrived = dict.fromkeys(self._table.routes) if self._seen else None
 
@@ -100,60 +97,81 @@ class Online:
         """Look at the numbers up to there; how many that were."""
         if self._table.arrived is None:
             self._table.arrived = {}
-        if end > self._places.size:
-            places = np.zeros(max(end, self._places.size + self._places.size // 8), np.uint32)
-            places[: self._places.size] = self._places
-            self._places = places
+        self._places.make_room(end)
         first, self._seen = self._seen, end
         routes = self._table.routes
         for number, an_id in enumerate(view.names(range(first, end)), first):
             if an_id in routes:
-                self._place(number, an_id)
+                self._places.give(number, an_id, routes)
         return end - first
 
-    def _place(self, number: int, an_id: bytes) -> None:
-        if self._places[number]:
+
+class _Places:
+    """Of one generation. Place 0 is nobody's."""
+
+    def __init__(self, numbers: int) -> None:
+        self._place_of = np.zeros(numbers, np.uint32)
+        self._ids = _nobodys(1)
+        self._numbers = array("I", [0])
+        self._free: list[int] = []
+        self._hand = 0
+
+    def __len__(self) -> int:
+        return len(self._numbers) - 1 - len(self._free)
+
+    def make_room(self, numbers: int) -> None:
+        """There are so many numbers now."""
+        before = self._place_of
+        if numbers > before.size:
+            self._place_of = np.zeros(max(numbers, before.size + before.size // 8), np.uint32)
+            self._place_of[: before.size] = before
+
+    def give(self, number: int, an_id: bytes, routes: Mapping[bytes, object]) -> None:
+        """An id that came has that number; it may have its place already."""
+        if self._place_of[number]:
             return
         if self._free:
             place = self._free.pop()
-            self._ids[place] = an_id
             self._numbers[place] = number
         else:
-            place = len(self._ids)
-            self._ids.append(an_id)
+            place = len(self._numbers)
+            if place == self._ids.size:
+                self._ids = np.concatenate((self._ids, _nobodys(place // 8 + 1000)))
             self._numbers.append(number)
-        self._places[number] = place
-        self._sweep()
+        self._ids[place] = an_id
+        self._place_of[number] = place
+        self._sweep(routes)
 
-    def _sweep(self) -> None:
+    def present(self, numbers: Numbers, removed: Numbers) -> list[bytes]:
+        """The ids of those who have a place, without the removed."""
+        places = self._place_of.take(numbers)
+        is_there = places != 0
+        if removed.size:
+            is_there &= ~np.isin(numbers, removed, assume_unique=True)
+        found: list[bytes] = self._ids[places[is_there]].tolist()
+        return found
+
+    def _sweep(self, routes: Mapping[bytes, object]) -> None:
         """Free a place or two of ids that have left: so they are never more than those that are there."""
         for _ in range(_SWEPT):
             self._hand += 1
-            if self._hand >= len(self._ids):
+            if self._hand >= len(self._numbers):
                 self._hand = 1
             an_id = self._ids[self._hand]
-            if an_id and an_id not in self._table.routes:
-                self._places[self._numbers[self._hand]] = 0
+            if an_id and an_id not in routes:
+                self._place_of[self._numbers[self._hand]] = 0
                 self._ids[self._hand] = b""
                 self._free.append(self._hand)
 
 
-def _portions(places: Numbers, ids: list[bytes], followers: Packed, most: int) -> Iterator[list[bytes]]:
-    base = followers.base
-    for first in range(0, base.size, LOOK):
-        # Named at once: what is a place of an id now may be another's by the next turn.
-        found = _present(places, ids, base[first : first + LOOK], followers.removed)
-        for begin in range(0, max(1, len(found)), most):
-            yield found[begin : begin + most]
-    if followers.added.size:
-        found = _present(places, ids, followers.added, _NOBODY)
-        for begin in range(0, len(found), most):
-            yield found[begin : begin + most]
+def _nobodys(count: int) -> Ids:
+    return np.full(count, b"", np.object_)
 
 
-def _present(places: Numbers, ids: list[bytes], numbers: Numbers, removed: Numbers) -> list[bytes]:
-    place_of = places.take(numbers)
-    is_there = place_of != 0
-    if removed.size:
-        is_there &= ~np.isin(numbers, removed, assume_unique=True)
-    return [ids[place] for place in place_of[is_there].tolist()]
+def _portions(places: _Places, followers: Packed, most: int) -> Iterator[list[bytes]]:
+    for numbers, removed in ((followers.base, followers.removed), (followers.added, _NOBODY)):
+        for first in range(0, numbers.size, LOOK):
+            # Named at once: what is a place of an id now may be another's by the next turn.
+            found = places.present(numbers[first : first + LOOK], removed)
+            for begin in range(0, max(1, len(found)), most):
+                yield found[begin : begin + most]

@@ -10,7 +10,6 @@ where the bytes are. All integers are little-endian uint32.
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Final, TypeAlias
@@ -91,7 +90,7 @@ def pack_segment(names: Sequence[bytes]) -> bytes:
 
 
 class Segment:
-    """Sorted ids, found by place and by name."""
+    """Sorted ids, found by place."""
 
     __slots__ = ("bytes", "count", "offsets")
 
@@ -111,8 +110,3 @@ class Segment:
         ends = self.offsets.tolist()
         everything = bytes(self.bytes)
         return [everything[a:b] for a, b in pairwise(ends)]
-
-    def find(self, an_id: bytes) -> int | None:
-        """The place of an id."""
-        place = bisect_left(range(self.count), an_id, key=self.name)
-        return place if place < self.count and self.name(place) == an_id else None
