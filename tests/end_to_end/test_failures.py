@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import resource
+import select
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import pytest
 from tests.conftest import Client, Program, eventually, wait_for
 from zrouter.client import RouterClient
 from zrouter.session import RouterUnavailableError
+from zrouter.wire import KEPT
 
 
 @pytest.mark.alone
@@ -175,6 +177,30 @@ def test_two_signals_to_stop_are_one(front: Program) -> None:
     front.tell(signal.SIGTERM)
     assert front.process.wait(10) == 0
     client.read_to_end()
+
+
+def test_a_frontend_that_stops_accepts_nobody_logs_out_at_once_and_closes_its_clients_at_a_pace(
+    front: Program, api: RouterClient
+) -> None:
+    clients = [Client(front.address, "/test/1") for _ in range(2100)]
+    wait_for(api, "1", 2100)
+    ends = select.epoll()
+    for client in clients:
+        ends.register(client.socket, select.EPOLLIN)
+    front.tell(signal.SIGTERM)
+    closed_at: list[float] = []
+    while len(closed_at) < len(clients):
+        for descriptor, _ in ends.poll(10):
+            ends.unregister(descriptor)
+            closed_at.append(time.monotonic())
+    # 500 at a time, with a pause of 20 ms behind each: they don't all come back to others at once.
+    assert closed_at[-1] - closed_at[0] > 0.07
+    assert api.send("1", "x") in (0, KEPT)
+    assert front.process.wait(10) == 0
+    for client in clients:
+        assert client.read_to_end().endswith(b"0\r\n\r\n")
+    with pytest.raises(OSError, match="refused"):
+        Client(front.address, "/test/1")
 
 
 def test_a_second_frontend_on_the_same_port_does_not_start(front: Program, router: Program) -> None:
