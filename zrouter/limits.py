@@ -29,6 +29,7 @@ PUBLISH_LOOK_UPS: Final = 300
 PUBLISH_SLICE: Final = 500
 PUBLISH_START: Final = 30
 PUBLISHES_UNDER_WAY: Final = 8  # each has a view of the store open
+PUBLISH_REPEATS: Final = 100  # of one that is not done yet; each is told when it is
 
 # A frame to a frontend has a frame and a burst of messages; of publishes a burst of messages, one more, and
 # so much for their ids.

@@ -27,6 +27,7 @@ from zrouter.limits import (
     PUBLISH_BYTES,
     PUBLISH_FOLLOWERS,
     PUBLISH_LOOK_UPS,
+    PUBLISH_REPEATS,
     PUBLISH_SLICE,
     PUBLISH_START,
     PUBLISHES_UNDER_WAY,
@@ -187,6 +188,8 @@ class Publishing:
     # ---- inside ------------------------------------------------------------------------------------
 
     def _repeat(self, before: Asked, peer: Peer, publish: wire.Publish) -> None:
+        if len(before.waiting) > PUBLISH_REPEATS:
+            raise WireError(wire.FULL, "it was repeated too often while it was under way")
         peer.accepted += len(before)
         self._counters.repeated += len(before)
         before.waiting.append((peer, publish.request))

@@ -12,6 +12,7 @@ import logging
 import signal
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import zmq
@@ -154,9 +155,14 @@ class RouterService:
         jobs = self._router.changes()
         if jobs:
             if self._writer is None:
-                self._writer = _writer(shelf, lambda: self._waker.send(b""))
+                self._writer = _writer(shelf, self._wake)
             for job in jobs:
                 self._writer.submit(job)
+
+    def _wake(self) -> None:
+        """In the store's thread: something was stored. If the queue is full, the loop is not asleep."""
+        with suppress(zmq.Again):
+            self._waker.send(b"", _NOBLOCK)
 
     def _recv_from_stranger(self) -> bytes:
         """The frame behind an address that nobody has who said Hello; empty if it isn't one message.

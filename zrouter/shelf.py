@@ -119,6 +119,10 @@ class Writer:
         except StoreError as error:
             log.warning("%d follows could not be stored: %s", sum(map(_size, jobs)), error)
             self._results.extend((job.number, error) for job in jobs)
+        except Exception as error:
+            # A bug; without this thread no follow would ever be answered.
+            log.exception("%d follows could not be stored", sum(map(_size, jobs)))
+            self._results.extend((job.number, StoreError(repr(error))) for job in jobs)
         self._wake()
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import zmq
 
 from tests.conftest import Client, Program, eventually, wait_for
 from zrouter import wire
@@ -193,6 +194,16 @@ def test_a_frontend_that_hangs_or_dies_holds_up_no_publish(
     bob.read_until(b"'2'")
     stuck.tell(signal.SIGCONT)
     ann.read_until(b"'1'")
+
+
+def test_nobody_can_take_the_place_of_the_stores_thread(router: Program, api: RouterClient) -> None:
+    with zmq.Context() as context, context.socket(zmq.DEALER) as stranger:
+        stranger.routing_id, stranger.linger = b"store", 0
+        stranger.connect(router.address)
+        for _ in range(100):
+            stranger.send(b"")
+        assert api.follow("ann", "cat") == 1
+        assert api.followers("cat") == ["ann"]
 
 
 def test_without_a_store_it_says_so(start: Callable[..., Program]) -> None:

@@ -333,3 +333,16 @@ def test_without_a_store_it_is_refused() -> None:
     assert [(one.request, one.code) for one in answers] == [  # type: ignore[union-attr]
         (request, wire.NO_STORE) for request in (1, 2, 3, 4)
     ]
+
+
+def test_a_publish_is_not_repeated_without_end_while_it_is_under_way() -> None:
+    house = House()
+    house.say(SENDER, wire.Follows(1, [(b"ann", b"cat")]))
+    for request in range(2, 2 + limits.PUBLISH_REPEATS + 1):
+        house.say(SENDER, wire.Publish(request, [(b"cat", b"x")], b"key"))
+    assert house.answers[SENDER] == []
+    house.say(SENDER, wire.Publish(1000, [(b"cat", b"x")], b"key"))
+    assert house.answers[SENDER].pop().code == wire.FULL
+    house.store_changes()
+    house.settle()
+    assert len(house.answers[SENDER]) == 1 + limits.PUBLISH_REPEATS + 1

@@ -146,9 +146,13 @@ class _Places:
         """The ids of those who have a place, without the removed."""
         places = self._place_of.take(numbers)
         is_there = places != 0
-        if removed.size:
-            is_there &= ~np.isin(numbers, removed, assume_unique=True)
-        found: list[bytes] = self._ids[places[is_there]].tolist()
+        places = places[is_there]
+        if removed.size and places.size:
+            numbers = numbers[is_there]
+            nearest = removed.searchsorted(numbers)
+            nearest[nearest == removed.size] = 0
+            places = places[removed[nearest] != numbers]
+        found: list[bytes] = self._ids[places].tolist()
         return found
 
     def _sweep(self, routes: Mapping[bytes, object]) -> None:
