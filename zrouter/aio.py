@@ -1,42 +1,29 @@
 """AsyncRouterClient: the client for programs on asyncio, for any number of tasks of one loop.
 
-Owns: when the link is read and written in the loop, who waits for what. Must not know: what requests and
-answers mean (core.py), the rules of a session (session.py); client.py is the same for programs that block.
-
-Sends of one turn of the loop share a frame; the first of them is not held back longer than that turn.
+Owns: its verbs and what they promise. Must not know: when the link is read and written (turns.py), what
+requests and answers mean (core.py), the rules of a session (session.py); client.py is the same for programs
+that block.
 """
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from functools import partial
 from types import TracebackType
-from typing import Any, Generic, TypeAlias, overload
+from typing import Any, overload
 
 from zrouter import core, wire
-from zrouter.core import CLIENT_TIMEOUT, Call, Counts, Page, PublishReceipt, Result, Timeout
+from zrouter.core import CLIENT_TIMEOUT, Counts, Page, PublishReceipt, Timeout
 from zrouter.inbox import Gap, Received
-from zrouter.session import (
-    Answer,
-    LinkLostError,
-    RefusedError,
-    RouterError,
-    RouterUnavailableError,
-    batches,
-)
+from zrouter.session import RouterError
+from zrouter.turns import Turns
 from zrouter.watching import Presence
 from zrouter.wire import Pair
 
 __all__ = ["AsyncRouterClient", "Counts", "Gap", "Page", "Presence", "PublishReceipt", "Received"]
 
-_Receipt: TypeAlias = "asyncio.Future[int]"
-_Ask: TypeAlias = "Callable[[Call[list[Result]]], tuple[int, asyncio.Future[list[Result]]]]"
 
-
-class AsyncRouterClient:
+class AsyncRouterClient(Turns):
     """A link to the router, in the running event loop.
 
     >>> async with AsyncRouterClient("tcp://127.0.0.1:5570") as router:
@@ -58,18 +45,7 @@ class AsyncRouterClient:
         max_received: int = core.DEFAULT_MAX_RECEIVED,
         on_link: Callable[[bool], None] | None = None,
     ) -> None:
-        self._timeout_s = timeout_s
-        self._retry = retry
-        self._loop = asyncio.get_running_loop()
-        self._core = core.Core(router, name, max_received, on_link)
-        self._session = self._core.session
-        self._dealer = self._core.dealer
-        self._news = asyncio.Event()  # set and replaced each time that something came or went
-        self._sends: list[tuple[Pair, _Receipt]] = []  # of this turn of the loop
-        self._flush_is_due = False
-        self._burst_is_due = False
-        self._watch()
-        self._ticker = self._loop.call_later(core.TICK_S, self._tick)
+        super().__init__(core.Core(router, name, max_received, on_link), timeout_s, retry)
 
     async def __aenter__(self) -> AsyncRouterClient:
         return self
@@ -91,16 +67,7 @@ class AsyncRouterClient:
         pair = core.as_pair(an_id, message)
         if key is not None:
             return (await self._call(core.send_call([pair], core.as_key(key)), timeout_s))[0]
-
-        async def send_it() -> int:
-            await self._be_up()
-            self._check_size(pair)
-            receipt: _Receipt = self._loop.create_future()
-            self._sends.append((pair, receipt))
-            self._flush_soon()
-            return await receipt
-
-        return await self._in_time(send_it, timeout_s)
+        return await self._in_time(partial(self._send, pair), timeout_s)
 
     async def send_many(
         self,
@@ -275,79 +242,8 @@ class AsyncRouterClient:
         except RouterError:
             pass  # what was not confirmed is counted, and returned
         finally:
-            self._core.is_closed = True
-            self._ticker.cancel()
-            self._unwatch()
-            self._session.closed()  # whoever still waits gets an error
-            _settle_all([receipt for _, receipt in self._sends], RouterError("the client is closed"))
-            self._core.close()
-            self._tell_news()
+            self._end(RouterError("the client is closed"))
         return self._session.unconfirmed
-
-    # ---- waiting ---------------------------------------------------------------------------------------
-
-    async def _in_time(self, work: Callable[[], Awaitable[Result]], timeout_s: Timeout) -> Result:
-        chosen = self._timeout_s if timeout_s is CLIENT_TIMEOUT else timeout_s
-        try:
-            async with asyncio.timeout(chosen):
-                return await work()
-        except TimeoutError:
-            raise RouterUnavailableError(
-                f"no router answers at {self._dealer.router}"
-                if self._session.welcome is None
-                else "the router did not answer in time"
-            ) from None
-
-    async def _call(self, call: Call[Result], timeout_s: Timeout) -> Result:
-        async def ask() -> Result:
-            while True:
-                await self._be_up()
-                request, answer = self._ask(call)
-                try:
-                    return await answer
-                except LinkLostError:
-                    if not self._retry or self._core.is_closed:
-                        raise
-                finally:
-                    self._session.give_up(request)
-
-        return await self._in_time(ask, timeout_s)
-
-    async def _in_batches(
-        self,
-        make: Callable[[list[Pair], bytes], Call[list[Result]]],
-        pairs: Iterable[Pair],
-        key: str | bytes | None,
-        timeout_s: Timeout,
-        *,
-        receipts: bool = True,
-    ) -> list[Result]:
-        """What `make` asks for all pairs, in batches, some of which are under way at the same time."""
-        name = core.as_key(key, core.MAX_BATCHES_KEY_BYTES)
-        handed: list[Result] = []
-        under_way: deque[_Batch[Result]] = deque()
-        try:
-            await self._in_time(self._be_up, timeout_s)
-            assert self._session.welcome is not None
-            for number, batch in enumerate(batches(pairs, self._session.welcome.max_frame - len(name))):
-                await self._in_time(self._be_up, timeout_s)
-                if receipts:
-                    self._ask_again(under_way)
-                    under_way.append(_Batch(make(batch, core.batch_key(name, number)), self._ask))
-                    if len(under_way) >= core.BATCHES_UNDER_WAY:
-                        handed += await self._in_time(partial(self._oldest, under_way), timeout_s)
-                else:
-                    self._session.send_unreceipted(batch, core.batch_key(name, number))
-                    self._flush_soon()
-            while under_way:
-                handed += await self._in_time(partial(self._oldest, under_way), timeout_s)
-        except RouterError as error:
-            error.handed = handed
-            raise
-        finally:
-            for batch_under_way in under_way:
-                batch_under_way.answer.cancel()
-        return handed
 
     async def _related(self, an_id: bytes, is_followers: bool, timeout_s: Timeout) -> list[str]:
         found: list[str] = []
@@ -357,179 +253,3 @@ class AsyncRouterClient:
             found += map(bytes.decode, page.ids)
             after = page.ids[-1] if len(page.ids) == wire.MAX_RELATIONS else None
         return found
-
-    async def _portions(self, ids: Iterable[str | bytes], timeout_s: Timeout) -> list[list[bytes]]:
-        await self._in_time(self._be_up, timeout_s)
-        assert self._session.welcome is not None
-        return list(core.portions(ids, self._session.welcome.max_frame))
-
-    async def _settled(self, timeout_s: Timeout) -> None:
-        """Return when the router has taken what was logged in or watched."""
-        self._flush_soon()
-        await self._in_time(partial(self._until, self._core.is_settled), timeout_s)
-        self._core.check_refused()
-
-    def _ask_again(self, under_way: Iterable[_Batch[Result]]) -> None:
-        """If that was chosen, send those again whose answers a broken link has lost, in order."""
-        for batch in under_way if self._retry else ():
-            if batch.is_lost():
-                batch.ask(self._ask)
-
-    async def _oldest(self, under_way: deque[_Batch[Result]]) -> list[Result]:
-        """What the oldest batch was answered."""
-        while True:
-            try:
-                receipts = await under_way[0].answer
-            except LinkLostError:
-                if not self._retry or self._core.is_closed:
-                    raise
-                await self._be_up()
-                self._ask_again(under_way)
-            else:
-                under_way.popleft()
-                return receipts
-
-    def _ask(self, call: Call[Result]) -> tuple[int, asyncio.Future[Result]]:
-        answer: asyncio.Future[Result] = self._loop.create_future()
-        request = self._session.ask(call.make, partial(_settle, answer, call.result))
-        self._flush_soon()
-        return request, answer
-
-    async def _be_up(self) -> None:
-        """Return when the router knows us and takes frames."""
-        self._core.check_open()
-        await self._until(lambda: self._session.welcome is not None and not self._dealer.is_full())
-
-    async def _until(self, is_so: Callable[[], bool]) -> None:
-        while not is_so():
-            self._core.check_open()
-            if self._session.fatal is not None:
-                raise self._session.fatal
-            await self._news.wait()
-
-    async def _messages(self) -> AsyncIterator[Any]:
-        inbox = self._core.inbox
-        while inbox or inbox.held:
-            if inbox:
-                yield inbox.take()
-            else:
-                await self._until(lambda: bool(inbox or not inbox.held))
-
-    async def _presence(self) -> AsyncIterator[Presence]:
-        watching = self._core.watching
-        while watching or watching.watched:
-            if watching:
-                yield watching.take()
-            else:
-                await self._until(lambda: bool(watching or not watching.watched))
-
-    # ---- the link in the loop ----------------------------------------------------------------------------
-
-    def _watch(self) -> None:
-        self._loop.add_reader(self._dealer.socket.fileno(), self._arrived)
-        self._loop.add_reader(self._dealer.monitor.fileno(), self._turned)
-        self._loop.call_soon(self._turned)
-
-    def _unwatch(self) -> None:
-        self._loop.remove_reader(self._dealer.socket.fileno())
-        self._loop.remove_reader(self._dealer.monitor.fileno())
-
-    def _turned(self) -> None:
-        """A connection to the router came or went."""
-        if not self._core.is_closed:
-            self._dealer.read_monitor(time.monotonic())
-            self._arrived()
-
-    def _arrived(self) -> None:
-        """ZeroMQ's descriptors signal edges: read until nothing is left, or come back."""
-        if self._core.is_closed:
-            return
-        is_drained = self._core.take(time.monotonic())
-        self._tell_news()
-        if not is_drained or self._sends or self._dealer.has_to_say():
-            self._flush()
-
-    def _flush_soon(self) -> None:
-        if not self._flush_is_due:
-            self._flush_is_due = True
-            self._loop.call_soon(self._flush)
-
-    def _flush(self) -> None:
-        self._flush_is_due = False
-        if self._core.is_closed:
-            return
-        if self._sends and self._session.welcome is not None:
-            self._say_sends()
-        self._dealer.flush(time.monotonic())
-        # Sending may have swallowed the edge of an arrival, and there may be more than was taken. One is due
-        # at a time: else each edge and tick adds one to every turn of the loop.
-        if not self._burst_is_due and self._dealer.has_arrivals():
-            self._burst_is_due = True
-            self._loop.call_soon(self._next_burst)
-
-    def _next_burst(self) -> None:
-        self._burst_is_due = False
-        self._arrived()
-
-    def _check_size(self, pair: Pair) -> None:
-        """Refuse here what the router would refuse together with the sends of other tasks."""
-        assert self._session.welcome is not None
-        most = self._session.welcome.max_message
-        if len(pair[1]) > most:
-            text = f"a message of {len(pair[1])} bytes is too long: {most} are the limit"
-            raise RefusedError(wire.TOO_LARGE, text)
-
-    def _say_sends(self) -> None:
-        """One frame, if it is not too long, for all that tasks have sent in this turn."""
-        assert self._session.welcome is not None
-        sends, self._sends = self._sends, []
-        receipts = iter([receipt for _, receipt in sends])
-        for batch in batches([pair for pair, _ in sends], self._session.welcome.max_frame):
-            waiting = [next(receipts) for _ in batch]
-            self._session.ask(core.send_call(batch).make, partial(_settle_all, waiting))
-
-    def _tick(self) -> None:
-        if not self._session.tick(time.monotonic()):
-            self._unwatch()
-            self._dealer.reopen()
-            self._watch()
-        self._turned()
-        self._ticker = self._loop.call_later(core.TICK_S, self._tick)
-
-    def _tell_news(self) -> None:
-        self._news.set()
-        self._news = asyncio.Event()
-
-
-class _Batch(Generic[Result]):
-    """A batch whose answer is waited for."""
-
-    __slots__ = ("_call", "answer")
-
-    def __init__(self, call: Call[list[Result]], ask: _Ask[Result]) -> None:
-        self._call = call
-        self.answer: asyncio.Future[list[Result]]
-        self.ask(ask)
-
-    def ask(self, ask: _Ask[Result]) -> None:
-        """Send it, once more maybe."""
-        self.answer = ask(self._call)[1]
-
-    def is_lost(self) -> bool:
-        """Whether the link broke before it was answered."""
-        answer = self.answer
-        return answer.done() and not answer.cancelled() and isinstance(answer.exception(), LinkLostError)
-
-
-def _settle(waiting: asyncio.Future[Result], result: Callable[[Any], Result], answer: Answer) -> None:
-    if waiting.done():
-        return  # cancelled
-    if isinstance(answer, RouterError):
-        waiting.set_exception(answer)
-    else:
-        waiting.set_result(result(answer))
-
-
-def _settle_all(waiting: list[_Receipt], answer: Answer) -> None:
-    for number, receipt in enumerate(waiting):
-        _settle(receipt, int, answer if isinstance(answer, RouterError) else answer[number])

@@ -1,39 +1,34 @@
 """RouterClient: what tools and users' programs talk to the router through, with calls that wait.
 
-Owns: waiting, with deadlines. Must not know: what requests and answers mean (core.py), the rules of a session
-(session.py); aio.py is the same for asyncio.
+Owns: its verbs and what they promise. Must not know: how a call waits (waiting.py), what requests and answers
+mean (core.py), the rules of a session (session.py); aio.py is the same for asyncio.
 """
 
 from __future__ import annotations
 
-import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
-from typing import Any, Generic, overload
-
-import zmq
+from typing import Any, overload
 
 from zrouter import core, wire
 from zrouter.core import (
     CLIENT_TIMEOUT,
-    Call,
     Counts,
     Page,
     PublishReceipt,
-    Result,
     Timeout,
     default_name,
 )
 from zrouter.inbox import Gap, Received
-from zrouter.session import Answer, LinkLostError, RouterError, RouterUnavailableError, batches
+from zrouter.session import RouterError
+from zrouter.waiting import Waiting
 from zrouter.watching import Presence
 from zrouter.wire import Pair
 
 __all__ = ["Counts", "Gap", "Page", "Presence", "PublishReceipt", "Received", "RouterClient", "default_name"]
 
 
-class RouterClient:
+class RouterClient(Waiting):
     """A link to the router whose calls wait until they are answered.
 
     >>> with RouterClient("tcp://127.0.0.1:5570") as router:
@@ -66,11 +61,7 @@ class RouterClient:
         max_received: int = core.DEFAULT_MAX_RECEIVED,
         on_link: Callable[[bool], None] | None = None,
     ) -> None:
-        self._timeout_s = timeout_s
-        self._retry = retry
-        self._core = core.Core(router, name, max_received, on_link)
-        self._session = self._core.session
-        self._dealer = self._core.dealer
+        super().__init__(core.Core(router, name, max_received, on_link), timeout_s, retry)
 
     def __enter__(self) -> RouterClient:
         return self
@@ -313,63 +304,6 @@ class RouterClient:
             self._core.close()
         return self._session.unconfirmed
 
-    # ---- waiting ---------------------------------------------------------------------------------------
-
-    def _deadline(self, timeout_s: Timeout) -> float | None:
-        """When to give up, on the monotonic clock."""
-        chosen = self._timeout_s if timeout_s is CLIENT_TIMEOUT else timeout_s
-        return None if chosen is None else time.monotonic() + chosen
-
-    def _call(self, call: Call[Result], timeout_s: Timeout) -> Result:
-        deadline = self._deadline(timeout_s)
-        while True:
-            self._be_up(deadline)
-            slot = _Slot()
-            request = self._session.ask(call.make, slot.fill)
-            try:
-                return call.result(self._wait(slot, deadline))
-            except LinkLostError:
-                if not self._retry:
-                    raise
-            except RouterUnavailableError:
-                self._session.give_up(request)
-                raise
-
-    def _in_batches(
-        self,
-        make: Callable[[list[Pair], bytes], Call[list[Result]]],
-        pairs: Iterable[Pair],
-        key: str | bytes | None,
-        timeout_s: Timeout,
-        *,
-        receipts: bool = True,
-    ) -> list[Result]:
-        """What `make` asks for all pairs, in batches, some of which are under way at the same time."""
-        name = core.as_key(key, core.MAX_BATCHES_KEY_BYTES)
-        handed: list[Result] = []
-        under_way: deque[_Batch[Result]] = deque()
-        try:
-            self._be_up(self._deadline(timeout_s))
-            assert self._session.welcome is not None
-            for number, batch in enumerate(batches(pairs, self._session.welcome.max_frame - len(name))):
-                deadline = self._deadline(timeout_s)
-                self._be_up(deadline)
-                if receipts:
-                    self._ask_again(under_way)
-                    under_way.append(_Batch(make(batch, core.batch_key(name, number))))
-                    self._ask(under_way[-1])
-                    if len(under_way) >= core.BATCHES_UNDER_WAY:
-                        handed += self._oldest(under_way, deadline)
-                else:
-                    self._session.send_unreceipted(batch, core.batch_key(name, number))
-                self._push(deadline)
-            while under_way:
-                handed += self._oldest(under_way, self._deadline(timeout_s))
-        except RouterError as error:
-            error.handed = handed
-            raise
-        return handed
-
     def _related(self, an_id: bytes, is_followers: bool, timeout_s: Timeout) -> list[str]:
         found: list[str] = []
         after: bytes | None = b""
@@ -378,121 +312,3 @@ class RouterClient:
             found += map(bytes.decode, ids)
             after = ids[-1] if len(ids) == wire.MAX_RELATIONS else None
         return found
-
-    def _portions(self, ids: Iterable[str | bytes], timeout_s: Timeout) -> list[list[bytes]]:
-        self._be_up(self._deadline(timeout_s))
-        assert self._session.welcome is not None
-        return list(core.portions(ids, self._session.welcome.max_frame))
-
-    def _settle(self, complaint: str, timeout_s: Timeout) -> None:
-        deadline = self._deadline(timeout_s)
-        self._be_up(deadline)
-        while not self._core.is_settled():
-            self._core.check_refused()
-            self._pump(deadline, complaint)
-        self._core.check_refused()
-
-    def _ask(self, batch: _Batch[Result]) -> None:
-        batch.slot = _Slot()
-        self._session.ask(batch.call.make, batch.slot.fill)
-
-    def _ask_again(self, under_way: Iterable[_Batch[Result]]) -> None:
-        """If that was chosen, send those again whose answers a broken link has lost, in order."""
-        for batch in under_way if self._retry else ():
-            if isinstance(batch.slot.answer, LinkLostError):
-                self._ask(batch)
-
-    def _oldest(self, under_way: deque[_Batch[Result]], deadline: float | None) -> list[Result]:
-        """What the oldest batch was answered."""
-        while True:
-            try:
-                answer = self._wait(under_way[0].slot, deadline)
-            except LinkLostError:
-                if not self._retry:
-                    raise
-                self._be_up(deadline)
-                self._ask_again(under_way)
-            else:
-                return under_way.popleft().call.result(answer)
-
-    def _wait(self, slot: _Slot, deadline: float | None) -> Answer:
-        while not slot.filled:
-            self._pump(deadline, "the router did not answer in time")
-        if isinstance(slot.answer, RouterError):
-            raise slot.answer
-        return slot.answer
-
-    def _be_up(self, deadline: float | None) -> None:
-        """Return when the router knows us."""
-        self._core.check_open()
-        if self._session.is_stale(now := time.monotonic()):
-            self._session.renew(now)
-        while self._session.welcome is None:
-            self._pump(deadline, f"no router answers at {self._dealer.router}")
-
-    def _push(self, deadline: float | None) -> None:
-        """Hand what is to be said to ZeroMQ, waiting for room if its queue is full."""
-        while not self._dealer.flush(time.monotonic()):
-            self._pump(deadline, "the router does not take messages")
-
-    def _pump(self, deadline: float | None, complaint: str) -> None:
-        """Carry on the link's business until something happened or a little time passed."""
-        now = time.monotonic()
-        if deadline is not None and now >= deadline:
-            raise RouterUnavailableError(complaint)
-        if not self._session.tick(now):
-            self._dealer.reopen()
-        flushed = self._dealer.flush(now)
-        wait_s = core.TICK_S if deadline is None else min(core.TICK_S, deadline - now)
-        poller = zmq.Poller()
-        poller.register(self._dealer.monitor, zmq.POLLIN)
-        poller.register(self._dealer.socket, zmq.POLLIN if flushed else zmq.POLLIN | zmq.POLLOUT)
-        ready = dict(poller.poll(max(1, int(wait_s * 1000))))
-        now = time.monotonic()
-        if self._dealer.monitor in ready:
-            self._dealer.read_monitor(now)
-        if self._dealer.socket in ready:
-            self._core.take(now)
-        if self._session.fatal is not None:
-            raise self._session.fatal
-
-    def _messages(self) -> Iterator[Any]:
-        inbox = self._core.inbox
-        while inbox or inbox.held:
-            if inbox:
-                yield inbox.take()
-            else:
-                self._core.check_open()
-                self._pump(None, "")
-
-    def _presence(self) -> Iterator[Presence]:
-        watching = self._core.watching
-        while watching or watching.watched:
-            if watching:
-                yield watching.take()
-            else:
-                self._core.check_open()
-                self._pump(None, "")
-
-
-class _Slot:
-    """Where the answer to one request will be."""
-
-    __slots__ = ("answer", "filled")
-
-    def __init__(self) -> None:
-        self.filled = False
-        self.answer: Answer = None
-
-    def fill(self, answer: Answer) -> None:
-        self.filled, self.answer = True, answer
-
-
-class _Batch(Generic[Result]):
-    """A batch whose answer is waited for."""
-
-    __slots__ = ("call", "slot")
-
-    def __init__(self, call: Call[list[Result]]) -> None:
-        self.call = call
-        self.slot = _Slot()
