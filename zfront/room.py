@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from random import randint, uniform
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from zfront.audience import Audience
 from zfront.delivery import Delivery
@@ -18,7 +18,6 @@ from zfront.lot import Lot
 from zfront.origins import Origins
 from zfront.rows import IDLE, WAITS, Rows
 from zfront.settings import FrontSettings
-from zfront.sockets import Sockets
 from zfront.ticks import Ticks
 from zfront.transports import (
     CHUNKED,
@@ -41,6 +40,9 @@ from zfront.wishes import as_ids, read_wish
 from zrouter.cursor import NEW
 from zrouter.resumption import Resumption
 from zrouter.wire import Resumed, State
+
+if TYPE_CHECKING:
+    from zfront.sockets import Said, Sockets
 
 # What a client that is turned away is told to wait.
 RETRY_AFTER_S: Final = 5
@@ -92,7 +94,7 @@ class Room:
         self.delivery = Delivery(
             self.audience, self._rows, self.lot, self.resumption, self._headers, self._answered
         )
-        self._sockets = Sockets()
+        self._sockets: Sockets | None = None  # once there is a WebSocket
 
     def is_full(self) -> bool:
         """Whether one more client would be too many."""
@@ -278,7 +280,7 @@ class Room:
         if kind == IDLE and self.on_request is not None:
             self.on_request(connection, data)
         elif kind == WS:
-            said = self._sockets.receive(connection, data)
+            said = self._heard(connection, data)
             if said.answer:
                 self.lot.write(connection, said.answer)
             for message in said.messages:
@@ -337,10 +339,19 @@ class Room:
             self.lot.write(connection, STREAMS[kind].last(why))
         self.lot.close(connection, why)
 
+    def _heard(self, connection: int, data: bytes) -> Said:
+        """What a WebSocket client says. Its parser is loaded for the first one: it takes 1 MB of a worker."""
+        if self._sockets is None:
+            from zfront.sockets import Sockets
+
+            self._sockets = Sockets()
+        return self._sockets.receive(connection, data)
+
     def _left(self, descriptor: int, why: str) -> None:
         self.closed[why] = self.closed.get(why, 0) + 1
         self.resumption.end(descriptor)
-        self._sockets.left(descriptor)
+        if self._sockets is not None:
+            self._sockets.left(descriptor)
         self._ticks.remove(descriptor)
         self.watchers.remove(descriptor)
         self._headers.pop(descriptor, None)

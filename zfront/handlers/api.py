@@ -169,7 +169,7 @@ class DocumentHandler(ApiHandler):
 
     def get(self) -> None:
         """The document."""
-        self.answer(document.OPENAPI)
+        self.answer(document.openapi())
 
     head = get
 

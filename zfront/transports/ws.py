@@ -10,9 +10,6 @@ import base64
 import struct
 from typing import Final
 
-from wsproto.frame_protocol import CloseReason, FrameProtocol
-from wsproto.utilities import generate_accept_token
-
 from zfront.transports import objects
 
 __all__ = ["ALIVE", "PATH", "TYPE", "gap", "is_handshake", "last", "message", "opened", "presence", "switch"]
@@ -20,7 +17,10 @@ __all__ = ["ALIVE", "PATH", "TYPE", "gap", "is_handshake", "last", "message", "o
 PATH: Final = "/ws/"
 TYPE: Final = "application/json"
 ALIVE: Final = b"\x89\x00"  # a ping
-_WHY: Final = {"evicted": CloseReason.NORMAL_CLOSURE}
+# Close codes (7.4.1).
+_NORMAL: Final = 1000
+_GOING_AWAY: Final = 1001
+_WHY: Final = {"evicted": _NORMAL}
 VERSION: Final = "13"
 
 
@@ -35,6 +35,8 @@ def is_handshake(upgrade: str, version: str, key: str) -> bool:
 
 def switch(key: str) -> bytes:
     """The head that ends the handshake (4.2.2)."""
+    from wsproto.utilities import generate_accept_token  # loaded when the first one comes
+
     token = generate_accept_token(key.encode("latin-1"))
     return (
         b"HTTP/1.1 101 Switching Protocols\r\n"
@@ -66,11 +68,13 @@ def presence(an_id: bytes, connections: int) -> bytes:
 
 def last(why: str) -> bytes:
     """A close frame."""
-    return close(_WHY.get(why, CloseReason.GOING_AWAY))
+    return close(_WHY.get(why, _GOING_AWAY))
 
 
-def close(code: CloseReason, reason: str | None = None) -> bytes:
+def close(code: int, reason: str | None = None) -> bytes:
     """A close frame."""
+    from wsproto.frame_protocol import FrameProtocol
+
     return bytes(FrameProtocol(client=False, extensions=[]).close(code, reason))
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import re
-import tomllib
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -96,6 +95,8 @@ def _option(field: dataclasses.Field[Any], prefix: str) -> Callable[..., Any]:
 def _read_config(ctx: click.Context, param: click.Parameter, path: str | None) -> None:
     if path is None:
         return
+    import tomllib  # only who has a file needs it
+
     try:
         with open(path, "rb") as file:
             values = tomllib.load(file)
