@@ -43,6 +43,7 @@ PURE = [
     "zfront/api/answers.py",
     "zfront/api/asked.py",
     "zfront/api/batch.py",
+    "zfront/api/follows.py",
     "zfront/api/gate.py",
     "zfront/api/plain.py",
     "zfront/api/problem.py",

@@ -110,6 +110,21 @@ def test_a_shell_publishes(example: Callable[..., Example], front: Program, api:
     client.read_until(b"data: it's & a @message")
 
 
+@needs_curl
+def test_a_shell_follows_and_publishes(
+    example: Callable[..., Example], front: Program, api: RouterClient
+) -> None:
+    client = Client(front.address, "/sse/alice")
+    wait_for(api, "alice", 1)
+    script = example("sh", "follow.sh", "alice", "an%2Fartist", "it's & a @message")
+    assert script.process.wait(10) == 0
+    eventually(lambda: len(script.lines) == 2)
+    assert json.loads(script.lines[0]) == {"changed": 1}
+    found = {"id": "an/artist", "followers": 1, "online": 1, "connections": 1, "kept": 0}
+    assert json.loads(script.lines[1]) == found
+    client.read_until(b"data: it's & a @message")
+
+
 @pytest.mark.parametrize("subscriber", ["subscriber.py", "subscribe.sh"])
 def test_a_subscriber_misses_nothing_when_it_is_cut_off(
     example: Callable[..., Example], api: RouterClient, subscriber: str

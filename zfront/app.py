@@ -21,8 +21,15 @@ from zfront.handlers.api import (
     WhoManyHandler,
 )
 from zfront.handlers.fallback import FallbackHandler
+from zfront.handlers.following import (
+    CountsHandler,
+    FollowersHandler,
+    FollowingHandler,
+    PairHandler,
+    TooManyIdsHandler,
+)
 from zfront.handlers.pages import PageHandler
-from zfront.handlers.sending import BatchHandler, SendHandler
+from zfront.handlers.sending import BatchHandler, PublishHandler, SendHandler
 from zfront.handlers.stream import StreamHandler
 from zfront.room import Room
 from zfront.transports import PATHS
@@ -73,6 +80,12 @@ def _api(office: Office) -> list[tuple[str, type[ApiHandler], dict[str, Office]]
     rows: list[tuple[str, type[ApiHandler]]] = [
         ("/api/send", BatchHandler),
         ("/api/send/.*", SendHandler),
+        ("/api/publish/.*", PublishHandler),
+        ("/api/follows/[^/]*", CountsHandler),
+        ("/api/follows/[^/]*/[^/]*", PairHandler),
+        ("/api/follows/.*", TooManyIdsHandler),
+        ("/api/followers/.*", FollowersHandler),
+        ("/api/following/.*", FollowingHandler),
         ("/api/who", WhoManyHandler),
         ("/api/who/.*", WhoHandler),
         ("/api/stats", StatsHandler),

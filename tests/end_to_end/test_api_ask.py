@@ -96,6 +96,11 @@ PATHS = {
     "/api/connections/a": "DELETE, OPTIONS",
     "/api/send": "POST, OPTIONS",
     "/api/send/a": "POST, OPTIONS",
+    "/api/publish/a": "POST, OPTIONS",
+    "/api/follows/a": "GET, HEAD, PUT, DELETE, OPTIONS",
+    "/api/follows/a/a": "PUT, DELETE, OPTIONS",
+    "/api/followers/a": "GET, HEAD, OPTIONS",
+    "/api/following/a": "GET, HEAD, OPTIONS",
 }
 
 
@@ -133,6 +138,10 @@ def test_with_keys_every_path_wants_one_of_them(
         ("/api/send/a", "POST"),
         ("/api/send", "POST"),
         ("/api/stats", "GET"),
+        ("/api/publish/a", "POST"),
+        ("/api/follows/a/b", "PUT"),
+        ("/api/follows/a", "DELETE"),
+        ("/api/followers/a", "GET"),
         ("/api/x", "GET"),
     ):
         for wrong in (
@@ -225,7 +234,11 @@ def test_pages_of_other_origins_may_not_unless_named(frontend: Callable[..., Pro
 
 def test_a_browser_that_asks_first_is_told(frontend: Callable[..., Program]) -> None:
     backend = Backend(frontend("--cors", LISTED, "--api-key", KEY))
-    for path, methods in (("/api/send", "POST, OPTIONS"), ("/api/connections/a", "DELETE, OPTIONS")):
+    for path, methods in (
+        ("/api/send", "POST, OPTIONS"),
+        ("/api/connections/a", "DELETE, OPTIONS"),
+        ("/api/follows/a/b", "PUT, DELETE, OPTIONS"),
+    ):
         answer = backend.ask(
             "OPTIONS", path, headers={"Origin": LISTED, "Access-Control-Request-Method": "POST"}
         )
@@ -281,6 +294,11 @@ def asked(backend: Backend) -> list[Any]:
         backend.ask("GET", "/api/who/a"),
         backend.ask("GET", "/api/stats"),
         backend.ask("DELETE", "/api/connections/a"),
+        backend.post("/api/publish/a", b"x"),
+        backend.ask("PUT", "/api/follows/a/b"),
+        backend.ask("DELETE", "/api/follows/a", b'["c"]', JSON),
+        backend.ask("GET", "/api/follows/a"),
+        backend.ask("GET", "/api/followers/a"),
     ]
 
 
@@ -301,7 +319,7 @@ def test_a_router_that_is_back_soon_is_waited_for(
     router.stop(signal.SIGKILL)
     start("zrouter", "serve", "--bind", router.address)
     eventually(lambda: backend.post("/api/send/a", b"x").status == 200)
-    assert [answer.status for answer in asked(backend)] == [200] * 5
+    assert {answer.status for answer in asked(backend)} <= {200, 201}
 
 
 def test_a_router_that_says_nothing_is_504(

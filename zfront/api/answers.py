@@ -40,6 +40,28 @@ def presence(an_id: bytes, holders: Sequence[tuple[str, int]]) -> dict[str, Any]
     return {"id": an_id.decode(), "connections": sum(count for _, count in holders), "frontends": frontends}
 
 
+def published(an_id: bytes, receipt: tuple[int, int, int, int]) -> dict[str, Any]:
+    """What became of a publish: `connections` and `kept` are those of all followers."""
+    followers, online, connections, kept = receipt
+    return {
+        "id": an_id.decode(),
+        "followers": followers,
+        "online": online,
+        "connections": connections,
+        "kept": kept,
+    }
+
+
+def counts(an_id: bytes, followers: int, following: int) -> dict[str, Any]:
+    """How many follow an id, and how many it follows."""
+    return {"id": an_id.decode(), "followers": followers, "following": following}
+
+
+def page(total: int, ids: Sequence[bytes], next_page: str | None) -> dict[str, Any]:
+    """Some of so many ids; `next_page` = where the page behind it is."""
+    return {"total": total, "ids": [an_id.decode() for an_id in ids], "next": next_page}
+
+
 def json(value: Any) -> bytes:
     """Any of the other answers."""
     return _encode(value) + b"\n"

@@ -11,10 +11,11 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from zrouter.session import LinkLostError, RefusedError, RouterUnavailableError
-from zrouter.wire import FULL, KEY_REUSED, TOO_LARGE
+from zrouter.wire import FULL, KEY_REUSED, NO_STORE, STORE_FAILED, TOO_LARGE
 
 CONTENT_TYPE: Final = "application/problem+json"
 RETRY_AFTER_S: Final = 1  # about as long as a router takes to start again
+STORE_RETRY_AFTER_S: Final = 10  # somebody has to see to a store that failed
 _encode: Final = msgspec.json.Encoder().encode
 # Titles of RFC 9110, which older versions of http.HTTPStatus do not have.
 _TITLES: Final = {413: "Content Too Large", 422: "Unprocessable Content"}
@@ -54,9 +55,9 @@ class BusyError(RouterUnavailableError):
     """Too much is under way already; nothing was done."""
 
 
-def busy(detail: str) -> Problem:
+def busy(detail: str, retry_after_s: int = RETRY_AFTER_S) -> Problem:
     """Try again later."""
-    return Problem(503, detail, headers=(("Retry-After", str(RETRY_AFTER_S)),))
+    return Problem(503, detail, headers=(("Retry-After", str(retry_after_s)),))
 
 
 def of_router(error: Exception) -> Problem:
@@ -68,6 +69,10 @@ def of_router(error: Exception) -> Problem:
             return Problem(413, str(error))
         if error.code == FULL:
             return busy(f"the router is full: {error}")
+        if error.code == NO_STORE:
+            return Problem(501, str(error))  # that stays so: 503 would have it tried again
+        if error.code == STORE_FAILED:
+            return busy(f"the router's store failed: {error}", STORE_RETRY_AFTER_S)
         return Problem(400, f"the router refuses: {error}")
     if isinstance(error, TooLateError | LinkLostError):
         return Problem(504, f"{error}: whether it was done is not known")

@@ -1,6 +1,7 @@
 """What every request of the API goes through: who may, methods, errors as problems; and who, stats, kick.
 
-Owns: the order of the checks, the heads of answers. Sends are in sending.py.
+Owns: the order of the checks, the heads of answers. Sends and publishes are in sending.py, follows in
+following.py.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ class ApiHandler(RequestHandler):
         allowed = self.office.gate.answer_to(origin)
         if allowed:
             self.set_header("Access-Control-Allow-Origin", allowed)
-            self.set_header("Access-Control-Expose-Headers", "Allow, Retry-After, WWW-Authenticate")
+            self.set_header("Access-Control-Expose-Headers", "Allow, Link, Retry-After, WWW-Authenticate")
         if method == "OPTIONS":
             return
         forwarded = any(name.lower() in FORWARDED for name in headers)

@@ -1,6 +1,6 @@
-"""POST /api/send/<id> and POST /api/send: bodies are taken as they come, within bounds.
+"""POST /api/send/<id>, POST /api/send and POST /api/publish/<id>: what has messages.
 
-Owns: when a body is too long or too slow, and what becomes of a batch that breaks off. The short way for
+Owns: what becomes of a batch that breaks off. Must not know: how a body comes (bodies.py). The short way for
 single sends is zfront/api/desk.py.
 """
 
@@ -10,7 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Iterable
 from functools import partial
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from tornado.web import stream_request_body
 
@@ -18,156 +18,22 @@ from zfront.api import answers, asked
 from zfront.api.batch import ARRAY_TYPE, LINE_TYPES, Cutter, Lines, read_array
 from zfront.api.errands import too_long
 from zfront.api.problem import Problem, ProblemError, of_router
-from zfront.handlers.api import ApiHandler
+from zfront.handlers.bodies import BodyHandler
 from zrouter.session import RouterError
-from zrouter.wire import Message, Pair, Send
+from zrouter.wire import Message, Pair, Publish, Send
 
 # Frames of one batch that the router has not answered yet: beyond it the body is not read.
 _FRAMES_UNDER_WAY: Final = 8
-_NO_BOUND: Final = 1 << 62
-# Of a refused request the rest is read as far as this, so that its connection can be used again.
-_READ_AWAY_BYTES: Final = 65536
 
 
-class _BodyHandler(ApiHandler):
-    """Takes a body in pieces: `piece` gets each, `whole` is called after the last."""
+class _MessageHandler(BodyHandler):
+    """The body is one message, whatever it is, for the id behind `PREFIX`."""
 
-    METHODS = ("POST",)
-
-    def prepare(self) -> None:
-        """Refuse at once what need not be read."""
-        self.is_read = False
-        self._failed: Problem | None = None
-        self._size = self._held = 0
-        self._is_reading = False  # between two pieces nobody sees what goes wrong
-        self._end: asyncio.TimerHandle | None = None
-        try:
-            super().prepare()
-            if self.request.method != "POST":
-                return
-            self.begin()
-            if self.said_size() > self.limit():
-                raise ProblemError(self.is_too_long())
-        except ProblemError as error:
-            if self.request.method != "POST" or self._has_much_more():
-                raise
-            self._failed = error.problem  # answered when the body has been read: the connection goes on
-        # Tornado would answer 400, and not in words; each piece is checked here.
-        self.request.connection.set_max_body_size(_NO_BOUND)  # type: ignore[union-attr]
-        self._end = asyncio.get_event_loop().call_later(self.office.body_timeout_s, self._is_late)
-
-    def begin(self) -> None:
-        """Look at the head."""
-
-    def limit(self) -> int:
-        """Bytes of the longest body."""
-        return self.office.max_body
-
-    def said_size(self) -> int:
-        """What Content-Length says; 0 if it says nothing, or nonsense, which Tornado refuses."""
-        first = self.request.headers.get("Content-Length", "").partition(",")[0].strip()
-        return int(first) if first.isascii() and first.isdigit() else 0
-
-    def is_too_long(self) -> Problem:
-        """What a longer one gets."""
-        return Problem(413, f"the body is too long: {self.limit()} bytes are the limit")
-
-    def hold(self, size: int) -> None:
-        """These bytes are in memory until the end of the request.
-
-        Raises:
-            BusyError: there are too many.
-        """
-        self.office.errands.take(size)
-        self._held += size
-
-    async def piece(self, data: bytes) -> None:
-        """A piece of the body."""
-        raise NotImplementedError
-
-    async def whole(self) -> bytes:
-        """There is no more; returns the answer."""
-        raise NotImplementedError
-
-    async def fail(self, problem: Problem) -> Problem:
-        """Something is wrong; returns what is to be answered."""
-        return problem
-
-    async def data_received(self, chunk: bytes) -> None:
-        """Tornado's: it reads no more until this returns."""
-        if self._failed is not None or self.request.method != "POST":
-            return
-        self._size += len(chunk)
-        self._is_reading = True
-        try:
-            if self._size > self.limit():
-                raise ProblemError(self.is_too_long())
-            await self.piece(chunk)
-        except (ProblemError, RouterError) as error:
-            problem = error.problem if isinstance(error, ProblemError) else of_router(error)
-            self._failed = await self.fail(problem)
-            if self._has_much_more() and not self._finished:
-                self.refuse(self._failed)
-        finally:
-            self._is_reading = False
-
-    async def break_off(self, problem: Problem) -> None:
-        """Answer before the body has come to its end."""
-        if self._failed is None and not self._is_reading and not self.is_read and not self._finished:
-            self._failed = problem
-            self._failed = await self.fail(problem)
-            if not self._finished:
-                self.refuse(self._failed)
-
-    async def post(self) -> None:
-        """The whole body is here."""
-        self.is_read = True
-        self._stop_clock()
-        if self._failed is None:
-            try:
-                body = await self.whole()
-            except (ProblemError, RouterError) as error:
-                problem = error.problem if isinstance(error, ProblemError) else of_router(error)
-                self._failed = await self.fail(problem)
-        if self._finished:
-            return
-        if self._failed is not None:
-            self.refuse(self._failed)
-        else:
-            self.answer(body)
-
-    def on_finish(self) -> None:
-        """Nothing is held any longer."""
-        self._stop_clock()
-        self.office.errands.give(self._held)
-        self._held = 0
-
-    def on_connection_close(self) -> None:
-        """The client has gone."""
-        super().on_connection_close()
-        self.on_finish()
-
-    def _has_much_more(self) -> bool:
-        """Whether so much may still come that the connection is better given up than read to its end."""
-        return "Transfer-Encoding" in self.request.headers or self.said_size() > _READ_AWAY_BYTES
-
-    def _is_late(self) -> None:
-        late = Problem(408, f"the body did not come within {self.office.body_timeout_s:g} s")
-        self._breaking = asyncio.ensure_future(self.break_off(late))
-
-    def _stop_clock(self) -> None:
-        if self._end is not None:
-            self._end.cancel()
-            self._end = None
-
-
-@stream_request_body
-class SendHandler(_BodyHandler):
-    """The body is the message, whatever it is."""
+    PREFIX: ClassVar[str]
 
     def begin(self) -> None:
         """The id and the key are in the head."""
-        self._id = asked.read_id(self.rest_of("/api/send/"))
+        self._id = asked.read_id(self.rest_of(self.PREFIX))
         self._key = asked.read_key(self.request.headers.get("Idempotency-Key"))
         self._pieces: list[bytes] = []
 
@@ -184,6 +50,13 @@ class SendHandler(_BodyHandler):
         self.hold(len(data))
         self._pieces.append(data)
 
+
+@stream_request_body
+class SendHandler(_MessageHandler):
+    """The message is for everybody who is connected as the id."""
+
+    PREFIX = "/api/send/"
+
     async def whole(self) -> bytes:
         """Send it."""
         answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
@@ -195,7 +68,22 @@ class SendHandler(_BodyHandler):
 
 
 @stream_request_body
-class BatchHandler(_BodyHandler):
+class PublishHandler(_MessageHandler):
+    """The message is for everybody who follows the id."""
+
+    PREFIX = "/api/publish/"
+
+    async def whole(self) -> bytes:
+        """Publish it."""
+        pairs = [(self._id, b"".join(self._pieces))]
+        self._pieces.clear()
+        answer = await self.office.errands.ask(lambda request: Publish(request, pairs, self._key))
+        self.office.sent += 1
+        return answers.json(answers.published(self._id, answer.receipts[0]))
+
+
+@stream_request_body
+class BatchHandler(BodyHandler):
     """A JSON array is checked as a whole before any of it is sent; lines are sent as they come."""
 
     def begin(self) -> None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import unquote
 
 import schemathesis
+
+IDS = ("id", "subscriber", "subscribee", "after")
 
 
 @schemathesis.serializer("application/x-ndjson", "application/jsonl")
@@ -23,6 +26,14 @@ def filter_case(context: Any, case: Any) -> bool:
 
 
 def _ids(case: Any) -> Iterator[str]:
-    for place in (case.path_parameters, case.query, *(case.body if isinstance(case.body, list) else ())):
-        found = place.get("id") if isinstance(place, dict) else None
+    for value in _values(case.path_parameters):
+        yield unquote(value)  # as it stands in the path
+    yield from _values(case.query)
+    for element in case.body if isinstance(case.body, list) else ():
+        yield from _values(element)
+
+
+def _values(place: Any) -> Iterator[str]:
+    """Whatever has the name of an id; an element may be one itself."""
+    for found in [place.get(name) for name in IDS] if isinstance(place, dict) else [place]:
         yield from (one for one in (found if isinstance(found, list) else [found]) if isinstance(one, str))
