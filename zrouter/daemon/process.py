@@ -1,4 +1,4 @@
-"""Figures of this very process: memory, CPU time, pid. From Linux itself: psutil would take 1 MB to read them."""
+"""Figures of this very process: memory, CPU time, pid. From Linux: psutil would take 1 MB to read them."""
 
 from __future__ import annotations
 
