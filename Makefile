@@ -43,7 +43,7 @@ soak: $(STAMP) ## memory of a frontend over 10 minutes at 1,000 messages/s
 	$(BIN)/python -m tests.bench soak --repeat 1
 
 results: $(STAMP) ## the reports under docs/results again (2 hours; root, for the million)
-	for name in c10k hibernate storm resume broadcast million soak; do \
+	for name in c10k hibernate storm resume broadcast friends million soak; do \
 		$(BIN)/zflood run $$name --report docs/results/$$name || exit 1; \
 	done
 

@@ -1,6 +1,7 @@
 """Who follows whom, made up: a Barabasi-Albert graph as in the series' third part, and one after Zipf's law.
 
-Owns: the pairs, the same for a seed. Must not know: how they are printed. numpy comes with zrouter's store.
+Owns: the pairs, the same for a seed, and as lines. Must not know: who reads them. numpy comes with zrouter's
+store.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ import numpy.typing as npt
 Numbers: TypeAlias = npt.NDArray[np.uint32]
 
 EXPONENT: Final = 0.89  # so that the first of 200,000 has 1/30 of 15 million followers
+PLAIN: Final = b"%d\t%d\n"  # a line of two numbers, which are the ids
 _AT_ONCE: Final = 1 << 20
+_LINES: Final = 1 << 16
 _TRIES: Final = 1000
 
 
@@ -111,3 +114,18 @@ def zipf(
     for at in range(0, records, _AT_ONCE):
         some = found[at : min(at + _AT_ONCE, records)]
         yield (some >> np.uint64(32)).astype(np.uint32), some.astype(np.uint32)
+
+
+def lines(pairs: Iterator[tuple[Numbers, Numbers]], line: bytes, first: int = 0) -> Iterator[bytes]:
+    """Some pairs at a time as text: `line` has a %d for the subscriber and one for the subscribee.
+
+    The first user is called by the number `first`.
+    """
+    for subscribers, subscribees in pairs:
+        for at in range(0, subscribers.size, _LINES):
+            both = zip(
+                (subscribers[at : at + _LINES] + first).tolist(),
+                (subscribees[at : at + _LINES] + first).tolist(),
+                strict=True,
+            )
+            yield b"".join([line % pair for pair in both])

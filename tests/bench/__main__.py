@@ -16,7 +16,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import api, clients, flood, follows, router, soak, transports
+from tests.bench import api, clients, flood, follows, publish, router, sizes, soak, transports
 from tests.bench.lines import Line, medians
 
 MEASURES = {
@@ -42,10 +42,14 @@ MEASURES = {
         follows.follows_load,
         follows.follows_lookup,
         follows.follows_changes,
+        publish.publish_popular,
+        publish.publish_others,
+        publish.publish_friends,
+        publish.follow_changes_router,
         soak.soak,
     )
 }
-TOO_LONG = ("soak", "follows_load")  # measured when named only
+TOO_LONG = ("soak", "follows_load", "follow_changes_router")  # measured when named only
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -55,18 +59,24 @@ TOO_LONG = ("soak", "follows_load")  # measured when named only
     "--json", "json_path", type=click.Path(dir_okay=False, path_type=Path), help="Where the JSON goes.",
     default=Path(__file__).parent / ".build" / "bench.json",
 )  # fmt: skip
-def main(names: tuple[str, ...], repeat: int, json_path: Path) -> None:
+@click.option(
+    "--quick", is_flag=True, help="Small sizes where a measure has some; bars are for the whole ones."
+)
+def main(names: tuple[str, ...], repeat: int, json_path: Path, quick: bool) -> None:
     """Measure, side by side with the yardsticks; exits 1 if a bar is not reached.
 
     \b
     Measures: parking saturated broadcast paced held memory throughput singles mailboxes presence comeback
-    transports streams api_batch api_single swarm messages follows_lookup follows_changes;
-    soak takes 10 minutes, follows_load 5
+    transports streams api_batch api_single swarm messages follows_lookup follows_changes
+    publish_popular publish_others publish_friends;
+    soak takes 10 minutes, follows_load and follow_changes_router 5
     \b
     Examples:
       python -m tests.bench
       python -m tests.bench saturated --repeat 5
+      python -m tests.bench publish_popular publish_others --quick --repeat 1
     """
+    sizes.be_quick(quick)
     console = Console(width=None if sys.stdout.isatty() else 150)
     table = Table("figure", "ours", "yardstick", "ratio", "bar", "", "every run", title=f"median of {repeat}")
     results: list[dict[str, Any]] = []
@@ -95,7 +105,7 @@ def main(names: tuple[str, ...], repeat: int, json_path: Path) -> None:
     json_path.write_text(
         json.dumps(
             {"at": int(time.time()), "machine": platform.platform(), "python": platform.python_version(),
-             "repeat": repeat, "figures": results},
+             "repeat": repeat, "quick": quick, "figures": results},
             indent=1,
         )
     )  # fmt: skip

@@ -40,16 +40,16 @@ class Cost(NamedTuple):
     peak_bytes: int
 
 
-def records() -> Path:
-    """The file with the pairs."""
-    path = BUILD / f"zipf-{USERS}.tsv"
+def records(users: int = USERS) -> Path:
+    """The file with the pairs of so many users."""
+    path = BUILD / f"zipf-{users}.tsv"
     if not path.exists():
         BUILD.mkdir(exist_ok=True)
         beside = path.with_suffix(".unfinished")
         with beside.open("wb") as file:
             subprocess.run(
                 [sys.executable, "-c", "from zflood.cli import main; main()", "friends", "--zipf",
-                 "--users", str(USERS), "--each", str(EACH), "--followed", str(FOLLOWED)],
+                 "--users", str(users), "--each", str(EACH), "--followed", str(users // 10)],
                 stdout=file, check=True,
             )  # fmt: skip
         beside.rename(path)
@@ -112,11 +112,11 @@ def follows_load() -> list[Line]:
     return lines
 
 
-def _loaded() -> Path:
+def loaded(users: int = USERS) -> Path:
     """A store that stays from one measure to the next."""
-    store = BUILD / f"store-{USERS}"
+    store = BUILD / f"store-{users}"
     if not store.exists():
-        load(store)
+        load(store, file=records(users))
     return store
 
 
@@ -124,7 +124,7 @@ def follows_lookup() -> list[Line]:
     """Followers of random ids, as ids, and of the one who has most, as an array over the map."""
     from zrouter.follows.lmdb import LmdbFollows
 
-    with LmdbFollows(_loaded()) as store:
+    with LmdbFollows(loaded()) as store:
         draw = random.Random(1)
         ids = [b"artist:%d" % draw.randrange(FOLLOWED) for _ in range(LOOKUPS)]
         rates, arrays = [], []
@@ -155,7 +155,7 @@ def follows_changes() -> list[Line]:
     from zrouter.follows.store import Change
 
     with scratch() as folder:
-        shutil.copytree(_loaded(), folder / "store")
+        shutil.copytree(loaded(), folder / "store")
         with LmdbFollows(folder / "store") as store:
             draw = random.Random(2)
             ids = [b"artist:%d" % draw.randrange(FOLLOWED) for _ in range(LOOKUPS)]

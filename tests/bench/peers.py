@@ -1,6 +1,6 @@
 """Peers of the router that do as little as possible, so that what is measured is the router.
 
-`python -m tests.bench.peers frontend ENDPOINT FIRST LAST`  holds ids and throws away what it gets
+`python -m tests.bench.peers frontend ENDPOINT FIRST LAST [PREFIX]`  holds ids and throws away what it gets
 `python -m tests.bench.peers sender ENDPOINT MESSAGES BATCH IDS RECEIPTS`  sends frames encoded beforehand
 `python -m tests.bench.peers subscriber PORT FIRST LAST`  the frontend's twin for Redis
 """
@@ -48,10 +48,10 @@ def link(endpoint: str, name: str) -> tuple[zmq.Socket[bytes], wire.Welcome]:
     return dealer, welcome
 
 
-def frontend(endpoint: str, first: int, last: int) -> None:
-    """Hold ids first..last until told to stop; says what came."""
+def frontend(endpoint: str, first: int, last: int, prefix: str = "") -> None:
+    """Hold ids first..last, each behind the prefix, until told to stop; says what came."""
     dealer, welcome = link(endpoint, f"lean{first}")
-    ids = [b"%d" % number for number in range(first, last + 1)]
+    ids = [b"%b%d" % (prefix.encode(), number) for number in range(first, last + 1)]
     for at in range(0, len(ids), 2000):
         some = ids[at : at + 2000]
         dealer.send(wire.encode(wire.Login(0, some, [1] * len(some))))
@@ -139,7 +139,7 @@ def subscriber(port: int, first: int, last: int) -> None:
 if __name__ == "__main__":
     _, what, *rest = sys.argv
     if what == "frontend":
-        frontend(rest[0], int(rest[1]), int(rest[2]))
+        frontend(rest[0], int(rest[1]), int(rest[2]), *rest[3:])
     elif what == "sender":
         sender(rest[0], int(rest[1]), int(rest[2]), int(rest[3]), rest[4] == "True")
     else:

@@ -260,7 +260,7 @@ def comeback() -> list[Line]:
     with Stage() as stage:
         port = _free_port()
         endpoint = f"tcp://127.0.0.1:{port}"
-        router = stage.ours("zrouter", "serve", "--bind", endpoint)
+        router = stage.ours("zrouter", "serve", "--bind", endpoint, "--store", "none")
         router.said(r"listening on (\S+)")
         _, http = stage.front(endpoint, "--workers", str(workers))
         sink = stage.sink(http, IDS)
@@ -269,7 +269,7 @@ def comeback() -> list[Line]:
         os.kill(router.process.pid, signal.SIGKILL)
         router.process.wait()
         time.sleep(1.0)
-        router = stage.ours("zrouter", "serve", "--bind", endpoint)
+        router = stage.ours("zrouter", "serve", "--bind", endpoint, "--store", "none")
         router.said(r"listening on (\S+)")
         began = time.monotonic()
         with RouterClient(endpoint) as api:

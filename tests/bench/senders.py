@@ -2,6 +2,7 @@
 
 `python -m tests.bench.senders flood ENDPOINT IDS SECONDS WINDOW SHARED [MESSAGE]`  as fast as the sink reads
 `python -m tests.bench.senders pace ENDPOINT IDS RATE COUNT`  stamped messages at RATE/s, with receipts
+`python -m tests.bench.senders publish ENDPOINT ID RATE COUNT`  to who follows, without a stamp
 `python -m tests.bench.senders once ENDPOINT ID`  one stamped message
 """
 
@@ -49,6 +50,16 @@ def pace(router: RouterClient, ids: int, rate: float, count: int) -> dict[str, f
     return {"handed": handed, "seconds": time.monotonic() - began}
 
 
+def publish(router: RouterClient, an_id: str, rate: float, count: int) -> dict[str, float]:
+    """Open loop: as `pace`, to those who follow the id."""
+    began = time.monotonic()
+    handed = 0
+    for number in range(count):
+        time.sleep(max(0.0, began + number / rate - time.monotonic()))
+        handed += router.publish(an_id, MESSAGE).handed
+    return {"handed": handed, "seconds": time.monotonic() - began}
+
+
 def main(what: str, endpoint: str, *rest: str) -> None:
     """Run one of them when a line comes on standard input."""
     with RouterClient(endpoint) as router:
@@ -61,6 +72,8 @@ def main(what: str, endpoint: str, *rest: str) -> None:
             found = flood(router, int(rest[0]), float(rest[1]), int(rest[2]), rest[3], *messages)
         elif what == "pace":
             found = pace(router, int(rest[0]), float(rest[1]), int(rest[2]))
+        elif what == "publish":
+            found = publish(router, rest[0], float(rest[1]), int(rest[2]))
         else:
             found = {"handed": router.send(rest[0], b"t=%d" % time.time_ns())}
         print(json.dumps(found), flush=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +126,41 @@ def test_a_message_that_is_taken_out_of_a_record_is_missed(
     assert done.returncode == 1
     assert "lost 1" in done.stdout
     assert "did not come to client" in done.stdout.splitlines()[-1]
+
+
+def test_what_was_published_is_compared_with_who_follows_whom(
+    tmp_path: Path, start: Callable[..., Program]
+) -> None:
+    store = str(tmp_path / "store")
+    router = start("zrouter", "serve", "--bind", "tcp://127.0.0.1:0", "--store", store)
+    front = start("zfront", "serve", "--listen", "127.0.0.1:0", "--router", router.address)
+    graph = subprocess.run(
+        [*ZFLOOD, "friends", "--users", str(COUNT), "--plain"], capture_output=True, text=True, check=True
+    ).stdout
+    pairs = [line.encode().split(b"\t") for line in graph.splitlines()]
+    with RouterClient(router.address) as api:
+        api.follow_many([(subscriber, subscribee) for subscriber, subscribee in pairs])
+    url = f"{front.address.rstrip('/')}/sse/%d"
+    with Flood("--transport", "sse", "--url", url, "--ids", f"1-{COUNT}", "--check", str(tmp_path)) as flood:
+        flood.until(lambda seen: seen["connected"] == COUNT)
+        sent = subprocess.run(
+            [*MESSAGES, "--router", router.address, "--publish", "--count", "300", "--max-id", str(COUNT),
+             "--interval-ms", "1", "--check", str(tmp_path)],
+            capture_output=True, text=True, timeout=60,
+        )  # fmt: skip
+        assert sent.returncode == 0, sent.stderr
+        flood.until(lambda seen, at=flood.seen["seconds"]: seen["seconds"] > at + 1)  # type: ignore[misc]
+    done = check(tmp_path)
+    assert done.returncode == 1
+    assert "follows.tsv: No such file" in done.stderr
+    (tmp_path / "follows.tsv").write_text(graph)
+    found = verdict(tmp_path)
+    assert found["offences"] == 0, found["first"]
+    assert found["messages"] == 300 < found["sights"]
+    # One who follows all, as nobody was: whatever he did not see counts as lost.
+    more = "".join(f"1\t{number}\n" for number in range(1, COUNT + 1))
+    (tmp_path / "follows.tsv").write_text(graph + more)
+    assert verdict(tmp_path)["lost"] > 0
 
 
 def test_a_folder_without_records_is_said_in_one_line(tmp_path: Path) -> None:

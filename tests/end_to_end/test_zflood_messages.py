@@ -106,6 +106,41 @@ def test_messages_are_padded_to_the_size(router: Program, api: RouterClient) -> 
     assert len(next(messages).message) == 100
 
 
+def test_what_is_published_goes_to_those_who_follow_and_the_receipts_say_to_how_many(
+    start: Callable[..., Program], tmp_path: Path
+) -> None:
+    store = str(tmp_path / "store")
+    router = start("zrouter", "serve", "--bind", "tcp://127.0.0.1:0", "--store", store)
+    front = start("zfront", "serve", "--listen", "127.0.0.1:0", "--router", router.address)
+    clients = [Client(front.address, f"/test/{number}") for number in (1, 2)]
+    with RouterClient(router.address) as api:
+        for number in (1, 2):
+            wait_for(api, str(number), 1)
+        api.follow_many([(b"1", b"1"), (b"2", b"1"), (b"3", b"1")])  # nobody is 3, and nobody follows 2
+    done = run(
+        "--router", router.address, "--publish", "--count", "200", "--max-id", "2", "--interval-ms", "1",
+        "--json",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    sent = json.loads(done.stdout.splitlines()[-1])
+    assert sent["messages"] == 200
+    reached = 200 - sent["nobody"]
+    assert 0 < reached < 200
+    assert (sent["followers"], sent["online"], sent["handed"], sent["kept"]) == (
+        3 * reached, 2 * reached, 2 * reached, 0,
+    )  # fmt: skip
+    for client in clients:
+        client.read_until(b"Recvd msg #%d: " % reached)
+
+
+def test_a_router_without_a_store_refuses_what_is_published(start: Callable[..., Program]) -> None:
+    router = start("zrouter", "serve", "--bind", "tcp://127.0.0.1:0", "--store", "none")
+    done = run("--router", router.address, "--publish", "--count", "5", "--json")
+    assert done.returncode == 1
+    sent = json.loads(done.stdout.splitlines()[-1])
+    assert (sent["followers"], list(sent["errors"].values())) == (0, [5])
+
+
 @pytest.mark.alone
 def test_a_router_that_hangs_is_seen_in_the_latency_of_all_that_was_due(router: Program) -> None:
     flood = subprocess.Popen(
@@ -219,6 +254,7 @@ def test_senders_end_when_the_program_that_started_them_is_killed(router: Progra
         ("--loop", "open", "--interval-ms", "0"),
         ("--batch", "10"),
         ("--http", "http://127.0.0.1/%d", "--router", "tcp://127.0.0.1:1"),
+        ("--http", "http://127.0.0.1/%d", "--publish"),
         ("--zipf-s", "2"),
         ("--zipf-s", "nan", "--distribution", "zipf"),
         ("--interval-ms", "inf"),

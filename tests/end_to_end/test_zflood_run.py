@@ -93,6 +93,73 @@ def test_clients_that_are_cut_while_messages_flow_miss_nothing(tmp_path: Path) -
     assert not (tmp_path / "report" / "logged-out" / "check").exists()
 
 
+@pytest.mark.parametrize("changes", [("zipf=false",), ("zipf=true", "each=7", "check=false", "workers=2")])
+def test_friends_get_what_those_publish_whom_they_follow(tmp_path: Path, changes: tuple[str, ...]) -> None:
+    changes = ("clients=150", "per_s=200", "seconds=2", *changes)
+    done = run(tmp_path / "report", "friends", *(f"--set={change}" for change in changes), "--json")
+    [one] = json.loads(done.stdout)["runs"]
+    failed = [check["text"] for check in one["checks"] if check["holds"] is False]
+    # How soon all have it is a matter of the machine.
+    assert failed in ([], ["messages.p99_ms <= 20"]), (one, done.stderr)
+    figures = one["figures"]
+    assert figures["messages.sent"] == 400
+    received = figures["messages.received"]
+    assert received == figures["messages.handed"] == figures["messages.online"] > 1000
+    if "check=false" in changes:
+        assert figures["follows.pairs"] == 7 * 150
+    else:
+        assert (figures["follows.pairs"], figures["follows.users"]) == (135 * 15, 150)
+        assert (figures["check.offences"], figures["check.sights"]) == (0, received)
+    left = {path.name for path in (tmp_path / "report" / "run").iterdir()}
+    assert not left & {"store", "check", "follows.tsv"}
+
+
+def test_a_graph_is_loaded_while_clients_are_there_and_messages_flow(tmp_path: Path) -> None:
+    (tmp_path / "later.toml").write_text(
+        'title = "t"\nexpect = ["finish.handed >= 1", "finish.nobody >= 1", "errors == 0"]\n'
+        '[[steps]]\ndo = "connect"\nclients = 30\n'
+        '[[steps]]\ndo = "messages"\npublish = true\nmax_id = 30\nper_s = 200\nseconds = 60\n'
+        "background = true\nwithin_s = 0.5\n"
+        '[[steps]]\ndo = "follows"\nusers = 30\neach = 5\n'
+        '[[steps]]\ndo = "rest"\nseconds = 0.5\n'
+        '[[steps]]\ndo = "finish"\ninterrupt = true\n'
+    )
+    done = run(tmp_path / "report", str(tmp_path / "later.toml"))
+    assert done.returncode == 0, done.stderr + done.stdout
+
+
+def test_a_run_without_follows_has_no_store(tmp_path: Path) -> None:
+    (tmp_path / "none.toml").write_text(
+        'title = "t"\n[[steps]]\ndo = "messages"\npublish = true\nmax_id = 3\nper_s = 100\ncount = 3\n'
+    )
+    done = run(tmp_path / "report", str(tmp_path / "none.toml"))
+    assert done.returncode == 1
+    assert "stopped: zflood messages: 3 x " in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("step", "why"),
+    [("users = 10\neach = 15", "can't follow 15 others each"), ("users = 20\nwithin_s = 0.001", "in time")],
+)
+def test_a_graph_that_cannot_be_is_said(tmp_path: Path, step: str, why: str) -> None:
+    (tmp_path / "few.toml").write_text(f'title = "t"\n[[steps]]\ndo = "follows"\n{step}\n')
+    done = run(tmp_path / "report", str(tmp_path / "few.toml"))
+    assert done.returncode == 1
+    assert why.replace("in time", "did not end in 0.001 s") in done.stdout
+    assert "Traceback" not in done.stderr
+
+
+def test_a_graph_goes_into_no_store_of_others(tmp_path: Path, router: Program, front: Program) -> None:
+    (tmp_path / "attached.toml").write_text(
+        'title = "t"\n'
+        f'[services]\nattach_router = "{router.address}"\nattach_frontend = "{front.address}"\n'
+        '[[steps]]\ndo = "follows"\nusers = 20\n'
+    )
+    done = run(tmp_path / "report", str(tmp_path / "attached.toml"))
+    assert done.returncode == 1
+    assert "not started for this run" in done.stdout
+
+
 def test_with_check_every_step_is_compared(tmp_path: Path) -> None:
     (tmp_path / "checked.toml").write_text(
         'title = "t"\ncheck = true\n'

@@ -47,6 +47,14 @@ def test_the_first_is_followed_as_zipfs_law_says() -> None:
     assert 8 < followers[9] / followers[99] < 12
 
 
+@pytest.mark.parametrize("words", [(), ("--zipf",)])
+def test_plain_ids_are_the_numbers_of_the_users_from_1(words: tuple[str, ...]) -> None:
+    named = friends("--users", "100", *words).stdout.splitlines()
+    plain = friends("--users", "100", *words, "--plain").stdout.splitlines()
+    numbers = [[int(an_id.partition(b":")[2]) + 1 for an_id in line.split(b"\t")] for line in named]
+    assert numbers == [[int(an_id) for an_id in line.split(b"\t")] for line in plain]
+
+
 @pytest.mark.parametrize("words", [(), ("--zipf",), ("--zipf", "--each", "2.5")])
 def test_a_seed_makes_the_same_graph_again(words: tuple[str, ...]) -> None:
     some = friends("--users", "1000", *words, "--seed", "7")

@@ -15,6 +15,8 @@ A message is due to a client that
 That is for clients that are given offsets, and so can come back for what they missed. The others (chunked)
 are due what was handed over while they were connected: as many of them as the receipt says, less connections
 that ended about then. For both, a receipt must not name more connections than there are clients that saw it.
+
+What was published is for the clients that have an id which follows; each of them has one.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from zflood.check import seen
+from zflood.check.audience import Audience
 from zflood.check.history import Client
 from zflood.check.numbers import number, parts
 from zflood.check.sent import KEPT, NOBODY, TAKEN, UNKNOWN
@@ -85,7 +88,10 @@ class Verdict:
 
 
 class Comparison:
-    """`begin` for each sender's record, `saw` for each of clients, `sent` for the senders, then `verdict`."""
+    """`begin` for each sender's record, `saw` for each of clients, `sent` for the senders, then `verdict`.
+
+    If `audience` has publishes, it is told who follows whom before the verdict.
+    """
 
     def __init__(self, shelves: Shelves, margins: Margins | None = None, most_shown: int = 10) -> None:
         self._unordered: set[int] = set()
@@ -94,28 +100,31 @@ class Comparison:
         self._settle_ns = int(margins.settle_s * 1e9)
         self._lease_ns = int(margins.lease_s * 1e9)
         self._clients: list[Client] = []
-        self._ids: dict[str, int] = {}
-        self._holders: list[list[int]] = []  # by id
+        self.audience = Audience()
         self._epochs: dict[int, int] = {}
         self._verdict = Verdict(most_shown=most_shown)
 
     # ---- first round ------------------------------------------------------------------------------------
 
     def begin(self, sender: int, events: Iterator[Event]) -> None:
-        """A sender's record, with its number, as far as its first event."""
-        if next(events, (True,)) == (False,):
+        """A sender's record, with its number: its first event, or all if they were published."""
+        is_in_order, *more = next(events, (True,))
+        if not is_in_order:
             self._unordered.add(sender)
+        if more == [True]:
+            self.audience.published(sender, events)
 
     def saw(self, name: str, events: Iterable[Event]) -> None:
         """A record of clients."""
         here: dict[int, tuple[int, Client]] = {}
-        put, verdict = self._shelves.sight, self._verdict
+        put, verdict, order_of = self._shelves.sight, self._verdict, self.audience.order
         for kind, client, at_ns, *rest in events:
             if kind == seen.MESSAGE:
                 index, one = here[client]
                 number, offset = rest
-                sender = parts(number)[0]
-                in_order = one.message(at_ns, sender, number if sender not in self._unordered else 0, offset)
+                sender, count = parts(number)
+                order = order_of(sender, count)
+                in_order = one.message(at_ns, order, number if sender not in self._unordered else 0, offset)
                 epoch = self._epoch(one.epoch) if offset else 0
                 put(Sight(number, index, one.position if offset and in_order else 0, epoch, in_order))
                 verdict.sights += 1
@@ -127,7 +136,7 @@ class Comparison:
     def sent(self, sender: int, events: Iterator[Event]) -> None:
         """A sender's record, whole."""
         next(events, None)
-        put, verdict, id_number = self._shelves.sending, self._verdict, self._id
+        put, verdict, id_number = self._shelves.sending, self._verdict, self.audience.number
         for began_ns, ended_ns, first, ids, receipts in events:
             verdict.messages += len(ids)
             for count, (an_id, receipt) in enumerate(zip(ids, receipts, strict=True), first):
@@ -136,7 +145,7 @@ class Comparison:
 
     def _client(self, name: str, transport: str, ids: list[str]) -> Client:
         for an_id in ids:
-            self._holders[self._id(an_id)].append(len(self._clients))
+            self.audience.holds(len(self._clients), an_id)
         one = Client(f"{name} ({transport})", ids)
         self._clients.append(one)
         return one
@@ -155,12 +164,6 @@ class Comparison:
         elif kind in (seen.END, seen.LEAVE):
             one.ended(at_ns)
 
-    def _id(self, an_id: str) -> int:
-        found = self._ids.setdefault(an_id, len(self._ids))
-        if found == len(self._holders):
-            self._holders.append([])
-        return found
-
     def _epoch(self, epoch: int) -> int:
         """A small number in its place; 0 = none."""
         return self._epochs.setdefault(epoch, len(self._epochs) % 255 + 1)
@@ -170,7 +173,7 @@ class Comparison:
     def verdict(self) -> Verdict:
         """Judge all that was recorded."""
         self._verdict.clients = len(self._clients)
-        names = list(self._ids)
+        names = self.audience.names()
         for sendings, sights in self._shelves.each():
             by_number: defaultdict[int, list[Sight]] = defaultdict(list)
             for sight in sights:
@@ -184,7 +187,8 @@ class Comparison:
         return self._verdict
 
     def _judge(self, sending: Sending, sights: Sequence[Sight], names: list[str]) -> None:
-        holders = self._holders[sending.id]
+        sender = parts(sending.number)[0]
+        holders = self.audience.of(sender, sending.id)
         if len(sights) == 1 == len(holders) and sights[0].client == holders[0]:
             who = {holders[0]}
             if sights[0].is_in_order and sending.receipt in (1, KEPT, UNKNOWN, TAKEN):
@@ -192,25 +196,32 @@ class Comparison:
         else:
             who = {sight.client for sight in sights}
         told = f"message {_name(sending.number)} to {names[sending.id]!r} ({_receipt(sending.receipt)})"
-        self._judge_sights(told, sights, set(holders))
+        self._judge_sights(told, sights, set(holders), self.audience.is_published(sender))
         lost = [one for one in holders if one not in who and self._is_due(self._clients[one], sending)]
         for one in lost:
             self._verdict.note(LOST, f"{told} did not come to {self._clients[one].name}")
         self._judge_receipt(told, sending, who, holders, len(lost))
 
-    def _judge_sights(self, told: str, sights: Sequence[Sight], holders: set[int]) -> None:
+    def _judge_sights(
+        self, told: str, sights: Sequence[Sight], holders: set[int], is_published: bool
+    ) -> None:
         had: set[int] = set()
+        has_not = "does not follow" if is_published else "has not"
         places = {sight[2:4] for sight in sights if sight.position}
         for sight in sights:
             name = self._clients[sight.client].name
             if sight.client not in holders:
-                self._verdict.note(WRONG_CLIENT, f"{told} came to {name}, which has not this id")
+                self._verdict.note(
+                    WRONG_CLIENT,
+                    f"{told} came to {name}, which {has_not} this id",
+                )
             elif sight.client in had:
                 self._verdict.note(TWICE, f"{told} came to {name} again")
             elif not sight.is_in_order:
                 self._verdict.note(OUT_OF_ORDER, f"{told} came to {name} after a later one")
             had.add(sight.client)
-        if len(places) > len({epoch for _, epoch in places}):
+        # What is published goes to some followers at a time, each time with an offset of its own.
+        if len(places) > len({epoch for _, epoch in places}) and not is_published:
             self._verdict.note(OUT_OF_ORDER, f"{told} has different offsets for different clients")
 
     def _is_due(self, one: Client, sending: Sending) -> bool:

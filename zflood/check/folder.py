@@ -5,12 +5,16 @@ Owns: which files are read, and the room for the comparison. Must not know: what
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 from zflood.check.compare import Comparison, Margins, Verdict
 from zflood.check.record import SEEN, SENT, RecordError, files, number_of, read
 from zflood.check.shelves import DiskShelves
+
+# Who follows whom, as `zflood friends` prints it; needed if anything was published.
+FOLLOWS: Final = "follows.tsv"
 
 # About what a message takes in the shortest record, for an estimate of how many there are.
 _EVENT_BYTES: Final = 25
@@ -20,7 +24,8 @@ def compare(folder: Path, margins: Margins | None = None, most_shown: int = 10) 
     """Compare all records of a folder; needs about as much room beside them as they take.
 
     Raises:
-        RecordError: there are none of clients or of senders, or one can't be read.
+        RecordError: there are none of clients or of senders, or one can't be read, or a message was published
+            and nothing says to whom.
         OSError: the room is not there.
     """
     seen, sent = files(folder, SEEN), files(folder, SENT)
@@ -33,6 +38,20 @@ def compare(folder: Path, margins: Margins | None = None, most_shown: int = 10) 
             comparison.begin(number_of(path), read(path))
         for path in seen:
             comparison.saw(path.stem, read(path))
+        if comparison.audience.has_published():
+            comparison.audience.follows(_pairs(folder / FOLLOWS))
         for path in sent:
             comparison.sent(number_of(path), read(path))
         return comparison.verdict()
+
+
+def _pairs(path: Path) -> Iterator[tuple[str, str]]:
+    try:
+        with path.open(encoding="utf-8") as lines:
+            for line in lines:
+                subscriber, _, subscribee = line.rstrip("\n").partition("\t")
+                yield subscriber, subscribee
+    except OSError as error:
+        raise RecordError(f"messages were published; who follows whom: {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise RecordError(f"{path}: not UTF-8") from None

@@ -4,7 +4,7 @@ Owns: the events of a sender. Must not know: what messages are sent through, who
 
 | event | when |
 |---|---|
-| [is_in_order] | first of all: whether clients are to see them in the order of sending |
+| [is_in_order, is_published] | first of all: see `zflood/sender/outlets/__init__.py` |
 | [began_ns, ended_ns, first count, [id, ...], [receipt, ...]] | what came of a batch |
 
 A receipt is the number of connections, or one of the words below. Times are nanoseconds of the realtime
@@ -32,10 +32,10 @@ TAKEN: Final = -3  # by a server that does not say how many have it
 class SentRecord:
     """Of one process."""
 
-    def __init__(self, folder: Path, is_in_order: bool = True) -> None:
+    def __init__(self, folder: Path, is_in_order: bool = True, is_published: bool = False) -> None:
         """Raises RecordError: as Record."""
         self._record = Record(folder, SENT)
-        self._record.add((is_in_order,))
+        self._record.add((is_in_order, is_published))
         self._count = 0
 
     def marks(self, messages: int) -> tuple[int, list[bytes]]:

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import click
 
 from zflood.commands.number import Number
 
-if TYPE_CHECKING:
-    from zflood.friends import Numbers
-
 _MOST_USERS: Final = 1_000_000_000
-_LINES: Final = 1 << 16
 
 
 @click.command()
@@ -31,7 +26,10 @@ _LINES: Final = 1 << 16
 @click.option(
     "--followed", type=click.IntRange(1, _MOST_USERS), help="Artists; a tenth of the users if not given."
 )
-def friends(users: int, each: float, seed: int, is_zipf: bool, followed: int | None) -> None:
+@click.option(
+    "--plain", is_flag=True, help="Ids are numbers from 1, as those of `zflood clients` and `messages`."
+)
+def friends(users: int, each: float, seed: int, is_zipf: bool, followed: int | None, plain: bool) -> None:
     """Print who follows whom, made up: lines of subscriber, tab, subscribee, for `zrouter follows load`.
 
     A Barabasi-Albert graph: each user follows those who are there when he comes, the likelier the more
@@ -41,8 +39,9 @@ def friends(users: int, each: float, seed: int, is_zipf: bool, followed: int | N
     Examples:
       zflood friends --users 1000000 --each 15 --seed 1 > friends.tsv
       zflood friends --users 2000000 --each 7.5 --zipf > artists.tsv
+      zflood friends --users 10000 --plain > friends.tsv
     """
-    from zflood.friends import barabasi_albert, zipf
+    from zflood.friends import PLAIN, barabasi_albert, lines, zipf
 
     if not is_zipf and each != int(each):
         raise click.UsageError(f"--each {each} is no whole number, which only --zipf takes")
@@ -51,20 +50,12 @@ def friends(users: int, each: float, seed: int, is_zipf: bool, followed: int | N
     try:
         if is_zipf:
             pairs = zipf(users, round(users * each), followed or max(1, users // 10), seed)
-            lines = _lines(pairs, b"user:%d\tartist:%d\n")
+            line = b"user:%d\tartist:%d\n"
         else:
-            lines = _lines(barabasi_albert(users, int(each), seed), b"user:%d\tuser:%d\n")
-        for some in lines:
+            pairs = barabasi_albert(users, int(each), seed)
+            line = b"user:%d\tuser:%d\n"
+        for some in lines(pairs, PLAIN, first=1) if plain else lines(pairs, line):
             sys.stdout.buffer.write(some)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     sys.stdout.buffer.flush()
-
-
-def _lines(pairs: Iterator[tuple[Numbers, Numbers]], line: bytes) -> Iterator[bytes]:
-    for subscribers, subscribees in pairs:
-        for at in range(0, subscribers.size, _LINES):
-            both = zip(
-                subscribers[at : at + _LINES].tolist(), subscribees[at : at + _LINES].tolist(), strict=True
-            )
-            yield b"".join([line % pair for pair in both])

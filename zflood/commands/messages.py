@@ -27,6 +27,7 @@ _MOST_BYTES = 64 << 20
 @click.command()
 @click.option("--router", default=DEFAULT_ROUTER, envvar="ZROUTER_ROUTER", show_default=True)
 @click.option("--http", metavar="URL", help="POST the messages to any server instead; %d is the id.")
+@click.option("--publish", is_flag=True, help="Each message goes to everyone who follows the id.")
 @click.option(
     "--count",
     type=click.IntRange(1, MOST_COUNTED),
@@ -110,6 +111,7 @@ def messages(
     context: click.Context,
     router: str,
     http: str | None,
+    publish: bool,
     count: int,
     interval_ms: float,
     loop: str | None,
@@ -135,6 +137,7 @@ def messages(
       zflood messages --count 60000 --interval-ms 1 --max-id 10000 --distribution zipf
       zflood messages --count 1000000 --interval-ms 0 --senders 4
       zflood messages --loop closed --tasks 50 --interval-ms 20 --size 200
+      zflood messages --publish --count 60000   # to who follows: see `zflood friends --plain`
       zflood messages --http 'http://192.0.2.1/publish?id=%d' --interval-ms 2   # any server's URL
     """
     from zflood.crew import CrewError
@@ -147,6 +150,8 @@ def messages(
 
     if http is not None and is_given("router"):
         raise click.UsageError("--router or --http, not both")
+    if http is not None and publish:
+        raise click.UsageError("--publish goes through a router, not with --http")
     if is_given("zipf_s") and distribution != "zipf":
         raise click.UsageError("--zipf-s is for --distribution zipf")
     is_open = loop == "open" if loop else interval_ms > 0
@@ -156,7 +161,7 @@ def messages(
         raise click.UsageError("--batch is for a closed loop to a router")
     tasks = tasks or (_OPEN_TASKS if is_open else 1)
     plan = Plan(
-        outlet=_outlet(router, http, tasks, timeout),
+        outlet=_outlet(router, http, publish, tasks, timeout),
         ids=_ids(max_id, zipf_s if distribution == "zipf" else None),
         messages=count,
         size_bytes=_size(size),
@@ -177,11 +182,14 @@ def messages(
         sys.exit(program.EXIT_COULD_NOT)
 
 
-def _outlet(router: str, http: str | None, tasks: int, timeout_s: float) -> Callable[[], Outlet]:
+def _outlet(
+    router: str, http: str | None, publish: bool, tasks: int, timeout_s: float
+) -> Callable[[], Outlet]:
     if http is None:
-        from zflood.sender.outlets.router import RouterOutlet
+        from zflood.sender.outlets.router import PublishOutlet, RouterOutlet
 
-        return lambda: RouterOutlet(router, timeout_s)
+        kind = PublishOutlet if publish else RouterOutlet
+        return lambda: kind(router, timeout_s)
     from zflood.sender.outlets.http import HttpOutlet, check_url
 
     url = http

@@ -11,10 +11,14 @@ from typing import Final
 # What each figure is called for people, with its unit; those of all steps are shown in this order.
 LABELS: Final = {
     "settings": "settings of the kernel that were raised",
+    "users": "users",
+    "pairs": "pairs of who follows whom",
     "clients": "clients",
     "seconds": "time [s]",
     "per_s": "a second",
     "sent": "sent",
+    "followers": "for followers",
+    "online": "of these, logged in",
     "handed": "handed to connections",
     "nobody": "to nobody",
     "kept": "kept for clients that had left",

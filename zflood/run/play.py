@@ -24,7 +24,7 @@ from zflood.run.expectation import Expectation, expectation
 from zflood.run.figures import label, number
 from zflood.run.narrator import Narrator
 from zflood.run.programs import ProgramError
-from zflood.run.scenario import Play
+from zflood.run.scenario import Follows, Play
 from zflood.run.stage import FRONTEND, ROUTER, Stage, StopError
 from zflood.run.steps import Figures, carry_out
 from zrouter.daemon.program import EXIT_INTERRUPTED
@@ -32,6 +32,7 @@ from zrouter.session import RouterError
 
 _SUMS: Final = ("sent", "handed", "nobody", "kept", "received", "lost")
 _CHECK: Final = "check"
+_STORE: Final = "store"
 _NO_OFFENCE: Final = "check.offences == 0"
 
 
@@ -75,11 +76,13 @@ def play(play: Play, folder: Path, narrator: Narrator) -> Outcome:
     """Carry out one run; its logs and samples are written to the folder, which is made."""
     outcome = Outcome(play.name, play.settings, [], {}, [], [], [], {}, "", 0, [])
     records = folder / _CHECK if play.check else None
-    stage = Stage(folder, play.services, play.sample_s, play.min_free_mb, narrator, records)
+    store = folder / _STORE if any(isinstance(step, Follows) for step in play.steps) else None
+    stage = Stage(folder, play.services, play.sample_s, play.min_free_mb, narrator, records, store)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if records is not None and records.exists():
-            shutil.rmtree(records)  # of an earlier run, whose report this one takes the place of
+        for earlier in (folder / _CHECK, folder / _STORE):
+            if earlier.exists():
+                shutil.rmtree(earlier)  # of an earlier run, whose report this one takes the place of
         with stage:
             try:
                 for step in play.steps:

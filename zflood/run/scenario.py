@@ -44,6 +44,21 @@ class Prepare(Step, tag="prepare"):
     connections: Count
 
 
+class Follows(Step, tag="follows"):
+    """Ids 1 to `users` follow each other, made up (zflood/friends.py) and loaded into the run's own store."""
+
+    users: Annotated[int, Meta(ge=2, le=1_000_000_000)]
+    each: Positive = 15
+    seed: Count = 1
+    zipf: bool = False
+    followed: Count = 0  # with zipf: ids 1 to this; 0 = a tenth of the users
+    within_s: Positive = 600
+
+    def __post_init__(self) -> None:
+        if not self.zipf and (self.each != int(self.each) or self.followed):
+            raise ValueError("follows without zipf need a whole number of each, and no followed")
+
+
 class Connect(Step, tag="connect"):
     """Clients come, and stay until the end of the run; done when all were answered."""
 
@@ -61,6 +76,7 @@ class Messages(Step, tag="messages"):
     """Stamped messages to random ids; done when all that was handed over has been received."""
 
     max_id: AtLeastOne
+    publish: bool = False  # each goes to everyone who follows the id
     count: Count = 0
     seconds: Seconds = 0  # instead of a count, with a pace: for so long
     hours: Seconds = 0
@@ -76,6 +92,8 @@ class Messages(Step, tag="messages"):
             raise ValueError("messages needs either count, or per_s and seconds or hours")
         if self.background and not self.per_s:
             raise ValueError("messages in the background need per_s")
+        if self.publish and not self.per_s:
+            raise ValueError("messages that are published need per_s")
 
     def messages(self) -> int:
         """How many to send."""
@@ -128,7 +146,7 @@ class Rest(Step, tag="rest"):
     seconds: Seconds
 
 
-AnyStep = Prepare | Connect | Messages | Each | Broadcast | Cut | Fault | Finish | Rest
+AnyStep = Prepare | Follows | Connect | Messages | Each | Broadcast | Cut | Fault | Finish | Rest
 
 
 class Services(Struct, forbid_unknown_fields=True, kw_only=True):

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, count
 from pathlib import Path
@@ -21,6 +22,7 @@ import psutil
 import zmq
 
 from zflood.board import Board, Counts
+from zflood.check.folder import FOLLOWS
 from zflood.check.sent import SentRecord
 from zflood.latency import Latencies
 from zflood.memory import Sample, SampleFile, take
@@ -80,7 +82,10 @@ class Flow(NamedTuple):
 
 
 class Stage:
-    """See the module's docstring. `check` is the folder for what is to be compared, or None."""
+    """See the module's docstring.
+
+    `check` is the folder for what is to be compared, `store` where the router has its follows; None for none.
+    """
 
     def __init__(
         self,
@@ -90,6 +95,7 @@ class Stage:
         min_free_mb: float,
         narrator: Narrator,
         check: Path | None = None,
+        store: Path | None = None,
     ) -> None:
         self.samples: dict[str, list[Sample]] = {}
         self.moments: list[Moment] = []
@@ -101,6 +107,7 @@ class Stage:
         self._began = time.monotonic()
         self._folder = folder
         self._check = check
+        self._store = store
         self._sent: SentRecord | None = None
         self._services = services
         self._sample_s = sample_s
@@ -118,6 +125,8 @@ class Stage:
     def __enter__(self) -> Stage:
         with contextlib.ExitStack() as undo:
             undo.push(self)
+            if self._store is not None:
+                self._at_end.callback(shutil.rmtree, self._store, ignore_errors=True)
             if not self.endpoint:
                 self._start_router("tcp://127.0.0.1:0")
             if not self.base_url:
@@ -163,12 +172,32 @@ class Stage:
             command += ["--reconnect"]
         self._start(CLIENTS, *command)
 
-    def start_sender(self, messages: int, per_s: float, max_id: int, senders: int) -> Program:
+    def start_load(self, lines: Iterable[bytes]) -> tuple[int, Program]:
+        """Write who follows whom, and start to load it into the router's store; how many pairs that are.
+
+        Raises:
+            StopError: the router was not started for this run.
+        """
+        self._ours(ROUTER)
+        assert self._store is not None
+        folder = self._check or self._folder  # what is compared later needs the file, too
+        folder.mkdir(exist_ok=True)
+        path, pairs = folder / FOLLOWS, 0
+        with path.open("wb") as file:
+            for some in lines:
+                pairs += some.count(b"\n")
+                file.write(some)
+                self._tick()
+        if self._check is None:
+            self._at_end.callback(path.unlink, missing_ok=True)
+        return pairs, self.run("zrouter", "follows", "load", str(path), "--store", str(self._store))
+
+    def start_sender(self, messages: int, per_s: float, max_id: int, senders: int, publish: bool) -> Program:
         """Start `zflood messages`, which ends by itself."""
         return self.run(
             "zflood", "messages", "--router", self.endpoint, "--count", str(messages), "--interval-ms",
             str(1000 / per_s), "--max-id", str(max_id), "--senders", str(senders), "--json", "--every", "1",
-            *self._on_record(),
+            *(("--publish",) if publish else ()), *self._on_record(),
         )  # fmt: skip
 
     def send_many(self, ids: Sequence[bytes], message: bytes) -> list[int]:
@@ -333,7 +362,10 @@ class Stage:
         return ("--check", str(self._check)) if self._check is not None else ()
 
     def _start_router(self, bind: str) -> None:
-        router = self._start(ROUTER, "zrouter", "serve", "--bind", bind, *self._services.router)
+        store = str(self._store or "none")
+        router = self._start(
+            ROUTER, "zrouter", "serve", "--bind", bind, "--store", store, *self._services.router
+        )
         self.endpoint = router.wait_address()
 
     def _start(self, group: str, *command: str) -> Program:

@@ -7,6 +7,7 @@ form of a scenario's file.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from random import randint
@@ -15,7 +16,9 @@ from typing import Any, Final, NamedTuple
 
 from zflood.latency import stamp
 from zflood.memory import Sample
+from zflood.run import graph
 from zflood.run.figures import counted
+from zflood.run.programs import Program
 from zflood.run.scenario import (
     AnyStep,
     Broadcast,
@@ -24,6 +27,7 @@ from zflood.run.scenario import (
     Each,
     Fault,
     Finish,
+    Follows,
     Messages,
     Prepare,
     Rest,
@@ -126,6 +130,18 @@ def _prepare(stage: Stage, step: Prepare) -> Figures:
     return {"settings": len(lines)}
 
 
+def _follows(stage: Stage, step: Follows) -> Figures:
+    try:
+        pairs, load = stage.start_load(graph.lines(step))
+    except ValueError as error:
+        raise StopError(str(error)) from None
+    if not stage.wait(load.has_ended, step.within_s):
+        raise StopError(f"{load.name} did not end in {step.within_s:g} s")
+    if load.process.returncode:
+        raise StopError(f"{load.name}: {load.said()}")
+    return {"users": step.users, "pairs": pairs}
+
+
 def _connect(stage: Stage, step: Connect) -> Figures:
     before = stage.sample().samples
     answered = stage.counts().connected + step.clients
@@ -168,24 +184,35 @@ def _messages(stage: Stage, step: Messages) -> Figures:
         return _send_as_received(stage, step.name, ids, step.messages(), step.under_way, step.within_s)
     before = stage.counts().chunks
     began = time.monotonic()
-    sender = stage.start_sender(step.messages(), step.per_s, step.max_id, step.senders)
+    sender = stage.start_sender(step.messages(), step.per_s, step.max_id, step.senders, step.publish)
     if step.background:
         stage.flows.append(Flow(step.name, sender, before, began))
         stage.wait(lambda: stage.counts().chunks > before or sender.has_ended(), step.within_s)
         return {}
 
     def is_sent() -> bool:
-        received = stage.counts().chunks - before
-        stage.narrator.progress(f"{step.name}: messages received", received, step.messages())
+        if step.publish:  # how many clients get one is told with the receipt
+            stage.narrator.progress(
+                f"{step.name}: published", sender.latest.get("messages", 0), step.messages()
+            )
+        else:
+            received = stage.counts().chunks - before
+            stage.narrator.progress(f"{step.name}: messages received", received, step.messages())
         return sender.has_ended()
 
     if not stage.wait(is_sent, 2 * step.messages() / step.per_s + step.within_s):
         raise StopError(f"{sender.name} did not end in time")
     if sender.process.returncode:
-        raise StopError(f"{sender.name}: {sender.said()}")
+        raise StopError(f"{sender.name}: {_why(sender)}")
     sent = sender.latest
     receipts = Receipts(sent["messages"], sent["handed"], sent["nobody"], sent["kept"])
-    return _settle(stage, step.name, before, began, receipts, step.within_s)
+    reached = {name: sent[name] for name in ("followers", "online")} if step.publish else {}
+    return {**_settle(stage, step.name, before, began, receipts, step.within_s), **reached}
+
+
+def _why(sender: Program) -> str:
+    """What was wrong with messages, or how their sender ended."""
+    return in_words(Counter(sender.latest.get("errors", {}))) or sender.said()
 
 
 def _finish(stage: Stage, step: Finish) -> Figures:
@@ -196,7 +223,7 @@ def _finish(stage: Stage, step: Finish) -> Figures:
         if not stage.wait(flow.sender.has_ended, step.within_s):
             raise StopError(f"{flow.name}: {flow.sender.name} did not end in {step.within_s:g} s")
         if flow.sender.process.returncode:
-            raise StopError(f"{flow.name}: {flow.sender.name}: {flow.sender.said()}")
+            raise StopError(f"{flow.name}: {flow.sender.name}: {_why(flow.sender)}")
         told = flow.sender.latest
         figures["sent"] += told["messages"]
         for name in ("handed", "kept", "nobody"):
@@ -343,6 +370,7 @@ def _rest(stage: Stage, step: Rest) -> Figures:
 
 KINDS: Final[dict[type, Callable[[Stage, Any], Figures]]] = {
     Prepare: _prepare,
+    Follows: _follows,
     Connect: _connect,
     Messages: _messages,
     Each: _each,

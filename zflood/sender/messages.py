@@ -64,7 +64,7 @@ async def _send_share(plan: Plan, number: int, report: Callable[[Sent], None]) -
     """Send every message that is this process's, then say what became of them; interrupted, too."""
     outlet = plan.outlet()
     await outlet.open()
-    record = SentRecord(plan.check, outlet.is_in_order) if plan.check else None
+    record = SentRecord(plan.check, outlet.is_in_order, outlet.is_published) if plan.check else None
     sending = Sending(outlet, plan.ids, plan.size_bytes, plan.tasks, record)
     began = time.monotonic()
     share_of = share(began, plan.interval_s, plan.messages, number, plan.senders)

@@ -45,7 +45,7 @@ class Totals:
         return merged
 
     def as_json(self) -> dict[str, Any]:
-        """For `--json`. `handed`, `nobody`, `kept` are a router's receipts, `statuses` an HTTP server's."""
+        """For `--json`. `handed` to `online` are a router's receipts, `statuses` an HTTP server's."""
         latencies = self.latencies()
         return {
             "seconds": round(self.seconds, 6),
@@ -53,6 +53,8 @@ class Totals:
             "handed": self.receipts.get("handed"),
             "nobody": self.receipts.get("nobody"),
             "kept": self.receipts.get("kept", 0 if "nobody" in self.receipts else None),
+            "followers": self.receipts.get("followers"),
+            "online": self.receipts.get("online"),
             "statuses": {
                 kind.removeprefix("status "): count
                 for kind, count in self.receipts.items()

@@ -57,6 +57,7 @@ class World:
 
     seen: list[Event] = field(default_factory=list)
     sent: dict[int, list[Event]] = field(default_factory=dict)
+    follows: list[tuple[str, str]] = field(default_factory=list)
 
     def verdict(self) -> Verdict:
         """What the comparison says of it."""
@@ -64,6 +65,7 @@ class World:
         for sender, events in self.sent.items():
             comparison.begin(sender, iter(events))
         comparison.saw("seen-0001", self.seen)
+        comparison.audience.follows(self.follows)
         for sender, events in self.sent.items():
             comparison.sent(sender, iter(events))
         return comparison.verdict()

@@ -228,3 +228,60 @@ def test_a_sender_over_many_connections_has_no_order_of_its_own() -> None:
 def test_an_offence_is_told_in_words() -> None:
     [words] = World([*OPEN, LEAVE], sent(50, 1)).verdict().first
     assert words == "lost: message 1.1 to 'a' (handed to 1) did not come to client 0 of seen-0001 (sse)"
+
+
+def published(*counts: tuple[int, str, int]) -> dict[int, list[Event]]:
+    """One sender's record: of each message the count, who published it, and the receipt."""
+    batches = [(50 * SECOND, 50 * SECOND + 1, count, [an_id], [receipt]) for count, an_id, receipt in counts]
+    return {1: [(True, True), *batches]}
+
+
+def follower(client: int, *came: tuple[int, int], an_id: str = "") -> list[Event]:
+    """A client's record: of each message that came its count and position; without one it is chunked."""
+    is_resumable = all(position for _, position in came)
+    events: list[Event] = [
+        (seen.CLIENT, client, 1, "sse" if is_resumable else "chunked", [an_id or f"f{client}"]),
+        (seen.BEGIN, client, 1),
+        (seen.UP, client, 2),
+    ]
+    if is_resumable:
+        events.append((seen.OPEN, client, 3, offset(1)))
+    for at, (count, position) in enumerate(came):
+        place = offset(position) if position else ""
+        events.append((seen.MESSAGE, client, 51 * SECOND + at, number(1, count), place))
+    return [*events, (seen.LEAVE, client, 100 * SECOND)]
+
+
+FOLLOWS = [("f0", "a"), ("f1", "a"), ("f0", "b"), ("away", "a")]
+
+
+def test_what_is_published_is_for_those_who_follow() -> None:
+    # In portions, each with a position of its own; of two publishers in any order.
+    records = [*follower(0, (2, 2), (1, 3)), *follower(1, (1, 4)), *follower(2, an_id="a")]
+    verdict = World(records, published((1, "a", 2), (2, "b", 1)), FOLLOWS).verdict()
+    assert not verdict.offences, verdict.first
+
+
+@pytest.mark.parametrize(
+    ("records", "offences"),
+    [
+        ([*follower(0, (1, 2)), *follower(1)], {"lost": 1}),
+        ([*follower(0, (1, 2)), *follower(1, (1, 3), (1, 4))], {"twice": 1}),
+        ([*follower(0, (1, 2)), *follower(1, (1, 3)), *follower(2, (1, 3))], {"wrong_client": 1}),
+        ([*follower(0, (1, 0)), *follower(1)], {"lost": 1}),
+        ([*follower(0, (1, 2)), *follower(1, (1, 3)), *follower(2, (9, 3))], {"never_sent": 1}),
+    ],
+)
+def test_what_is_wrong_with_a_publish_is_found(records: list[Event], offences: dict[str, int]) -> None:
+    assert dict(World(records, published((1, "a", 2)), FOLLOWS).verdict().offences) == offences
+
+
+def test_messages_of_one_publisher_come_in_order() -> None:
+    told = published((1, "a", 1), (2, "a", 1))
+    world = World(follower(0, (2, 0), (1, 0)), told, [("f0", "a")])
+    assert dict(world.verdict().offences) == {"out_of_order": 1}
+
+
+def test_a_publish_that_nobody_was_told_of_was_for_nobody() -> None:
+    world = World(follower(0, (1, 2)), published((1, "a", 0)), FOLLOWS)
+    assert dict(world.verdict().offences) == {"wrong_receipt": 1}

@@ -112,6 +112,9 @@ def test_the_title_says_the_settings_that_were_given() -> None:
         (SMALL + 'do = "messages"\nmax_id = 1', "count"),
         (SMALL + 'do = "messages"\nmax_id = 1\ncount = 1\nhours = 1\nper_s = 1', "count"),
         (SMALL + 'do = "messages"\nmax_id = 1\nhours = 1', "per_s"),
+        (SMALL + 'do = "messages"\nmax_id = 1\ncount = 1\npublish = true', "per_s"),
+        (SMALL + 'do = "follows"\nusers = 20\neach = 7.5', "zipf"),
+        (SMALL + 'do = "follows"\nusers = 20\nfollowed = 2', "zipf"),
         (SMALL.replace("$lost", "many") + 'do = "rest"\nseconds = 1', "lost == many"),
         (
             SMALL + 'do = "rest"\nseconds = 1\n[[beside]]\nwhat = "w"\ntheirs = "t"\nfigure = "f"\nrun = "x"',

@@ -27,6 +27,7 @@ class Receiver:
 
     most = 10
     is_in_order: ClassVar[bool] = True
+    is_published: ClassVar[bool] = False
 
     def __init__(self, answer: Callable[[int], Coroutine[Any, Any, Outcome | None]]) -> None:
         self.came: list[Pair] = []

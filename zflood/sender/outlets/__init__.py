@@ -28,8 +28,10 @@ class Outcome(NamedTuple):
 class Outlet(Protocol):
     """Sends messages; any number of sends may be under way at a time. Belongs to one event loop."""
 
-    # Whether messages arrive in the order in which they were given to `send`.
+    # Whether messages arrive in the order in which they were given to `send`; published: those of one id.
     is_in_order: ClassVar[bool]
+    # Whether they are for those who follow the id.
+    is_published: ClassVar[bool]
 
     @property
     def most(self) -> int:

@@ -40,6 +40,7 @@ class HttpOutlet:
 
     most = 1
     is_in_order: ClassVar[bool] = False
+    is_published: ClassVar[bool] = False
 
     def __init__(self, url: str, connections: int, timeout_s: float) -> None:
         self._url = url

@@ -6,13 +6,15 @@ Owns: what a receipt of the router counts as. Must not know: the link; that is A
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from zflood.sender.outlets import Outcome, OutletError
 from zrouter.aio import AsyncRouterClient
-from zrouter.client import default_name
+from zrouter.client import PublishReceipt, default_name
 from zrouter.session import RouterError
 from zrouter.wire import KEPT, Pair
+
+_MOST: Final = 1000
 
 
 class RouterOutlet:
@@ -22,8 +24,9 @@ class RouterOutlet:
     `kept`, if there are any, messages for those who left a short while ago.
     """
 
-    most = 1000
+    most = _MOST
     is_in_order: ClassVar[bool] = True
+    is_published: ClassVar[bool] = False
 
     def __init__(self, router: str, timeout_s: float) -> None:
         self._router = router
@@ -51,3 +54,29 @@ class RouterOutlet:
 
     async def close(self) -> None:
         await self._client.close()
+
+
+class PublishOutlet(RouterOutlet):
+    """The same, for messages that go to everyone who follows the id.
+
+    Receipts: `handed`, connections of followers; `nobody`, messages that no follower gets; `followers` of
+    their ids, and of these those who are `online`; `kept`, followers who left a short while ago, each time.
+    """
+
+    is_published: ClassVar[bool] = True
+
+    async def send(self, pairs: Sequence[Pair]) -> Outcome:
+        kind = ""
+        try:
+            receipts: Sequence[PublishReceipt] = await self._client.publish_many(pairs)
+        except RouterError as error:
+            receipts, kind = error.handed, str(error)
+        told = [one.handed or (KEPT if one.kept else 0) for one in receipts]
+        sums = {
+            "handed": sum(one.handed for one in receipts),
+            "nobody": told.count(0),
+            "followers": sum(one.followers for one in receipts),
+            "online": sum(one.online for one in receipts),
+            "kept": sum(one.kept for one in receipts),
+        }
+        return Outcome(len(receipts), sums, kind, told)
