@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
@@ -44,9 +45,11 @@ class Numbers:
         self.client.socket.settimeout(within_s)
         while self.count < until:
             try:
-                self._rest += self.client.socket.recv(most)
+                came = self.client.socket.recv(most)
             except TimeoutError:
                 break
+            assert came, f"closed after {self.count} messages"
+            self._rest += came
             end = 0
             for found in NUMBER.finditer(self._rest):
                 assert (int(found[1]), int(found[2])) == (self.count + 1, self.count)
@@ -116,6 +119,8 @@ def test_messages_sent_without_receipts_before_a_close_all_arrive(
 ) -> None:
     numbers = Numbers(front, api)
     client = RouterClient(router.address)
-    client.send_many(((b"1", b"%d" % number) for number in range(200_000)), receipts=False)
-    assert client.close(timeout_s=30) == 0
-    assert numbers.read(until=200_000) == 200_000
+    with ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(numbers.read, 200_000, 30.0)  # meanwhile, or it would be closed as too slow
+        client.send_many(((b"1", b"%d" % number) for number in range(200_000)), receipts=False)
+        assert client.close(timeout_s=30) == 0
+        assert reading.result() == 200_000
