@@ -71,6 +71,8 @@ class Burst:
         self._asking: list[Peer] = []  # who gets receipts
         self._sent_to: list[Peer] = []
         self._reaches: dict[int, Reach] = {}  # by position, of what was fanned out
+        # Frontends that were handed many of a fan-out, and up to which byte they have to take for that.
+        self.fanned: dict[Peer, int] = {}
 
     def send(self, peer: Peer, frame: bytes, send: wire.Send) -> None:
         """Route the pairs of one Send that came in that frame.
@@ -168,12 +170,15 @@ class Burst:
                 count += sum(len(ids) for _, _, ids in peer.fans)
             elif not count:
                 continue
+            fanned = count - len(inbox)
             frame = encode(wire.Deliver(peer.seq, inbox, peer.fans))
             peer.seq += count
             if peer.under_way_bytes() + len(frame) > self._limits.window:
                 self.overflow(peer)
                 continue
             peer.handed_bytes += len(frame)
+            if fanned >= wire.FAN_IDS:
+                self.fanned[peer] = peer.handed_bytes
             counters.messages_out += count
             counters.bytes_out += len(frame)
             self._sent_to.append(peer)
@@ -183,6 +188,7 @@ class Burst:
     def take_back(self, peer: Peer, frame: bytes) -> None:
         """The delivery could not be sent; what is to become of it, `abandon` or `overflow` says."""
         peer.handed_bytes -= len(frame)
+        self.fanned.pop(peer, None)
         self._counters.messages_out -= peer.waiting()
         self._counters.bytes_out -= len(frame)
 

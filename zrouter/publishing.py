@@ -4,9 +4,10 @@ Owns: the publishes that wait or are under way, whose turn it is, what they reac
 the time, how a store works, how a message gets to a frontend (burst.py).
 
 A burst gives so much of its time to publishes, and those of different publishers take turns in it, a slice of
-followers each: so nobody waits for the fan-out of a popular one. Publishes of one id are done one after
-another, so each follower gets them in order. One that comes behind a follow of the same peer waits until that
-is on disk.
+followers each. The next burst waits until the frontends have given these to their clients, so others'
+messages never come behind more than that: nobody waits for the fan-out of a popular id. Publishes of one id
+are done one after another, so each follower gets them in order. One that comes behind a follow of the same
+peer waits until that is on disk.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from zrouter.limits import (
     PUBLISH_BYTES,
     PUBLISH_FOLLOWERS,
     PUBLISH_LOOK_UPS,
+    PUBLISH_PATIENCE_S,
     PUBLISH_REPEATS,
     PUBLISH_SLICE,
     PUBLISH_START,
@@ -68,6 +70,38 @@ class _Message:
         self.view = ExitStack()
 
 
+class _Pace:
+    """Whether frontends have taken what they were handed; `fanned` says which, and up to which byte."""
+
+    def __init__(self, fanned: dict[Peer, int]) -> None:
+        self._fanned = fanned
+        self._since: float | None = None
+        self._late: dict[Peer, int] = {}  # those that took too long, until they have
+
+    def has_to_wait(self, now: float) -> bool:
+        """Whether some are yet to take it, and not for too long."""
+        for which in (self._fanned, self._late):
+            for peer in [peer for peer, up_to in which.items() if peer.received_bytes >= up_to]:
+                del which[peer]
+        if self._fanned.keys() <= self._late.keys():
+            self._fanned.clear()
+            self._since = None
+            return False
+        if self._since is None:
+            self._since = now
+        if now - self._since < PUBLISH_PATIENCE_S:
+            return True
+        self._late |= self._fanned
+        self._fanned.clear()
+        self._since = None
+        return False
+
+    def forget(self, peer: Peer) -> None:
+        """It has gone."""
+        self._fanned.pop(peer, None)
+        self._late.pop(peer, None)
+
+
 class Publishing:
     """Of one router's life."""
 
@@ -92,12 +126,16 @@ class Publishing:
         self._ready: deque[bytes] = deque()  # publishers, none of whose messages is under way
         self._under_way: deque[_Message] = deque()
         self._done: list[Asked] = []
+        self._pace = _Pace(burst.fanned)
+        self.waits = False  # for frontends to take what they were handed
         self._errors: list[tuple[bytes, bytes]] = []
         self.waiting = 0  # messages
         self._bytes = 0
 
     def has_work(self) -> bool:
         """Whether there is something to do although nothing comes."""
+        if self.waits:
+            return False
         return bool(self._under_way) or any(map(self._can_begin, self._ready))
 
     def add(self, peer: Peer, publish: wire.Publish) -> None:
@@ -138,11 +176,15 @@ class Publishing:
         if not asked.left:
             self._done.append(asked)
 
-    def work(self, *, is_idle: bool) -> None:
+    def work(self, now: float, *, is_idle: bool) -> None:
         """Hand over as much as a burst's time allows; in an idle one, look up who came."""
         if not self.waiting:
+            self.waits = False
             if is_idle and self._online.has_to_catch_up():
                 self.catch_up()
+            return
+        self.waits = self._pace.has_to_wait(now)
+        if self.waits:
             return
         try:
             store = self.following.store()
@@ -177,6 +219,10 @@ class Publishing:
         errors, self._errors = self._errors, []
         yield from errors
 
+    def forget(self, peer: Peer) -> None:
+        """This frontend has gone."""
+        self._pace.forget(peer)
+
     def figures(self) -> dict[str, int]:
         """What waits, and how much memory it is."""
         return {
@@ -203,7 +249,7 @@ class Publishing:
     def _hand_over(self, store: Follows) -> None:
         budget, room = PUBLISH_FOLLOWERS, PUBLISH_BYTES
         while budget > 0 and room > 0:
-            if len(self._under_way) < PUBLISHES_UNDER_WAY and self._begin_next(store):
+            while len(self._under_way) < PUBLISHES_UNDER_WAY and self._begin_next(store):
                 budget -= PUBLISH_START
             if not self._under_way:
                 return

@@ -77,6 +77,7 @@ class Router:
         self._burst = Burst(self.table, self.mailboxes, self.repeats, self.limits, self.counters)
         self.publishing: Publishing | None = None
         self._is_idle = True
+        self._now = 0.0
         self._frontends: dict[bytes, Peer] = {}  # who ever held an id or sent a report
         self._answers: list[tuple[bytes, bytes]] = []
         self._losses: list[Loss] = []
@@ -113,11 +114,16 @@ class Router:
             return True
         return bool(self._comebacks)
 
+    def is_pacing(self) -> bool:
+        """Whether something is to be done in a moment, although nothing came."""
+        return self.publishing is not None and self.publishing.waits
+
     # ---- in ----------------------------------------------------------------------------------------
 
     def receive(self, arrivals: Iterable[tuple[bytes, bytes]], now: float) -> None:
         """Take what has come, `(address, frame)` in order. The hot path."""
         self._is_idle = False
+        self._now = now
         self.watches.at(now)
         decode, find_peer, send = wire.decode_to_router, self.peers.by_address.get, self._burst.send
         a_send = wire.Send
@@ -172,10 +178,10 @@ class Router:
 
     # ---- out ---------------------------------------------------------------------------------------
 
-    def deliveries(self) -> list[tuple[bytes, bytes]]:
+    def deliveries(self, now: float | None = None) -> list[tuple[bytes, bytes]]:
         """`(address, frame)` for each frontend that this burst has something for."""
         if self.publishing is not None:
-            self.publishing.work(is_idle=self._is_idle)
+            self.publishing.work(self._now if now is None else now, is_idle=self._is_idle)
         return self._burst.deliveries(self._frontends.values())
 
     def undeliverable(self, address: bytes, frame: bytes, gone: bool) -> None:
@@ -385,6 +391,8 @@ class Router:
     def _forget(self, peer: Peer) -> None:
         """Log out all its ids; what this burst had for it is lost and taken from the receipts."""
         self._burst.abandon(peer)
+        if self.publishing is not None:
+            self.publishing.forget(peer)
         watched = self.watches.among(peer.held.keys())
         self.table.forget(peer)
         self.watches.changed(watched)

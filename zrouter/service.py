@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("zrouter")
 
 TICK_MS: Final = 250
+PACE_MS: Final = 5  # while a publish waits for frontends
 # A frame longer than max_frame gets an error; one longer than this many times that ends the connection.
 OVERSIZE: Final = 4
 _NOBLOCK: Final = int(zmq.NOBLOCK)
@@ -65,7 +66,8 @@ class RouterService:
         self._socket.set(zmq.LINGER, 1000)
         self._socket.set(zmq.TCP_KEEPALIVE, 1)
         self._socket.set(zmq.BACKLOG, 1024)
-        self._socket.set(zmq.RCVTIMEO, TICK_MS)
+        self._waits_ms = 0
+        self._wait_at_most(TICK_MS)
         # Before anybody else can connect.
         self._socket.bind(_STORE_ENDPOINT)
         self._waker = self._context.socket(zmq.DEALER)
@@ -94,7 +96,7 @@ class RouterService:
             if now >= next_tick:
                 next_tick = now + TICK_MS / 1000
                 self._router.tick(now)
-            self._flush()
+            self._flush(now)
             for loss in self._router.losses():
                 # The name is the peer's own choice: %r keeps line ends and escapes out of the log.
                 log.warning("logged out %r, which held %d ids: %s", loss.name, loss.ids, loss.why)
@@ -115,6 +117,12 @@ class RouterService:
         """Leave the loop after the burst under way; may be called from a signal handler."""
         self._running = False
 
+    def _wait_at_most(self, milliseconds: int) -> None:
+        """For the next frame."""
+        if milliseconds != self._waits_ms:
+            self._waits_ms = milliseconds
+            self._socket.set(zmq.RCVTIMEO, milliseconds)
+
     def _drain(self) -> float:
         """Wait for a frame, but not past a tick, and feed the router what has arrived, up to a burst.
 
@@ -124,6 +132,7 @@ class RouterService:
         arrivals: list[tuple[bytes, bytes]] = []
         room = BURST_BYTES
         wait = _NOBLOCK if self._router.has_work() else 0  # for the first frame
+        self._wait_at_most(PACE_MS if self._router.is_pacing() else TICK_MS)
         try:
             while room > 0 and len(arrivals) < BURST_FRAMES:
                 address = recv(wait)
@@ -176,11 +185,11 @@ class RouterService:
             frame, parts = self._socket.recv(), parts + 1
         return frame if parts == 1 else b""
 
-    def _flush(self) -> None:
+    def _flush(self, now: float) -> None:
         """Send what the burst has made, and tell the router what could not be sent."""
         router = self._router
         dropped = router.counters.dropped_backlog
-        for address, frame, gone in self._send_all(router.deliveries()):
+        for address, frame, gone in self._send_all(router.deliveries(now)):
             router.undeliverable(address, frame, gone)
         if router.counters.dropped_backlog > dropped:
             log.warning("dropped messages for a frontend that does not keep up")

@@ -151,9 +151,12 @@ class Session:
         if type(message) is wire.Deliver:
             self._notice_losses(message.seq)
             self._seq = message.seq + len(message.messages)
-            if message.fans:
-                self._seq += sum(len(ids) for _, _, ids in message.fans)
             self._received_bytes += len(frame)
+            if message.fans:
+                fanned = sum(len(ids) for _, _, ids in message.fans)
+                self._seq += fanned
+                if fanned >= wire.FAN_IDS:
+                    self._acknowledge()
             if self.welcome and self._received_bytes - self._reported_bytes > self.welcome.window // 8:
                 self._heartbeat(now)
             return message
@@ -346,6 +349,12 @@ class Session:
         self._reported_presence_bytes = self._presence_bytes
         report = None if self._report is None else self._report()
         self._out.append(encode(wire.Heartbeat(self._received_bytes, report, self._presence_bytes)))
+
+    def _acknowledge(self) -> None:
+        """Say that all that came was taken; it goes out once that was given to its clients."""
+        self._reported_bytes = self._received_bytes
+        self._reported_presence_bytes = self._presence_bytes
+        self._out.append(encode(wire.Heartbeat(self._received_bytes, None, self._presence_bytes)))
 
     def _login(self, some: list[bytes]) -> Iterator[Make]:
         """What tells the router on how many connections these ids are now."""

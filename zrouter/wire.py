@@ -26,6 +26,8 @@ SEND_BYTES: Final = 64
 PAIR_BYTES: Final = 8
 MAX_KEY_BYTES: Final = 255
 LONE_MESSAGE_BYTES: Final = SEND_BYTES + MAX_KEY_BYTES + PAIR_BYTES + MAX_ID_BYTES
+# A Deliver whose fans have so many ids is acknowledged at once, by a Heartbeat: the router waits for that.
+FAN_IDS: Final = 100
 # Ids in one login, logout, who or kick frame: 2,000 ids of 10 bytes are a frame of about 25 KB.
 MAX_IDS_PER_FRAME: Final = 10_000
 # Ids in a page of followers: a millisecond of the router's.

@@ -38,13 +38,15 @@ class House:
                 self.router.undeliverable(address, frame, False)
             else:
                 self.delivered.append((address, wire.decode_from_router(frame)))  # type: ignore[arg-type]
+        for peer in self.router.peers:
+            peer.received_bytes = peer.handed_bytes  # as if it had acknowledged them
         for address, frame in self.router.replies():
             answer = wire.decode_from_router(frame)
             if type(answer) is not wire.Pulse:
                 self.answers[address].append(answer)
 
     def settle(self) -> None:
-        while self.router.has_work():
+        while self.router.has_work() or self.router.is_pacing():
             self.flush()
 
     def store_changes(self) -> None:
@@ -198,11 +200,11 @@ def test_slices_are_in_turn_and_in_order_for_each_publisher() -> None:
     assert len(early) <= limits.PUBLISH_FOLLOWERS + limits.PUBLISH_SLICE
     house.settle()
     got = house.got(FRONT)
-    assert len(got) == 2 * len(ids) + 1
+    assert len(got) == 2 * len(ids) + 1, "both, to everybody"
     for an_id in ids[:10]:
         assert [message for to, message in got if to == an_id] == [b"1", b"2"]
     assert house.answers[SENDER] == [
-        wire.Published(1, [(6000, 6000, 6000, 0), (6000, 6000, 6000, 0), (1, 1, 1, 0)])
+        wire.Published(1, [(1800, 1800, 1800, 0), (1800, 1800, 1800, 0), (1, 1, 1, 0)])
     ]
 
 
@@ -346,3 +348,41 @@ def test_a_publish_is_not_repeated_without_end_while_it_is_under_way() -> None:
     house.store_changes()
     house.settle()
     assert len(house.answers[SENDER]) == 1 + limits.PUBLISH_REPEATS + 1
+
+
+def test_the_next_followers_wait_for_frontends_to_take_these_but_not_for_long() -> None:
+    house = House()
+    ids = [b"user%d" % number for number in range(3 * limits.PUBLISH_FOLLOWERS)]
+    for an_id in ids:
+        house.store.follow(an_id, b"star")
+    house.login(FRONT, *ids[::2])
+    house.login(OTHER, *ids[1::2])
+    house.router.tick(0.0)
+    house.settle()
+    house.delivered.clear()
+
+    def turn(now: float) -> int:
+        """Frames that one burst without arrivals makes."""
+        found = house.router.deliveries(now)
+        house.router.replies()
+        return len(found)
+
+    house.router.receive([(SENDER, wire.encode(wire.Publish(1, [(b"star", b"x")])))], 0.0)
+    assert turn(0.0) == 2
+    assert not turn(0.001)
+    assert house.router.is_pacing()
+    assert not house.router.has_work()
+    front, other = (house.router.peers.find(address) for address in (FRONT, OTHER))
+    assert front is not None
+    assert other is not None
+    front.received_bytes = front.handed_bytes
+    assert not turn(0.002), "the other one has not"
+    assert turn(0.002 + limits.PUBLISH_PATIENCE_S) == 2, "who is late is waited for no more"
+    assert not turn(0.03)
+    front.received_bytes = front.handed_bytes
+    assert turn(0.031) == 2
+    front.received_bytes = front.handed_bytes
+    turn(0.032)
+    assert not house.router.is_pacing()
+    assert house.router.publishing is not None
+    assert house.router.publishing.waiting == 0

@@ -202,3 +202,18 @@ def test_a_process_that_was_stopped_takes_what_came_before_it_judges_the_link() 
     for tenth in range(600, 620):
         assert session.tick(tenth / 10)
     assert not all(session.tick(tenth / 10) for tenth in range(620, 630)), "now it is the router's silence"
+
+
+def test_a_large_share_of_a_publish_is_acknowledged_at_once_and_a_small_one_is_not() -> None:
+    session = Session("f1", b"iiiiiiii", 0.0)
+    session.opened(0.0)
+    session.receive(wire.encode(wire.Welcome(1, 7, 2500, 833, 1000, 1000, 2**26)), 0.0)
+    session.tick(0.0)
+    session.outgoing(0.0)
+    small = wire.encode(wire.Deliver(0, [], [(1, b"x", [b"a"] * (wire.FAN_IDS - 1))]))
+    session.receive(small, 0.1)
+    assert session.outgoing(0.1) == []
+    large = wire.encode(wire.Deliver(wire.FAN_IDS - 1, [], [(2, b"x", [b"a"] * wire.FAN_IDS)]))
+    session.receive(large, 0.2)
+    assert session.outgoing(0.2) == [wire.encode(wire.Heartbeat(len(small) + len(large)))]
+    assert session.lost_messages == 0
