@@ -22,11 +22,11 @@ MAX_PUBLISHES: Final = 20_000
 MAX_PUBLISH_BYTES: Final = 64 * 1024 * 1024
 MAX_FOLLOWS: Final = 50_000
 # Of publishes in one burst: followers handed over, bytes of their messages, ids looked up in the store.
-PUBLISH_FOLLOWERS: Final = 600
+PUBLISH_FOLLOWERS: Final = 1000
 PUBLISH_BYTES: Final = 256 * 1024
 PUBLISH_LOOK_UPS: Final = 300
 # Followers handed over before another publisher has its turn; what the start of a publish counts as.
-PUBLISH_SLICE: Final = 200
+PUBLISH_SLICE: Final = 250
 PUBLISH_START: Final = 30
 # How long the next followers wait for frontends to take these; who takes longer is waited for no more.
 PUBLISH_PATIENCE_S: Final = 0.02

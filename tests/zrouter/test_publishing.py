@@ -90,11 +90,11 @@ def test_followers_that_are_logged_in_get_it_and_nobody_else() -> None:
 
 def test_the_payload_is_once_on_each_link() -> None:
     house = House()
-    ids = [b"user%d" % number for number in range(400)]
+    ids = [b"user%d" % number for number in range(limits.PUBLISH_SLICE)]
     for an_id in ids:
         house.store.follow(an_id, b"cat")
-    house.login(FRONT, *ids[:200])
-    house.login(OTHER, *ids[200:])
+    house.login(FRONT, *ids[:100])
+    house.login(OTHER, *ids[100:])
     house.publish((b"cat", b"miaow"))
     assert [(to, len(deliver.fans), deliver.messages) for to, deliver in house.delivered] == [
         (FRONT, 1, []),
@@ -204,7 +204,7 @@ def test_slices_are_in_turn_and_in_order_for_each_publisher() -> None:
     for an_id in ids[:10]:
         assert [message for to, message in got if to == an_id] == [b"1", b"2"]
     assert house.answers[SENDER] == [
-        wire.Published(1, [(1800, 1800, 1800, 0), (1800, 1800, 1800, 0), (1, 1, 1, 0)])
+        wire.Published(1, [(3000, 3000, 3000, 0), (3000, 3000, 3000, 0), (1, 1, 1, 0)])
     ]
 
 
