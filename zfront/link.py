@@ -23,6 +23,7 @@ from zrouter.wire import Delivery, Goodbye, Report, State
 log = logging.getLogger("zfront")
 
 _TICK_S: Final = 0.25
+_SILENT_TICKS: Final = round(2 / _TICK_S)  # from the start on
 
 
 class Link:
@@ -66,6 +67,7 @@ class Link:
         self._burst_is_due = False
         self._timer: Every | None = None
         self._is_known = False
+        self._silent_ticks = 0
         self._is_closed = False
 
     def start(self) -> None:
@@ -136,6 +138,12 @@ class Link:
             if refused is not None:
                 log.error("the router %s refuses us: %s", self._dealer.router, refused)
         self.session.fatal = self.session.refused_login = self.session.refused_watch = None
+        self._silent_ticks += 1
+        if self._silent_ticks == _SILENT_TICKS and self.session.welcome is None:
+            log.warning(
+                "no router answers at %s; clients may come, and are logged in when it is there",
+                self._dealer.router,
+            )
         if self._is_known == (self.session.welcome is not None):
             return
         self._is_known = not self._is_known

@@ -9,11 +9,20 @@ from urllib.parse import urlsplit
 
 
 class Origins:
-    """`allowed` is a list with commas, such as `https://a.example,https://b.example`, or `*` for all."""
+    """`allowed` is a list with commas, such as `https://a.example,https://b.example`, or `*` for all.
+
+    Raises:
+        ValueError: one of them is no origin.
+    """
 
     def __init__(self, allowed: str) -> None:
         self._is_any = allowed.strip() == "*"
-        self._allowed = {one.strip().rstrip("/") for one in allowed.split(",") if one.strip()}
+        named = [one.strip().rstrip("/") for one in allowed.split(",") if one.strip()]
+        for one in [] if self._is_any else named:
+            parts = urlsplit(one)
+            if one != "null" and (not parts.scheme or not parts.netloc or parts.path):
+                raise ValueError(f"{one!r} is no origin, such as https://example.org")
+        self._allowed = set(named)
 
     def answer(self, origin: str) -> str:
         """What Access-Control-Allow-Origin is to say to a page of that origin; empty: nothing."""

@@ -15,7 +15,6 @@ from zfront.audience import Audience
 from zfront.delivery import Delivery
 from zfront.held import HeldLot
 from zfront.lot import Lot
-from zfront.origins import Origins
 from zfront.rows import IDLE, WAITS, Rows
 from zfront.settings import FrontSettings
 from zfront.ticks import Ticks
@@ -71,7 +70,7 @@ class Room:
         self.watchers = Watchers(watch_changed)
         self.lot = kind(settings.outbox, self._left, self._said)
         self.resumption = Resumption(self._resumable, self.audience.ids_of, self._hold, self._resume)
-        self.origins = Origins(settings.cors)
+        self.origins = settings.origins()
         self.max_connections = settings.connection_limit()
         self.on_request: Callable[[int, bytes], None] | None = (
             None  # given the next request of a poll's client

@@ -10,6 +10,7 @@ import click
 
 from zfront.api.gate import read_keys
 from zfront.forwarded import Proxies
+from zfront.origins import Origins
 from zrouter.daemon.arguments import ENDPOINT
 from zrouter.daemon.logs import LEVELS
 from zrouter.daemon.options import BYTES, setting
@@ -123,6 +124,13 @@ class FrontSettings:
         if self.api_key_file and not keys:
             raise click.UsageError(f"--api-key-file {self.api_key_file}: there is no key in it")
         return keys
+
+    def origins(self) -> Origins:
+        """Whose pages may read what we say."""
+        try:
+            return Origins(self.cors)
+        except ValueError as error:
+            raise click.UsageError(f"--cors {self.cors}: {error}") from None
 
     def proxies(self) -> Proxies:
         """Whose X-Forwarded-For is believed."""

@@ -13,12 +13,11 @@ from types import TracebackType
 from typing import Any, overload
 
 from zrouter import core, wire
-from zrouter.core import CLIENT_TIMEOUT, Counts, Page, PublishReceipt, Timeout
+from zrouter.core import CLIENT_TIMEOUT, AnyPair, Counts, Page, PublishReceipt, Timeout
 from zrouter.inbox import Gap, Received
 from zrouter.session import RouterError
 from zrouter.turns import Turns
 from zrouter.watching import Presence
-from zrouter.wire import Pair
 
 __all__ = ["AsyncRouterClient", "Counts", "Gap", "Page", "Presence", "PublishReceipt", "Received"]
 
@@ -71,7 +70,7 @@ class AsyncRouterClient(Turns):
 
     async def send_many(
         self,
-        pairs: Iterable[Pair],
+        pairs: Iterable[AnyPair],
         *,
         receipts: bool = True,
         key: str | bytes | None = None,
@@ -99,7 +98,7 @@ class AsyncRouterClient(Turns):
 
     async def publish_many(
         self,
-        pairs: Iterable[Pair],
+        pairs: Iterable[AnyPair],
         *,
         key: str | bytes | None = None,
         timeout_s: Timeout = CLIENT_TIMEOUT,
@@ -119,11 +118,11 @@ class AsyncRouterClient(Turns):
         """Let one follow these no more; how many it followed."""
         return await self.unfollow_many(core.follow_pairs(subscriber, subscribees), timeout_s=timeout_s)
 
-    async def follow_many(self, pairs: Iterable[Pair], *, timeout_s: Timeout = CLIENT_TIMEOUT) -> int:
+    async def follow_many(self, pairs: Iterable[AnyPair], *, timeout_s: Timeout = CLIENT_TIMEOUT) -> int:
         """Store many `(subscriber, subscribee)`, in order; how many are new."""
         return sum(await self._in_batches(core.follow_call, pairs, None, timeout_s))
 
-    async def unfollow_many(self, pairs: Iterable[Pair], *, timeout_s: Timeout = CLIENT_TIMEOUT) -> int:
+    async def unfollow_many(self, pairs: Iterable[AnyPair], *, timeout_s: Timeout = CLIENT_TIMEOUT) -> int:
         """Forget many `(subscriber, subscribee)`, in order; how many there were."""
         return sum(await self._in_batches(core.unfollow_call, pairs, None, timeout_s))
 

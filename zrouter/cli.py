@@ -6,8 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 import click
 
@@ -22,9 +21,6 @@ from zrouter.follows.commands import COMMANDS
 from zrouter.inbox import Gap
 from zrouter.settings import RouterSettings
 from zrouter.wire import KEPT
-
-if TYPE_CHECKING:
-    from zrouter.shelf import Shelf
 
 
 def main() -> NoReturn:
@@ -77,22 +73,21 @@ def serve(settings: RouterSettings) -> None:
 
     check_zmq(settings.bind, settings.insecure)
     logs.set_up(settings.log_level)
-    RouterService(settings, _shelf(settings.store_path())).run()
-
-
-def _shelf(path: Path | None) -> Shelf | None:
-    """What is needed for a store is loaded only if there is to be one."""
+    path = settings.store_path()
     if path is None:
-        return None
+        RouterService(settings).run()
+        return
+    # What is needed for a store is loaded only if there is to be one.
     from zrouter.follows.store import StoreError
     from zrouter.shelf import Shelf
 
     shelf = Shelf(path)
+    service = RouterService(settings, shelf)
     try:
-        shelf.store()
+        shelf.check()
     except StoreError as error:
         program.fail("zrouter", f"{error}; --store none runs without")
-    return shelf
+    service.run()
 
 
 @commands.command()
@@ -154,7 +149,9 @@ def publish(id: str, message: str, key: bytes | None, router: str, timeout: floa
         print(json.dumps({"id": id, "bytes": len(body), **receipt._asdict()}))
         return
     kept = f", kept for {receipt.kept} who just left" if receipt.kept else ""
-    followers = f"{receipt.followers} followers, {receipt.online} of them online"
+    followers = (
+        f"{receipt.followers} follower{'' if receipt.followers == 1 else 's'}, {receipt.online} online"
+    )
     print(f"{followers}: handed to {_some(receipt.handed)}{kept}")
 
 

@@ -13,6 +13,7 @@ from typing import Any, overload
 from zrouter import core, wire
 from zrouter.core import (
     CLIENT_TIMEOUT,
+    AnyPair,
     Counts,
     Page,
     PublishReceipt,
@@ -23,7 +24,6 @@ from zrouter.inbox import Gap, Received
 from zrouter.session import RouterError
 from zrouter.waiting import Waiting
 from zrouter.watching import Presence
-from zrouter.wire import Pair
 
 __all__ = ["Counts", "Gap", "Page", "Presence", "PublishReceipt", "Received", "RouterClient", "default_name"]
 
@@ -91,7 +91,7 @@ class RouterClient(Waiting):
 
     def send_many(
         self,
-        pairs: Iterable[Pair],
+        pairs: Iterable[AnyPair],
         *,
         receipts: bool = True,
         key: str | bytes | None = None,
@@ -132,7 +132,7 @@ class RouterClient(Waiting):
 
     def publish_many(
         self,
-        pairs: Iterable[Pair],
+        pairs: Iterable[AnyPair],
         *,
         key: str | bytes | None = None,
         timeout_s: Timeout = CLIENT_TIMEOUT,
@@ -158,11 +158,11 @@ class RouterClient(Waiting):
         """Let one follow these no more; how many it followed. Errors as `follow`."""
         return self.unfollow_many(core.follow_pairs(subscriber, subscribees), timeout_s=timeout_s)
 
-    def follow_many(self, pairs: Iterable[Pair], *, timeout_s: Timeout = CLIENT_TIMEOUT) -> int:
+    def follow_many(self, pairs: Iterable[AnyPair], *, timeout_s: Timeout = CLIENT_TIMEOUT) -> int:
         """Store many `(subscriber, subscribee)`, in order; how many are new. Errors as `follow`."""
         return sum(self._in_batches(core.follow_call, pairs, None, timeout_s))
 
-    def unfollow_many(self, pairs: Iterable[Pair], *, timeout_s: Timeout = CLIENT_TIMEOUT) -> int:
+    def unfollow_many(self, pairs: Iterable[AnyPair], *, timeout_s: Timeout = CLIENT_TIMEOUT) -> int:
         """Forget many `(subscriber, subscribee)`, in order; how many there were. Errors as `follow`."""
         return sum(self._in_batches(core.unfollow_call, pairs, None, timeout_s))
 

@@ -10,7 +10,8 @@ import enum
 import os
 import socket
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Final, Generic, NamedTuple, TypeAlias, TypeVar
+from itertools import chain
+from typing import Any, Final, Generic, NamedTuple, TypeAlias, TypeVar, cast
 
 import zmq
 
@@ -34,6 +35,8 @@ _IDS_ASKED: Final = 2000
 TICK_S: Final = 0.25
 
 Result = TypeVar("Result")
+# An id and a message, or two ids; str: UTF-8.
+AnyPair: TypeAlias = tuple[str | bytes, str | bytes]
 
 
 class _Default(enum.Enum):
@@ -110,6 +113,22 @@ def as_key(key: str | bytes | None, most: int = wire.MAX_KEY_BYTES) -> bytes:
     if not 1 <= len(found) <= most:
         raise WireError(wire.NOT_UNDERSTOOD, f"a key has 1 to {most} bytes, not {len(found)}")
     return found
+
+
+def as_pairs(pairs: Iterable[AnyPair]) -> Iterator[Pair]:
+    """The pairs' bytes. If the first is of bytes, all are taken to be: to look at each costs too much."""
+    each = iter(pairs)
+    first = next(each, None)
+    if first is None:
+        return iter(())
+    whole = chain((first,), each)
+    if isinstance(first[0], bytes) and isinstance(first[1], bytes):
+        return cast(Iterator[Pair], whole)
+    return ((_as_bytes(one), _as_bytes(other)) for one, other in whole)
+
+
+def _as_bytes(text: str | bytes) -> bytes:
+    return text.encode() if isinstance(text, str) else text
 
 
 def batch_key(key: bytes, number: int) -> bytes:
@@ -275,8 +294,9 @@ class Core:
             raise refused
 
     def confirmed(self, count: int) -> None:
-        """A Goodbye was answered: so many messages were taken."""
-        self.session.unconfirmed = max(0, self.session.unconfirmed - count)
+        """A Goodbye was answered: so many messages were taken, those that had receipts among them."""
+        unreceipted = max(0, count - self.session.receipted)
+        self.session.unconfirmed = max(0, self.session.unconfirmed - unreceipted)
 
     def close(self) -> None:
         """End the link."""

@@ -85,6 +85,7 @@ class Session:
         self.lost_messages = 0  # were for us and never came: the link broke, or the router dropped them
         self.refused_messages = 0  # of ours, sent without a receipt, that the router did not take
         self.unconfirmed = 0  # of ours, sent without a receipt, that no Goodbye has confirmed yet
+        self.receipted = 0  # of ours, taken since the Welcome, that had receipts
         self.fatal: RefusedError | None = None  # the router will never know us: another version
         self.refused_login: RefusedError | None = None  # the last time that the router did not take a login
         self.refused_watch: RefusedError | None = None  # the same of ids to be watched
@@ -288,8 +289,12 @@ class Session:
         match message:
             case wire.Receipts():
                 for request, handed in message.receipts:
+                    self.receipted += len(handed)
                     self._answer(request, handed)
-            case wire.Done() | wire.Holders() | wire.Figures() | wire.Relations() | wire.Published():
+            case wire.Published():
+                self.receipted += len(message.receipts)
+                self._answer(message.request, message)
+            case wire.Done() | wire.Holders() | wire.Figures() | wire.Relations():
                 self._answer(message.request, message)
             case wire.Pulse():
                 self._notice_losses(message.seq)
@@ -314,7 +319,7 @@ class Session:
     def _welcomed(self, welcome: wire.Welcome, now: float) -> None:
         self.welcome = welcome
         self._greeting_since = None
-        self._seq = self._received_bytes = self._reported_bytes = 0
+        self._seq = self._received_bytes = self._reported_bytes = self.receipted = 0
         self._presence_bytes = self._reported_presence_bytes = 0
         self._logins.welcomed()
         self._watches.welcomed()

@@ -10,6 +10,7 @@ of them: group commit. How the loop is woken when one is done is its own: `wake`
 from __future__ import annotations
 
 import logging
+import os
 import queue
 import sys
 import threading
@@ -49,6 +50,23 @@ class Shelf:
         if self._store is not None:
             return self._store
         return self._open(create=False) if self._home.exists() else None
+
+    def check(self) -> None:
+        """Say at the start what would be found out with the first follow, and where follows are.
+
+        Raises:
+            StoreError: what is there can't be opened, or nothing can be made there.
+        """
+        if self.store() is not None:
+            return
+        there = self.path
+        while not there.exists() and there != there.parent:
+            there = there.parent
+        if not there.is_dir():
+            raise StoreError(f"{self.path}: {there} is no directory")
+        if not os.access(there, os.W_OK | os.X_OK):
+            raise StoreError(f"{self.path}: nothing can be made in {there}")
+        log.info("follows will be in %s", self.path)
 
     def make(self) -> LmdbFollows:
         """The store, made if nothing is there.

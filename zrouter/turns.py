@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any, Generic, TypeAlias
 
 from zrouter import core, wire
-from zrouter.core import CLIENT_TIMEOUT, TICK_S, Call, Core, Result, Timeout
+from zrouter.core import CLIENT_TIMEOUT, TICK_S, AnyPair, Call, Core, Result, Timeout
 from zrouter.session import (
     Answer,
     LinkLostError,
@@ -79,7 +79,7 @@ class Turns:
     async def _in_batches(
         self,
         make: Callable[[list[Pair], bytes], Call[list[Result]]],
-        pairs: Iterable[Pair],
+        pairs: Iterable[AnyPair],
         key: str | bytes | None,
         timeout_s: Timeout,
         *,
@@ -92,7 +92,9 @@ class Turns:
         try:
             await self._in_time(self._be_up, timeout_s)
             assert self._session.welcome is not None
-            for number, batch in enumerate(batches(pairs, self._session.welcome.max_frame - len(name))):
+            for number, batch in enumerate(
+                batches(core.as_pairs(pairs), self._session.welcome.max_frame - len(name))
+            ):
                 await self._in_time(self._be_up, timeout_s)
                 if receipts:
                     self._ask_again(under_way)

@@ -14,7 +14,7 @@ from typing import Any, Generic
 import zmq
 
 from zrouter import core
-from zrouter.core import CLIENT_TIMEOUT, Call, Core, Result, Timeout
+from zrouter.core import CLIENT_TIMEOUT, AnyPair, Call, Core, Result, Timeout
 from zrouter.session import Answer, LinkLostError, RouterError, RouterUnavailableError, batches
 from zrouter.watching import Presence
 from zrouter.wire import Pair
@@ -53,7 +53,7 @@ class Waiting:
     def _in_batches(
         self,
         make: Callable[[list[Pair], bytes], Call[list[Result]]],
-        pairs: Iterable[Pair],
+        pairs: Iterable[AnyPair],
         key: str | bytes | None,
         timeout_s: Timeout,
         *,
@@ -66,7 +66,9 @@ class Waiting:
         try:
             self._be_up(self._deadline(timeout_s))
             assert self._session.welcome is not None
-            for number, batch in enumerate(batches(pairs, self._session.welcome.max_frame - len(name))):
+            for number, batch in enumerate(
+                batches(core.as_pairs(pairs), self._session.welcome.max_frame - len(name))
+            ):
                 deadline = self._deadline(timeout_s)
                 self._be_up(deadline)
                 if receipts:

@@ -45,13 +45,13 @@ def test_the_commands_from_follow_to_publish(router: Program, front: Program, ap
     assert run("following", "ann", *to, "--json") == '{"id": "ann", "following": ["cat", "dog"]}\n'
     client = Client(front.address, "/test/ann")
     wait_for(api, "ann", 1)
-    assert run("publish", "cat", "miaow", *to) == "1 followers, 1 of them online: handed to 1 connection\n"
+    assert run("publish", "cat", "miaow", *to) == "1 follower, 1 online: handed to 1 connection\n"
     client.read_until(b"#1: 'miaow'")
     receipt = json.loads(run("publish", "dog", "woof", "--key", "k", *to, "--json"))
     assert receipt == {"id": "dog", "bytes": 4, "followers": 1, "online": 1, "handed": 1, "kept": 0}
     assert json.loads(run("publish", "dog", "woof", "--key", "k", *to, "--json")) == receipt
     assert run("unfollow", "ann", "dog", *to) == "ann follows 1 less\n"
-    assert run("publish", "dog", "woof", *to) == "0 followers, 0 of them online: handed to 0 connections\n"
+    assert run("publish", "dog", "woof", *to) == "0 followers, 0 online: handed to 0 connections\n"
     api.send("ann", "end")
     assert b"#3: 'end'" in client.read_until(b"'end'")
 

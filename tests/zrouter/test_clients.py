@@ -178,3 +178,26 @@ def test_a_closed_client_says_so(router: Program, connect: Connect) -> None:
     for call in (partial(client.send, "a", "x"), client.stats, partial(client.login, "a")):
         with pytest.raises(RouterError, match="the client is closed"):
             call()
+
+
+def test_a_close_counts_what_was_refused_also_behind_sends_with_receipts(
+    router: Program, connect: Connect
+) -> None:
+    client = connect(router.address)
+    client.send_many([(b"a", b"x" * 70_000)], receipts=False)
+    assert client.send("a", "x") == 0
+    client.publish("a", "x")
+    assert client.close() == 1
+
+
+def test_pairs_may_be_text(router: Program, connect: Connect) -> None:
+    client = connect(router.address)
+    assert client.follow_many([("ann", "cät"), ("bob", "cät")]) == 2
+    assert client.followers("cät") == ["ann", "bob"]
+    assert [receipt.followers for receipt in client.publish_many([("cät", "miaow"), (b"nobody", "x")])] == [
+        2,
+        0,
+    ]
+    assert client.send_many([("ann", "hi"), ("bob", b"hi")]) == [0, 0]
+    assert client.send_many([]) == []
+    assert client.unfollow_many([("ann", "cät")]) == 1

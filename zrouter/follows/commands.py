@@ -29,6 +29,19 @@ if TYPE_CHECKING:
 _FORMATS: Final = ("tsv", "csv", "jsonl")
 _SUFFIXES: Final = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
 _MEMORY: Final = "1G"
+_LEAST_MEMORY: Final = 128 * 1024**2
+
+
+def _no_none(context: click.Context, option: click.Parameter, path: Path | None) -> Path | None:
+    if path == Path("none"):
+        raise click.BadParameter("'none' is for `zrouter serve`; for a directory of that name: ./none")
+    return path
+
+
+def _enough(context: click.Context, option: click.Parameter, memory: int) -> int:
+    if memory < _LEAST_MEMORY:
+        raise click.BadParameter("128M at the least")
+    return memory
 
 
 def _store(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -39,6 +52,8 @@ def _store(command: Callable[..., Any]) -> Callable[..., Any]:
         envvar="ZROUTER_STORE",
         show_default="zcomet/follows in the user's data directory",
         show_envvar=True,
+        callback=_no_none,
+        metavar="PATH",
         help="Where the store is.",
     )(command)
 
@@ -48,6 +63,7 @@ def _router_or_store(command: Callable[..., Any]) -> Callable[..., Any]:
         "--store",
         type=click.Path(file_okay=False, path_type=Path),
         metavar="PATH",
+        callback=_no_none,
         help="Ask no router, but the store at this path itself.",
     )
     return store(client_options(command))
@@ -58,6 +74,7 @@ _memory = click.option(
     type=BYTES,
     default=_MEMORY,
     show_default=True,
+    callback=_enough,
     help="Memory that may be used; 128M at the least.",
 )
 
