@@ -22,7 +22,8 @@ from zrouter.repeats import Repeats
 from zrouter.table import Holder, Route, RoutingTable
 from zrouter.wire import KEPT, Delivery, Pair, WireError, encode
 
-# What an id takes in the journal; its bytes are the table's.
+# What a message for many takes in the journal, and each of its ids, whose bytes are the table's.
+_KEPT_BYTES: Final = 120
 _ID_BYTES: Final = 8
 
 
@@ -155,7 +156,7 @@ class Burst:
         if self._mailboxes.is_on:
             kept = [an_id for group in groups.values() for an_id in group]
             self._frames.append(Kept(message, kept))
-            self._frame_bytes += len(message) + _ID_BYTES * len(kept)
+            self._frame_bytes += _KEPT_BYTES + len(message) + _ID_BYTES * len(kept)
         else:
             self._frames.append(1)
 
@@ -282,6 +283,6 @@ def check_sizes(frame_bytes: int, pairs: list[Pair], limits: Limits) -> None:
         raise too_large("a message", longest, limits.max_message)
 
 
-def too_large(what: str, has: int, may: int) -> WireError:
-    """The refusal of something that has so many bytes."""
-    return WireError(wire.TOO_LARGE, f"{what} of {has} bytes is too long: {may} are the limit")
+def too_large(what: str, has: int, may: int, of: str = "bytes") -> WireError:
+    """The refusal of something that has so many bytes, or so much of something else."""
+    return WireError(wire.TOO_LARGE, f"{what} of {has} {of} is too long: {may} are the limit")

@@ -6,6 +6,7 @@ store works, or where: a shell takes the changes away and says what came of them
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
 
@@ -14,7 +15,7 @@ import numpy as np
 from zrouter import wire
 from zrouter.counters import Counters
 from zrouter.follows.store import Change, Follows, StoreError, View
-from zrouter.limits import MAX_FOLLOWS
+from zrouter.limits import MAX_FOLLOWS, MAX_RELATED, RELATED_COST, RELATED_IDS
 from zrouter.peers import Peer
 from zrouter.wire import WireError, encode
 
@@ -40,7 +41,8 @@ class Following:
         self._jobs: list[Job] = []  # not taken yet
         self._waiting: dict[int, tuple[Peer, int, int]] = {}  # who asked, its request, how many changes
         self._pairs = 0  # of all of these
-        self._answers: list[tuple[bytes, bytes]] = []
+        self._answers: list[tuple[Peer, bytes]] = []
+        self._questions: deque[tuple[Peer, wire.Related]] = deque()
 
     @property
     def waiting(self) -> int:
@@ -64,7 +66,7 @@ class Following:
         Raises:
             WireError: too much waits, or an id is none.
         """
-        count = len(message.pairs)
+        count = max(1, len(message.pairs))
         if self._pairs + count > MAX_FOLLOWS:
             raise WireError(wire.FULL, f"{self._pairs} pairs wait to be stored already")
         wire.check_ids([an_id for pair in message.pairs for an_id in pair])
@@ -88,18 +90,41 @@ class Following:
         if isinstance(outcome, StoreError):
             self._counters.errors += 1
             error = failed(outcome)
-            self._answers.append((peer.address, encode(wire.Error(request, error.code, str(error)))))
+            self._answers.append((peer, encode(wire.Error(request, error.code, str(error)))))
             return
         self._counters.follows_changed += sum(outcome)
         if request:
-            self._answers.append((peer.address, encode(wire.Done(request, sum(outcome)))))
+            self._answers.append((peer, encode(wire.Done(request, sum(outcome)))))
 
     def related(self, peer: Peer, related: wire.Related) -> None:
-        """Answer with a page of followers or subscribees.
+        """Answer with a page of followers or subscribees, in its turn.
 
         Raises:
-            WireError: the store failed, or no id is called `after`.
+            WireError: with code FULL.
         """
+        if len(self._questions) >= MAX_RELATED:
+            raise WireError(wire.FULL, f"{len(self._questions)} questions for followers wait already")
+        self._questions.append((peer, related))
+
+    def has_questions(self) -> bool:
+        """Whether some of them wait."""
+        return bool(self._questions)
+
+    def _answer_some(self) -> None:
+        """As many as a burst's time allows."""
+        budget = RELATED_IDS
+        while self._questions and budget > 0:
+            peer, related = self._questions.popleft()
+            budget -= RELATED_COST
+            try:
+                answer = self._relations(related)
+                budget -= len(answer.ids)
+                self._answers.append((peer, encode(answer)))
+            except WireError as error:
+                self._counters.errors += 1
+                self._answers.append((peer, encode(wire.Error(related.request, error.code, str(error)))))
+
+    def _relations(self, related: wire.Related) -> wire.Relations:
         store = self.store()
         total, ids = 0, list[bytes]()
         if store is not None:
@@ -108,10 +133,11 @@ class Following:
                     total, ids = _page(view, related)
             except StoreError as error:
                 raise failed(error) from None
-        self._answers.append((peer.address, encode(wire.Relations(related.request, total, ids))))
+        return wire.Relations(related.request, total, ids)
 
-    def answers(self) -> list[tuple[bytes, bytes]]:
-        """`(address, frame)` of what was answered since."""
+    def answers(self) -> list[tuple[Peer, bytes]]:
+        """`(peer, frame)` of what was answered since, or can be now."""
+        self._answer_some()
         answers, self._answers = self._answers, []
         return answers
 

@@ -21,6 +21,11 @@ MAX_RESUMES: Final = 100_000
 MAX_PUBLISHES: Final = 20_000
 MAX_PUBLISH_BYTES: Final = 64 * 1024 * 1024
 MAX_FOLLOWS: Final = 50_000
+# Questions for followers and subscribees: so many may wait, and a burst answers so many ids, a question being
+# as many more.
+MAX_RELATED: Final = 10_000
+RELATED_IDS: Final = 2000
+RELATED_COST: Final = 50
 # Of publishes in one burst: followers handed over, bytes of their messages, ids looked up in the store.
 PUBLISH_FOLLOWERS: Final = 1000
 PUBLISH_BYTES: Final = 256 * 1024
@@ -28,6 +33,7 @@ PUBLISH_LOOK_UPS: Final = 300
 # Followers handed over before another publisher has its turn; what the start of a publish counts as.
 PUBLISH_SLICE: Final = 250
 PUBLISH_START: Final = 30
+PUBLISH_LOOKED: Final = 500  # so many followers who are away take the time of one who is there
 # How long the next followers wait for frontends to take these; who takes longer is waited for no more.
 PUBLISH_PATIENCE_S: Final = 0.02
 PUBLISHES_UNDER_WAY: Final = 8  # each has a view of the store open

@@ -28,6 +28,7 @@ from zrouter.limits import (
     PUBLISH_BYTES,
     PUBLISH_FOLLOWERS,
     PUBLISH_LOOK_UPS,
+    PUBLISH_LOOKED,
     PUBLISH_PATIENCE_S,
     PUBLISH_REPEATS,
     PUBLISH_SLICE,
@@ -66,7 +67,7 @@ class _Message:
         self.asked = asked
         self.reach = reach
         self.after = after
-        self.followers: Iterator[list[bytes]] = iter(())
+        self.followers: Iterator[tuple[int, list[bytes]]] = iter(())  # looked at, and found
         self.view = ExitStack()
 
 
@@ -128,12 +129,14 @@ class Publishing:
         self._done: list[Asked] = []
         self._pace = _Pace(burst.fanned)
         self.waits = False  # for frontends to take what they were handed
-        self._errors: list[tuple[bytes, bytes]] = []
+        self._errors: list[tuple[Peer, bytes]] = []
         self.waiting = 0  # messages
         self._bytes = 0
 
     def has_work(self) -> bool:
         """Whether there is something to do although nothing comes."""
+        if self.following.has_questions():
+            return True
         if self.waits:
             return False
         return bool(self._under_way) or any(map(self._can_begin, self._ready))
@@ -151,6 +154,8 @@ class Publishing:
                 self._repeat(before, peer, publish)
                 return
         self.following.store()
+        if len(publish.pairs) > MAX_PUBLISHES:
+            raise too_large("a Publish", len(publish.pairs), MAX_PUBLISHES, "messages")
         sizes = [len(message) for _, message in publish.pairs]
         size, longest = sum(sizes), max(sizes, default=0)
         if longest > self._max_message:
@@ -208,7 +213,9 @@ class Publishing:
 
     def answers(self) -> Iterator[tuple[bytes, bytes]]:
         """`(address, frame)` of those that are done, and of changes that are on disk."""
-        yield from self.following.answers()
+        for peer, frame in self.following.answers():
+            if self._find_peer(peer.address) is peer:
+                yield peer.address, frame
         done, self._done = self._done, []
         for asked in done:
             receipts = [reach.receipt() for reach in asked.reaches]
@@ -217,7 +224,9 @@ class Publishing:
                     yield peer.address, encode(wire.Published(request, receipts))
             asked.waiting.clear()
         errors, self._errors = self._errors, []
-        yield from errors
+        for peer, frame in errors:
+            if self._find_peer(peer.address) is peer:
+                yield peer.address, frame
 
     def forget(self, peer: Peer) -> None:
         """This frontend has gone."""
@@ -254,10 +263,12 @@ class Publishing:
             if not self._under_way:
                 return
             one = self._under_way.popleft()
-            ids = next(one.followers, None)
-            if ids is None:
+            found = next(one.followers, None)
+            if found is None:
                 self._end(one)
                 continue
+            looked, ids = found
+            budget -= looked // PUBLISH_LOOKED
             if ids:
                 self._burst.fan_out(one.message, ids, one.reach)
                 budget -= len(ids)
@@ -307,8 +318,12 @@ class Publishing:
 
     def _to_nobody(self) -> None:
         """Nothing was ever followed."""
-        while self._ready:
-            self._end(self._by_publisher[self._ready.popleft()][0])
+        for _ in range(len(self._ready)):
+            publisher = self._ready.popleft()
+            if self._can_begin(publisher):
+                self._end(self._by_publisher[publisher][0])
+            else:
+                self._ready.append(publisher)
 
     def _fail(self, error: WireError) -> None:
         """The store can't be read: nothing of what waits can be done."""
@@ -327,4 +342,4 @@ class Publishing:
                 self._repeats.forget(asked.key)
             for peer, request in asked.waiting:
                 refusal = wire.Error(request, error.code, str(error), asked.left)
-                self._errors.append((peer.address, encode(refusal)))
+                self._errors.append((peer, encode(refusal)))

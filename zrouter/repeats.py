@@ -31,6 +31,7 @@ Outcome: TypeAlias = Sized
 class _First(NamedTuple):
     """What was sent first with a key."""
 
+    key: bytes
     digest: bytes
     outcome: Outcome
     at: float
@@ -46,7 +47,7 @@ class Repeats:
         self._max_bytes = max_bytes
         self._now = 0.0
         self._firsts: dict[bytes, _First] = {}
-        self._oldest: deque[bytes] = deque()  # the keys, in the order in which they came
+        self._oldest: deque[_First] = deque()  # by age; some may be forgotten already
 
     def __len__(self) -> int:
         return len(self._firsts)
@@ -54,7 +55,7 @@ class Repeats:
     def tick(self, now: float) -> None:
         """What comes from now on comes at that time; forget what is too old."""
         self._now = now
-        while self._oldest and now - self._firsts[self._oldest[0]].at > self._window_s:
+        while self._oldest and now - self._oldest[0].at > self._window_s:
             self._forget_oldest()
 
     def find(self, send: wire.Send | wire.Publish) -> Outcome | None:
@@ -76,8 +77,8 @@ class Repeats:
         """This one, whose key is new, is routed now; `outcome` will have its receipts."""
         if not self._window_s:
             return
-        self._firsts[send.key] = _First(_digest(send), outcome, self._now)
-        self._oldest.append(send.key)
+        first = self._firsts[send.key] = _First(send.key, _digest(send), outcome, self._now)
+        self._oldest.append(first)
         self.bytes += _size(send.key, outcome)
         while self.bytes > self._max_bytes:
             self.evicted += 1
@@ -85,15 +86,14 @@ class Repeats:
 
     def forget(self, key: bytes) -> None:
         """What came with this key has failed: a retry is new. No error if it is forgotten already."""
-        if key in self._firsts:
-            self._oldest.remove(key)
-            self._forget(key)
+        first = self._firsts.pop(key, None)
+        if first is not None:
+            self.bytes -= _size(key, first.outcome)
 
     def _forget_oldest(self) -> None:
-        self._forget(self._oldest.popleft())
-
-    def _forget(self, key: bytes) -> None:
-        self.bytes -= _size(key, self._firsts.pop(key).outcome)
+        oldest = self._oldest.popleft()
+        if self._firsts.get(oldest.key) is oldest:
+            self.forget(oldest.key)
 
 
 def _digest(send: wire.Send | wire.Publish) -> bytes:

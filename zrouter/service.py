@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
 import signal
 import time
 from collections.abc import Callable, Iterable
@@ -105,10 +106,12 @@ class RouterService:
                 notify.alive()
         notify.stopping()
         log.info("stopping")
-        if self._writer is not None:
-            self._writer.close()
-        if self._shelf is not None:
+        is_written = self._writer is None or self._writer.close()
+        if self._shelf is not None and is_written:
             self._shelf.close()
+        if not is_written:
+            log.error("follows are not on disk yet, and were not answered: leaving without them")
+            os._exit(1)
         self._waker.close()
         self._socket.close()
         self._context.term()

@@ -28,6 +28,7 @@ log = logging.getLogger("zrouter.store")
 
 # Changes in one commit: beyond it, a commit gains little.
 COMMIT_CHANGES: Final = 500
+_CLOSE_S: Final = 5.0
 # How long the thread may compute while the loop waits for its turn; Python's own default is ten times that.
 _TURN_S: Final = 0.0005
 
@@ -112,10 +113,11 @@ class Writer:
             found.append(self._results.popleft())
         return found
 
-    def close(self) -> None:
-        """Return when all that was submitted is done."""
+    def close(self) -> bool:
+        """Whether all that was submitted is done; the disk, or another writer, may take too long."""
         self._jobs.put(None)
-        self._thread.join()
+        self._thread.join(_CLOSE_S)
+        return not self._thread.is_alive()
 
     def _run(self) -> None:
         is_open = True

@@ -313,11 +313,14 @@ def test_nothing_is_without_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [answer.code for answer in house.answers[SENDER]] == [wire.FULL] * 2
     house.answers[SENDER].clear()
     house.say(SENDER, wire.Publish(9, [(b"cat", b"x")] * 3))
-    assert house.answers[SENDER].pop().code == wire.FULL
-    house.say(SENDER, wire.Publish(9, [(b"cat", b"x" * 70_000)]))
-    assert house.answers[SENDER].pop().code == wire.TOO_LARGE
+    assert house.answers[SENDER].pop().code == wire.TOO_LARGE, "it would never fit"
     house.say(SENDER, wire.Publish(9, [(b"\xff", b"x")]))
     assert house.answers[SENDER].pop().code == wire.BAD_ID
+    house.say(SENDER, wire.Publish(10, [(b"cat", b"x")] * 2))
+    house.say(SENDER, wire.Publish(11, [(b"cat", b"x")]))
+    assert house.answers[SENDER].pop() == wire.Error(11, wire.FULL, "2 publishes wait already", 1)
+    house.say(SENDER, wire.Publish(9, [(b"cat", b"x" * 70_000)]))
+    assert house.answers[SENDER].pop().code == wire.TOO_LARGE
 
 
 def test_without_a_store_it_is_refused() -> None:
@@ -386,3 +389,39 @@ def test_the_next_followers_wait_for_frontends_to_take_these_but_not_for_long() 
     assert not house.router.is_pacing()
     assert house.router.publishing is not None
     assert house.router.publishing.waiting == 0
+
+
+def test_a_publish_behind_the_very_first_follow_waits_for_it_too() -> None:
+    house = House()
+    store, nothing_yet = house.store, None
+    house.store = nothing_yet  # type: ignore[assignment]
+    house.login(FRONT, b"ann")
+    house.say(SENDER, wire.Follows(1, [(b"ann", b"cat")]), wire.Publish(2, [(b"cat", b"miaow")]))
+    house.settle()
+    assert house.answers[SENDER] == []
+    house.store = store
+    house.store_changes()
+    house.settle()
+    assert house.answers[SENDER] == [wire.Done(1, 1), wire.Published(2, [(1, 1, 1, 0)])]
+
+
+def test_pages_are_answered_some_at_a_time() -> None:
+    house = House()
+    for number in range(1500):
+        house.store.follow(b"user%d" % number, b"star")
+    ask = wire.encode(wire.Related(1, b"star", True, b"", 1500))
+    house.router.receive([(SENDER, ask)] * 10, 0.0)
+    house.flush()
+    assert len(house.answers[SENDER]) == 2
+    house.settle()
+    assert [len(answer.ids) for answer in house.answers[SENDER]] == [1500] * 10
+
+
+def test_who_says_hello_again_is_not_told_what_it_asked_before() -> None:
+    house = House()
+    house.say(SENDER, wire.Follows(1, [(b"ann", b"cat")]))
+    house.say(SENDER, wire.Hello(1, "sender", b"another!", 0))
+    house.answers[SENDER].clear()
+    house.store_changes()
+    assert house.answers[SENDER] == []
+    assert house.store.followers(b"cat") == [b"ann"]

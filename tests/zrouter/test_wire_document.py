@@ -55,6 +55,8 @@ LIMITS = {
     "pairs in a Follows or Unfollows": [wire.MAX_IDS_PER_FRAME],
     "pairs that wait to be on disk, of all peers": [limits.MAX_FOLLOWS],
     "publishes that wait, of all peers, and their bytes": [limits.MAX_PUBLISHES, limits.MAX_PUBLISH_BYTES],
+    "messages in a Publish": [limits.MAX_PUBLISHES],
+    "Related that wait for their answer, of all peers": [limits.MAX_RELATED],
     "ids in a Relations frame": [wire.MAX_RELATIONS],
     "ids in a frame": [wire.MAX_IDS_PER_FRAME],
     "connections of an id on one peer": [1, 2**31 - 1],

@@ -17,6 +17,7 @@ Numbers in keys are big-endian, so that they are in order.
 from __future__ import annotations
 
 import errno
+import os
 import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -41,6 +42,9 @@ MAX_NUMBERS: Final = 2**32
 # pays for the blocks that it makes room for.
 MAX_RECENT: Final = 200_000
 MAX_RECENT_OF_ONE: Final = 4096
+_LOCK_BYTES: Final = 8192
+# What comes of bytes that are not what was written.
+_DAMAGES: Final = (lmdb.Error, LookupError, ValueError, struct.error, msgspec.MsgspecError)
 _SEGMENT_BITS: Final = 16
 _SEGMENT_MASK: Final = SEGMENT - 1
 _STATE: Final = b"state"
@@ -85,20 +89,37 @@ def told(path: Path) -> Iterator[None]:
         raise StoreError(f"{path}: {errno.errorcode.get(error.errno, '')} {error.strerror}") from None
 
 
+def _reserve(lock: Path) -> None:
+    """LMDB writes to it through a map: what has no place on disk yet would end the process (SIGBUS)."""
+    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        os.posix_fallocate(descriptor, 0, _LOCK_BYTES)
+    finally:
+        os.close(descriptor)
+
+
 class Generation:
-    """An environment that is open."""
+    """An environment that is open. `identity` differs from that of any other one, also of the same label."""
 
     def __init__(self, path: Path, *, is_new: bool = False, read_only: bool = False) -> None:
         self.path = path
         self.label = path.name
+        self._undamaged = _Undamaged(path)
         with told(path):
+            if not read_only:
+                _reserve(path / "lock.mdb")
             self.env = lmdb.open(
                 str(path), map_size=MAP_BYTES, max_dbs=len(_DATABASES), subdir=True, create=is_new,
                 readonly=read_only, lock=True, sync=not is_new, metasync=not is_new, max_spare_txns=4,
                 readahead=False,
             )  # fmt: skip
             self.env.reader_check()
+            found = (path / "data.mdb").stat()
+            if (self.env.info()["last_pgno"] + 1) * self.env.stat()["psize"] > found.st_size:
+                self.env.close()
+                raise StoreError(f"{path}: it is cut off")
             self.db = {name: self.env.open_db(name.encode(), create=is_new) for name in _DATABASES}
+        self.identity = f"{self.label}/{found.st_dev}.{found.st_ino}"
         self._segments: list[Segment] = []
         self._samples = Samples()
         self._base = 0  # numbers of the segments
@@ -111,6 +132,10 @@ class Generation:
             self._segments = [Segment(segment) for _, segment in txn.cursor(self.db["segments"])]
         self._samples = Samples(self._segments)
         self._base = sum(segment.count for segment in self._segments)
+
+    def undamaged(self) -> _Undamaged:
+        """Where the store is read: what can't be is told as a StoreError."""
+        return self._undamaged
 
     def view(self, txn: lmdb.Transaction) -> LmdbView:
         """What a transaction sees."""
@@ -169,6 +194,22 @@ class Generation:
         self.env.close()
 
 
+class _Undamaged:
+    """A context, of which one serves all: it is on the way of each look-up."""
+
+    __slots__ = ("_path",)
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, _DAMAGES):
+            raise StoreError(f"{self._path}: it is damaged: {error!r}") from None
+
+
 class LmdbView:
     """One transaction's view."""
 
@@ -181,6 +222,11 @@ class LmdbView:
 
     @property
     def generation(self) -> str:
+        return self._of.identity
+
+    @property
+    def label(self) -> str:
+        """The name of its directory."""
         return self._of.label
 
     def sorted_ids(self) -> Iterator[list[bytes]]:
@@ -194,14 +240,17 @@ class LmdbView:
 
     @property
     def size(self) -> int:
-        return self.state.size
+        with self._of.undamaged():
+            return self.state.size
 
     def number(self, an_id: bytes) -> int | None:
-        return self._of.find(self._txn, an_id)
+        with self._of.undamaged():
+            return self._of.find(self._txn, an_id)
 
     def names(self, numbers: Numbers | Sequence[int]) -> list[bytes]:
         plain = numbers.tolist() if isinstance(numbers, np.ndarray) else numbers
-        return self._of.names(self._txn, plain)
+        with self._of.undamaged():
+            return self._of.names(self._txn, plain)
 
     def followers_of(self, number: int) -> Packed:
         return self._list(self._followers, number)
@@ -232,6 +281,10 @@ class LmdbView:
             yield at * BLOCK, block
 
     def _list(self, of: tuple[Any, Any], number: int) -> Packed:
+        with self._of.undamaged():
+            return self._found(of, number)
+
+    def _found(self, of: tuple[Any, Any], number: int) -> Packed:
         blocks, changes = of
         block = self._txn.get(KEY.pack(number // BLOCK), db=blocks)
         added, removed = packed.recent(self._txn.get(KEY.pack(number), db=changes))

@@ -45,8 +45,18 @@ class Home:
         self._current = path / "CURRENT"
 
     def exists(self) -> bool:
-        """Whether a store is there."""
-        return self._current.exists()
+        """Whether a store is there.
+
+        Raises:
+            StoreError: nobody can say.
+        """
+        try:
+            os.stat(self._current)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError as error:
+            raise StoreError(f"{self.path}: {error.strerror}") from None
+        return True
 
     def stamp(self) -> tuple[int, int]:
         """Another one once another generation counts; costs a microsecond.

@@ -10,6 +10,7 @@ import os
 import shutil
 import struct
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -25,6 +26,7 @@ from zrouter.follows.store import Change, Follows, Format, Loaded, Progress, Sto
 from zrouter.follows.verify import problems, shape
 
 DEFAULT_MEMORY: Final = 1024**3
+_CLEAR_S: Final = 5.0
 _SEQUENCE: Final = struct.Struct(">Q")
 _encode_change = msgspec.msgpack.Encoder().encode
 _decode_change = msgspec.msgpack.Decoder(Change).decode
@@ -50,6 +52,7 @@ class LmdbFollows(Follows):
             with self._home.only_one(), told(self._home.path):
                 if not self._home.exists():
                     self._home.promote(_empty(self._home))
+        self._cleared = time.monotonic()  # opening does it
         self._users: dict[str, int] = {}  # how many use a generation now
         self._stamp, self._open = self._open_current()
 
@@ -73,17 +76,17 @@ class LmdbFollows(Follows):
             if stamp != self._stamp:
                 before = self._open
                 self._stamp, self._open = self._open_current()
-                if not self._users.get(before.label):
+                if not self._users.get(before.identity):
                     before.close()
             generation = self._open
-            self._users[generation.label] = self._users.get(generation.label, 0) + 1
+            self._users[generation.identity] = self._users.get(generation.identity, 0) + 1
         try:
             yield generation
         finally:
             with self._lock:
-                self._users[generation.label] -= 1
-                if not self._users[generation.label]:
-                    del self._users[generation.label]
+                self._users[generation.identity] -= 1
+                if not self._users[generation.identity]:
+                    del self._users[generation.identity]
                     if generation is not self._open:
                         generation.close()
 
@@ -109,11 +112,20 @@ class LmdbFollows(Follows):
         """A transaction of the generation that counts, committed at the end; one at a time."""
         with told(self.path):
             while True:
+                self._clear_readers()
                 with self._using() as generation, generation.env.begin(write=True, buffers=True) as txn:
                     # A load lets the next generation count while it holds this lock.
                     if self._home.current() == generation.label:
                         yield generation, txn
                         return
+
+    def _clear_readers(self) -> None:
+        """A reader that was killed would keep all pages from being used again that were free since."""
+        now = time.monotonic()
+        if now - self._cleared > _CLEAR_S:
+            self._cleared = now
+            with self._using() as generation:
+                generation.env.reader_check()
 
     def change(self, changes: Iterable[Change]) -> list[bool]:
         wanted = check(changes)
@@ -229,8 +241,8 @@ class LmdbFollows(Follows):
                 **shape(view),
                 "recent": state.recent,
                 "merged_blocks": state.merged,
-                "disk_bytes": self._home.disk_bytes(view.generation),
-                "generation": view.generation,
+                "disk_bytes": self._home.disk_bytes(view.label),
+                "generation": view.label,
                 "path": str(self.path),
             }
 
@@ -240,9 +252,13 @@ class LmdbFollows(Follows):
 
 def _empty(home: Home) -> Path:
     path = home.new_generation()
-    generation = Generation(path, is_new=True)
-    generation.env.sync(True)
-    generation.close()
+    try:
+        generation = Generation(path, is_new=True)
+        generation.env.sync(True)
+        generation.close()
+    except BaseException:
+        shutil.rmtree(path, ignore_errors=True)
+        raise
     return path
 
 

@@ -16,7 +16,7 @@ from typing import Final, Protocol, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from zrouter.follows.store import Numbers, Packed, View
+from zrouter.follows.store import Numbers, Packed, StoreError, View
 
 # Followers looked at in one go: it takes 50 us if all are away, and 2 ms if all are there.
 LOOK: Final = 50_000
@@ -80,10 +80,11 @@ class Online:
         self._generation = None
         self._table.arrived = None
 
-    def among(self, followers: Packed, most: int) -> Iterator[list[bytes]]:
+    def among(self, followers: Packed, most: int) -> Iterator[tuple[int, list[bytes]]]:
         """Those of a list of that view that may be there, at most so many at a time.
 
-        The view has to be open until the end, and may be of an earlier generation by then.
+        With each of these, how many followers were looked at for it. Raises StoreError. The view has to be
+        open until the end, and may be of an earlier generation by then.
         """
         return _portions(self._places, followers, most)
 
@@ -146,10 +147,13 @@ class _Places:
 
     def present(self, numbers: Numbers, removed: Numbers) -> list[bytes]:
         """The ids of those who have a place, without the removed."""
-        if numbers.size <= _FEW and not removed.size:
-            place_of, ids = self._place_of, self._ids
-            return [ids[place] for number in numbers.tolist() if (place := place_of[number])]
-        places = self._place_of.take(numbers)
+        try:
+            if numbers.size <= _FEW and not removed.size:
+                place_of, ids = self._place_of, self._ids
+                return [ids[place] for number in numbers.tolist() if (place := place_of[number])]
+            places = self._place_of.take(numbers)
+        except IndexError:
+            raise StoreError("a list of followers has numbers of nobody: the store is damaged") from None
         there = (places != 0).nonzero()[0]
         if not there.size:
             return []
@@ -177,10 +181,11 @@ def _nobodys(count: int) -> Ids:
     return np.full(count, b"", np.object_)
 
 
-def _portions(places: _Places, followers: Packed, most: int) -> Iterator[list[bytes]]:
+def _portions(places: _Places, followers: Packed, most: int) -> Iterator[tuple[int, list[bytes]]]:
     for numbers, removed in ((followers.base, followers.removed), (followers.added, _NOBODY)):
         for first in range(0, numbers.size, LOOK):
             # Named at once: what is a place of an id now may be another's by the next turn.
-            found = places.present(numbers[first : first + LOOK], removed)
+            looked = numbers[first : first + LOOK]
+            found = places.present(looked, removed)
             for begin in range(0, max(1, len(found)), most):
-                yield found[begin : begin + most]
+                yield 0 if begin else looked.size, found[begin : begin + most]

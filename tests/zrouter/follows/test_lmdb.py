@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import io
 import os
+import random
+import shutil
 import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -18,6 +21,7 @@ import pytest
 
 from tests.conftest import eventually
 from tests.zrouter.follows.conftest import pairs, zrouter
+from zrouter.follows import lmdb as lmdb_store
 from zrouter.follows import packed
 from zrouter.follows.generation import KEY
 from zrouter.follows.home import FormatError, NoStoreError
@@ -305,3 +309,87 @@ def test_old_generations_go_away(stored: LmdbFollows) -> None:
     for number in range(3):
         stored.load(io.BytesIO(b"a\tb%d\n" % number))
     assert eventually(lambda: len(list(stored.path.glob("generation-*"))) == 1)
+
+
+@needs_root
+def test_the_first_change_on_a_full_disk_is_refused_and_leaves_nothing(small_disk: Path) -> None:
+    fill(small_disk / "filler")
+    path = small_disk / "store"
+    with pytest.raises(StoreError):
+        LmdbFollows(path)
+    assert not list(path.glob("generation-*"))
+    (small_disk / "filler").unlink()
+    with LmdbFollows(path) as store:
+        assert store.follow(b"a", b"b") == 1
+
+
+def test_a_store_that_is_cut_off_is_not_opened(tmp_path: Path) -> None:
+    path = tmp_path / "store"
+    with LmdbFollows(path) as store:
+        store.load(io.BytesIO(b"".join(b"u%d\ts%d\n" % (number, number % 50) for number in range(20_000))))
+    [data] = path.glob("generation-*/data.mdb")
+    os.truncate(data, data.stat().st_size // 2)
+    with pytest.raises(StoreError, match="cut off"):
+        LmdbFollows(path, create=False)
+
+
+def test_a_copy_that_is_put_back_under_the_same_name_is_another_generation(tmp_path: Path) -> None:
+    path = tmp_path / "store"
+    with LmdbFollows(path) as store:
+        store.follow(b"ann", b"cat")
+        with store.read() as view:
+            before = view.generation
+        shutil.copytree(path, tmp_path / "copy")
+        store.follow(b"bob", b"cat")
+        shutil.rmtree(path)
+        shutil.copytree(tmp_path / "copy", path)
+        assert store.followers(b"cat") == [b"ann"]
+        with store.read() as view:
+            assert view.generation != before
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_damaged_store_is_told_as_such(tmp_path: Path, seed: int) -> None:
+    path = tmp_path / "store"
+    with LmdbFollows(path) as store:
+        store.load(io.BytesIO(b"".join(b"u%d\ts%d\n" % (number, number % 50) for number in range(20_000))))
+    [data] = path.glob("generation-*/data.mdb")
+    draw = random.Random(seed)
+    with data.open("r+b") as file:
+        for _ in range(300):
+            file.seek(draw.randrange(8192, data.stat().st_size))
+            file.write(bytes([draw.randrange(256)]))
+    try:
+        with LmdbFollows(path, create=False) as store:
+            for number in range(50):
+                store.followers(b"s%d" % number)
+    except StoreError:
+        pass  # or it was bytes that nobody asked for
+
+
+def test_a_reader_that_was_killed_does_not_make_the_store_grow_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "store"
+    monkeypatch.setattr(lmdb_store, "_CLEAR_S", 0.1)
+    with LmdbFollows(path) as store:
+        store.follow(b"a", b"b")
+        code = (
+            "import sys; from zrouter.follows.lmdb import LmdbFollows\n"
+            "with LmdbFollows(sys.argv[1]).read() as view: print(view.size, flush=True); sys.stdin.read()"
+        )
+        with subprocess.Popen(
+            [sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE, stdin=subprocess.PIPE
+        ) as reader:
+            assert reader.stdout is not None
+            assert reader.stdout.readline() == b"2\n"
+            reader.kill()
+        [data] = path.glob("generation-*/data.mdb")
+        time.sleep(0.2)
+        sizes = []
+        for _ in range(2):
+            for _ in range(200):
+                store.follow(b"x", b"y")
+                store.unfollow(b"x", b"y")
+            sizes.append(data.stat().st_size)
+        assert sizes[0] == sizes[1]
