@@ -18,6 +18,8 @@ from zrouter.wire import MAX_ID_BYTES, MAX_RELATIONS, Follow
 MAX_SUBSCRIBEES: Final = 10_000
 # What a pair takes in memory beside the bytes of its ids.
 PAIR_OBJECT_BYTES: Final = 256
+# Before an array is read, which takes many times its bytes: ids have commas, but not so many.
+_MOST_COMMAS: Final = 8 * MAX_SUBSCRIBEES
 TYPE: Final = "application/json"
 
 _decode = msgspec.json.Decoder(list[str]).decode
@@ -48,6 +50,8 @@ def read_subscribees(body: bytes) -> list[bytes]:
     Raises:
         ProblemError: it is none, is too long, or an element is no id; `element` counts from 0.
     """
+    if body.count(b",") > _MOST_COMMAS:
+        raise ProblemError(Problem(413, f"too many ids: {MAX_SUBSCRIBEES:,} are the limit"))
     try:
         texts = _decode(body)
     except _UNREADABLE as error:
