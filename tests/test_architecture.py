@@ -22,6 +22,7 @@ PURE = [
     "zrouter/burst.py",
     "zrouter/comebacks.py",
     "zrouter/publishing.py",
+    "zrouter/pacing.py",
     "zrouter/following.py",
     "zrouter/router.py",
     "zrouter/session.py",

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from heapq import heappop, heappush
 
 from zrouter import wire
 from zrouter.burst import Burst, Reach, too_large
@@ -29,13 +30,13 @@ from zrouter.limits import (
     PUBLISH_FOLLOWERS,
     PUBLISH_LOOK_UPS,
     PUBLISH_LOOKED,
-    PUBLISH_PATIENCE_S,
     PUBLISH_REPEATS,
     PUBLISH_SLICE,
     PUBLISH_START,
     PUBLISHES_UNDER_WAY,
     Limits,
 )
+from zrouter.pacing import Pace
 from zrouter.peers import Peer
 from zrouter.repeats import Repeats
 from zrouter.wire import WireError, encode
@@ -71,38 +72,6 @@ class _Message:
         self.view = ExitStack()
 
 
-class _Pace:
-    """Whether frontends have taken what they were handed; `fanned` says which, and up to which byte."""
-
-    def __init__(self, fanned: dict[Peer, int]) -> None:
-        self._fanned = fanned
-        self._since: float | None = None
-        self._late: dict[Peer, int] = {}  # those that took too long, until they have
-
-    def has_to_wait(self, now: float) -> bool:
-        """Whether some are yet to take it, and not for too long."""
-        for which in (self._fanned, self._late):
-            for peer in [peer for peer, up_to in which.items() if peer.received_bytes >= up_to]:
-                del which[peer]
-        if self._fanned.keys() <= self._late.keys():
-            self._fanned.clear()
-            self._since = None
-            return False
-        if self._since is None:
-            self._since = now
-        if now - self._since < PUBLISH_PATIENCE_S:
-            return True
-        self._late |= self._fanned
-        self._fanned.clear()
-        self._since = None
-        return False
-
-    def forget(self, peer: Peer) -> None:
-        """It has gone."""
-        self._fanned.pop(peer, None)
-        self._late.pop(peer, None)
-
-
 class Publishing:
     """Of one router's life."""
 
@@ -124,10 +93,12 @@ class Publishing:
         self._counters = counters
         self._find_peer = find_peer
         self._by_publisher: dict[bytes, deque[_Message]] = {}
-        self._ready: deque[bytes] = deque()  # publishers, none of whose messages is under way
+        # Publishers, none of whose messages is under way; and those whose next waits for a job of follows.
+        self._ready: deque[bytes] = deque()
+        self._blocked: list[tuple[int, bytes]] = []  # a heap, by job
         self._under_way: deque[_Message] = deque()
         self._done: list[Asked] = []
-        self._pace = _Pace(burst.fanned)
+        self._pace = Pace(burst.fanned)
         self.waits = False  # for frontends to take what they were handed
         self._errors: list[tuple[Peer, bytes]] = []
         self.waiting = 0  # messages
@@ -139,7 +110,7 @@ class Publishing:
             return True
         if self.waits:
             return False
-        return bool(self._under_way) or any(map(self._can_begin, self._ready))
+        return bool(self._under_way or self._ready) or self._can_unblock()
 
     def add(self, peer: Peer, publish: wire.Publish) -> None:
         """Do it in its turn.
@@ -173,7 +144,7 @@ class Publishing:
             waiting = self._by_publisher.get(publisher)
             if waiting is None:
                 self._by_publisher[publisher] = deque((one,))
-                self._ready.append(publisher)
+                self._queue(one)
             else:
                 waiting.append(one)
         self.waiting += len(publish.pairs)
@@ -183,6 +154,8 @@ class Publishing:
 
     def work(self, now: float, *, is_idle: bool) -> None:
         """Hand over as much as a burst's time allows; in an idle one, look up who came."""
+        while self._can_unblock():
+            self._ready.append(heappop(self._blocked)[1])
         if not self.waiting:
             self.waits = False
             if is_idle and self._online.has_to_catch_up():
@@ -275,16 +248,20 @@ class Publishing:
                 room -= len(one.message)
             self._under_way.append(one)
 
-    def _can_begin(self, publisher: bytes) -> bool:
-        return self._by_publisher[publisher][0].after <= self.following.done
+    def _queue(self, one: _Message) -> None:
+        """It is the next of its publisher."""
+        if one.after <= self.following.done:
+            self._ready.append(one.publisher)
+        else:
+            heappush(self._blocked, (one.after, one.publisher))
+
+    def _can_unblock(self) -> bool:
+        return bool(self._blocked) and self._blocked[0][0] <= self.following.done
 
     def _begin_next(self, store: Follows) -> bool:
-        for _ in range(len(self._ready)):
-            publisher = self._ready.popleft()
-            if self._can_begin(publisher):
-                return self._begin(self._by_publisher[publisher][0], store)
-            self._ready.append(publisher)
-        return False
+        if not self._ready:
+            return False
+        return self._begin(self._by_publisher[self._ready.popleft()][0], store)
 
     def _begin(self, one: _Message, store: Follows) -> bool:
         view = one.view.enter_context(store.read())
@@ -312,18 +289,14 @@ class Publishing:
         waiting = self._by_publisher[one.publisher]
         waiting.popleft()
         if waiting:
-            self._ready.append(one.publisher)
+            self._queue(waiting[0])
         else:
             del self._by_publisher[one.publisher]
 
     def _to_nobody(self) -> None:
         """Nothing was ever followed."""
-        for _ in range(len(self._ready)):
-            publisher = self._ready.popleft()
-            if self._can_begin(publisher):
-                self._end(self._by_publisher[publisher][0])
-            else:
-                self._ready.append(publisher)
+        while self._ready:
+            self._end(self._by_publisher[self._ready.popleft()][0])
 
     def _fail(self, error: WireError) -> None:
         """The store can't be read: nothing of what waits can be done."""
@@ -333,6 +306,7 @@ class Publishing:
             one.view.close()
         self._by_publisher.clear()
         self._ready.clear()
+        self._blocked.clear()
         self._under_way.clear()
         self.waiting = self._bytes = 0
         for asked in failed_ones.values():
