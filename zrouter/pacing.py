@@ -1,10 +1,10 @@
 """How fast a fan-out goes: the next followers wait until frontends have given the message to these.
 
-Owns: who is waited for, and for how long. Must not know: sockets, the time (`now` is an argument, in seconds),
-what is handed to whom.
+Owns: who is waited for, and for how long. Must not know: sockets, the time (`now` is an argument, in
+seconds), what is handed to whom.
 
-A frontend that takes too long (it hangs, or is busy with something else) is waited for no more until it has taken
-what it was handed.
+A frontend that takes too long (it hangs, or is busy with something else) is waited for no more until it has
+taken what it was handed.
 """
 
 from __future__ import annotations
