@@ -290,7 +290,7 @@ def who(ids: tuple[str, ...], router: str, timeout: float, as_json: bool) -> Non
             print(f"nobody is logged in as {an_id}")
         head = f"{an_id}  " if len(ids) > 1 else ""
         for row in rows:
-            print(f"{head}{row['frontend']}  {row['connections']} connections")
+            print(f"{head}{row['frontend']}  {_some(row['connections'])}")
 
 
 def _print_frontends(rows: list[dict[str, Any]], as_json: bool) -> None:
@@ -301,7 +301,9 @@ def _print_frontends(rows: list[dict[str, Any]], as_json: bool) -> None:
     if not found:
         print("no frontend is logged in")
     for row in found:
-        print(f"{row['frontend']}  {row['connections']} connections  {row['ids']} ids")
+        print(
+            f"{row['frontend']}  {_some(row['connections'])}, {row['ids']} id{'' if row['ids'] == 1 else 's'}"
+        )
 
 
 @commands.command()

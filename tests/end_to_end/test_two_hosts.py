@@ -83,7 +83,7 @@ def test_a_client_that_vanishes_without_a_word_is_logged_out(
     def who() -> bytes:
         return subprocess.run(on(two, *SAYS_WHO), capture_output=True).stdout
 
-    eventually(lambda: b"1 connections" in who(), within_s=30)
+    eventually(lambda: b"1 connection\n" in who(), within_s=30)
     ip("-n", one, "link", "set", one, "down")  # no FIN, no RST
     if is_written_to:
         subprocess.run(on(two, "zrouter", "send", "1", "unheard"), check=True, capture_output=True)

@@ -111,7 +111,7 @@ def test_who_of_several_ids_says_of_each_where_it_is(router: Program) -> None:
     with RouterClient(router.address, name="f") as front:
         front.login("a", "b")
         shown = run("zrouter", "who", "a", "z", "--router", router.address).stdout
-        assert shown == "a  f  1 connections\nnobody is logged in as z\n"
+        assert shown == "a  f  1 connection\nnobody is logged in as z\n"
         rows = run("zrouter", "who", "a", "z", "--router", router.address, "--json").stdout.splitlines()
         assert [json.loads(row) for row in rows] == [
             {"id": "a", "frontends": [{"frontend": "f", "connections": 1}]},
