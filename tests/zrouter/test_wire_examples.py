@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -132,6 +133,8 @@ def test_an_invalid_example_is_refused_and_counted(
 ) -> None:
     example = read_example(path)
     notes = example.notes()
+    if "/proc" in notes.get("router", "") and os.geteuid():
+        pytest.skip("only root may hope to write there")
     router = routers(notes.get("router", ""))
     with RouterClient(router.address) as api:
         before = api.stats()
