@@ -27,11 +27,11 @@ MAX_RELATED: Final = 10_000
 RELATED_IDS: Final = 2000
 RELATED_COST: Final = 50
 # Of publishes in one burst: followers handed over, bytes of their messages, ids looked up in the store.
-PUBLISH_FOLLOWERS: Final = 1000
+PUBLISH_FOLLOWERS: Final = 1600
 PUBLISH_BYTES: Final = 256 * 1024
 PUBLISH_LOOK_UPS: Final = 300
 # Followers handed over before another publisher has its turn; what the start of a publish counts as.
-PUBLISH_SLICE: Final = 250
+PUBLISH_SLICE: Final = 400
 PUBLISH_START: Final = 30
 PUBLISH_LOOKED: Final = 500  # so many followers who are away take the time of one who is there
 # How long the next followers wait for frontends to take these; who takes longer is waited for no more.

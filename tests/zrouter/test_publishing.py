@@ -204,7 +204,7 @@ def test_slices_are_in_turn_and_in_order_for_each_publisher() -> None:
     for an_id in ids[:10]:
         assert [message for to, message in got if to == an_id] == [b"1", b"2"]
     assert house.answers[SENDER] == [
-        wire.Published(1, [(3000, 3000, 3000, 0), (3000, 3000, 3000, 0), (1, 1, 1, 0)])
+        wire.Published(1, [(len(ids), len(ids), len(ids), 0)] * 2 + [(1, 1, 1, 0)])
     ]
 
 
