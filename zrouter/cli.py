@@ -289,8 +289,8 @@ def who(ids: tuple[str, ...], router: str, timeout: float, as_json: bool) -> Non
         if not rows:
             print(f"nobody is logged in as {an_id}")
         head = f"{an_id}  " if len(ids) > 1 else ""
-        for row in rows:
-            print(f"{head}{row['frontend']}  {_some(row['connections'])}")
+        for name, count in holders[an_id]:
+            print(f"{head}{name}  {_some(count)}")
 
 
 def _print_frontends(rows: list[dict[str, Any]], as_json: bool) -> None:
