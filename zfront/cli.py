@@ -52,6 +52,7 @@ def serve(settings: FrontSettings) -> None:
     check_host(host, settings.insecure)
     keys = settings.api_keys()
     settings.proxies()
+    settings.origins()
     logs.set_up(settings.log_level)
     try:
         check_free(host, port)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -80,3 +81,11 @@ def test_a_browser_that_asks_first_is_told(listing: Program) -> None:
     assert "If-None-Match" in asked(LISTED)
     assert "Access-Control" not in asked(OTHER)
     assert " 204 " in asked(OTHER)
+
+
+def test_what_is_no_origin_is_a_usage_error_before_workers_are_started() -> None:
+    command = [sys.executable, "-c", "from zfront.cli import main; main()", "serve", "--workers", "2"]
+    done = subprocess.run([*command, "--cors", "foo"], capture_output=True, text=True, timeout=20)
+    assert done.returncode == 2
+    assert "'foo' is no origin" in done.stderr
+    assert done.stderr.count("\n") == 1
