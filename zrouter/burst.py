@@ -166,10 +166,8 @@ class Burst:
         counters = self._counters
         for peer in frontends:
             inbox = peer.inbox
-            count = len(inbox)
-            if peer.fans:
-                count += sum(len(ids) for _, _, ids in peer.fans)
-            elif not count:
+            count = peer.waiting() if peer.fans else len(inbox)
+            if not count:
                 continue
             fanned = count - len(inbox)
             frame = encode(wire.Deliver(peer.seq, inbox, peer.fans))

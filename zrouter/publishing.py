@@ -184,22 +184,22 @@ class Publishing:
         except (StoreError, WireError):
             self._online.give_up()  # the next publish is told
 
-    def answers(self) -> Iterator[tuple[bytes, bytes]]:
-        """`(address, frame)` of those that are done, and of changes that are on disk."""
-        for peer, frame in self.following.answers():
-            if self._find_peer(peer.address) is peer:
-                yield peer.address, frame
+    def answers(self) -> list[tuple[bytes, bytes]]:
+        """`(address, frame)` of those that are done or failed, and of changes that are on disk."""
+        told = self.following.answers()
         done, self._done = self._done, []
         for asked in done:
             receipts = [reach.receipt() for reach in asked.reaches]
-            for peer, request in asked.waiting:
-                if request and self._find_peer(peer.address) is peer:
-                    yield peer.address, encode(wire.Published(request, receipts))
+            told += [
+                (peer, encode(wire.Published(request, receipts)))
+                for peer, request in asked.waiting
+                if request
+            ]
             asked.waiting.clear()
-        errors, self._errors = self._errors, []
-        for peer, frame in errors:
-            if self._find_peer(peer.address) is peer:
-                yield peer.address, frame
+        told += self._errors
+        self._errors = []
+        # One that has gone, or said Hello again, is not told.
+        return [(peer.address, frame) for peer, frame in told if self._find_peer(peer.address) is peer]
 
     def forget(self, peer: Peer) -> None:
         """This frontend has gone."""

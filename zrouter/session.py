@@ -350,16 +350,13 @@ class Session:
     def _heartbeat(self, now: float) -> None:
         assert self.welcome is not None
         self._next_heartbeat = now + self.welcome.heartbeat_ms / 1000
-        self._reported_bytes = self._received_bytes
-        self._reported_presence_bytes = self._presence_bytes
-        report = None if self._report is None else self._report()
-        self._out.append(encode(wire.Heartbeat(self._received_bytes, report, self._presence_bytes)))
+        self._acknowledge(None if self._report is None else self._report())
 
-    def _acknowledge(self) -> None:
+    def _acknowledge(self, report: wire.Report | None = None) -> None:
         """Say that all that came was taken; it goes out once that was given to its clients."""
         self._reported_bytes = self._received_bytes
         self._reported_presence_bytes = self._presence_bytes
-        self._out.append(encode(wire.Heartbeat(self._received_bytes, None, self._presence_bytes)))
+        self._out.append(encode(wire.Heartbeat(self._received_bytes, report, self._presence_bytes)))
 
     def _login(self, some: list[bytes]) -> Iterator[Make]:
         """What tells the router on how many connections these ids are now."""

@@ -104,7 +104,7 @@ class Generation:
     def __init__(self, path: Path, *, is_new: bool = False, read_only: bool = False) -> None:
         self.path = path
         self.label = path.name
-        self._undamaged = _Undamaged(path)
+        self.undamaged = _Undamaged(path)
         with told(path):
             if not read_only:
                 _reserve(path / "lock.mdb")
@@ -132,10 +132,6 @@ class Generation:
             self._segments = [Segment(segment) for _, segment in txn.cursor(self.db["segments"])]
         self._samples = Samples(self._segments)
         self._base = sum(segment.count for segment in self._segments)
-
-    def undamaged(self) -> _Undamaged:
-        """Where the store is read: what can't be is told as a StoreError."""
-        return self._undamaged
 
     def view(self, txn: lmdb.Transaction) -> LmdbView:
         """What a transaction sees."""
@@ -195,7 +191,7 @@ class Generation:
 
 
 class _Undamaged:
-    """A context, of which one serves all: it is on the way of each look-up."""
+    """Where the store is read: what can't be is told as a StoreError. One serves all look-ups."""
 
     __slots__ = ("_path",)
 
@@ -240,16 +236,16 @@ class LmdbView:
 
     @property
     def size(self) -> int:
-        with self._of.undamaged():
+        with self._of.undamaged:
             return self.state.size
 
     def number(self, an_id: bytes) -> int | None:
-        with self._of.undamaged():
+        with self._of.undamaged:
             return self._of.find(self._txn, an_id)
 
     def names(self, numbers: Numbers | Sequence[int]) -> list[bytes]:
         plain = numbers.tolist() if isinstance(numbers, np.ndarray) else numbers
-        with self._of.undamaged():
+        with self._of.undamaged:
             return self._of.names(self._txn, plain)
 
     def followers_of(self, number: int) -> Packed:
@@ -281,14 +277,11 @@ class LmdbView:
             yield at * BLOCK, block
 
     def _list(self, of: tuple[Any, Any], number: int) -> Packed:
-        with self._of.undamaged():
-            return self._found(of, number)
-
-    def _found(self, of: tuple[Any, Any], number: int) -> Packed:
         blocks, changes = of
-        block = self._txn.get(KEY.pack(number // BLOCK), db=blocks)
-        added, removed = packed.recent(self._txn.get(KEY.pack(number), db=changes))
-        return Packed(packed.list_in(block, number % BLOCK), added, removed)
+        with self._of.undamaged:
+            block = self._txn.get(KEY.pack(number // BLOCK), db=blocks)
+            added, removed = packed.recent(self._txn.get(KEY.pack(number), db=changes))
+            return Packed(packed.list_in(block, number % BLOCK), added, removed)
 
 
 class Batch:
