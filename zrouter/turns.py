@@ -90,12 +90,12 @@ class Turns:
         handed: list[Result] = []
         under_way: deque[_Batch[Result]] = deque()
         try:
-            await self._in_time(self._be_up, timeout_s)
+            await self._be_up_in_time(timeout_s)
             assert self._session.welcome is not None
             for number, batch in enumerate(
                 batches(core.as_pairs(pairs), self._session.welcome.max_frame - len(name))
             ):
-                await self._in_time(self._be_up, timeout_s)
+                await self._be_up_in_time(timeout_s)
                 if receipts:
                     self._ask_again(under_way)
                     under_way.append(_Batch(make(batch, core.batch_key(name, number)), self._ask))
@@ -115,7 +115,7 @@ class Turns:
         return handed
 
     async def _portions(self, ids: Iterable[str | bytes], timeout_s: Timeout) -> list[list[bytes]]:
-        await self._in_time(self._be_up, timeout_s)
+        await self._be_up_in_time(timeout_s)
         assert self._session.welcome is not None
         return list(core.portions(ids, self._session.welcome.max_frame))
 
@@ -151,10 +151,18 @@ class Turns:
         self._flush_soon()
         return request, answer
 
+    def _is_up(self) -> bool:
+        return self._session.welcome is not None and not self._dealer.is_full()
+
     async def _be_up(self) -> None:
         """Return when the router knows us and takes frames."""
         self._core.check_open()
-        await self._until(lambda: self._session.welcome is not None and not self._dealer.is_full())
+        await self._until(self._is_up)
+
+    async def _be_up_in_time(self, timeout_s: Timeout) -> None:
+        # As a rule nothing has to be waited for, and a timeout costs more than all else here.
+        if self._core.is_closed or not self._is_up():
+            await self._in_time(self._be_up, timeout_s)
 
     async def _until(self, is_so: Callable[[], bool]) -> None:
         while not is_so():

@@ -67,7 +67,7 @@ async def _send_share(plan: Plan, number: int, report: Callable[[Sent], None]) -
     record = SentRecord(plan.check, outlet.is_in_order, outlet.is_published) if plan.check else None
     sending = Sending(outlet, plan.ids, plan.size_bytes, plan.tasks, record)
     began = time.monotonic()
-    share_of = share(began, plan.interval_s, plan.messages, number, plan.senders)
+    share_of = share(began, plan.interval_s, plan.messages, number, plan.senders, outlet.most)
 
     async def report_often() -> None:
         while True:
