@@ -70,6 +70,14 @@ class HeldLot:
         except StreamClosedError:
             self.close(descriptor, "reset")
 
+    write_ahead = write  # nothing is saved here
+
+    def end(self, descriptor: int, last: bytes, why: str) -> None:
+        """Send last words, and end the connection with them."""
+        if last:
+            self.write(descriptor, last)
+        self.close(descriptor, why)
+
     def close(self, descriptor: int, why: str) -> None:
         """End a connection."""
         stream = self._streams.pop(descriptor, None)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import os
 import select
+import socket
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -77,6 +78,29 @@ class Lot:
     def write(self, descriptor: int, data: bytes) -> None:
         """Send to a client, or keep for it what the kernel does not take; too much ends the connection."""
         self.write_all({descriptor: data})
+
+    def write_ahead(self, descriptor: int, data: bytes) -> None:
+        """Send what more will follow at once: the kernel may hold it for that, for 0.2 s at most.
+
+        Both then are one packet, and wake the client once (MSG_MORE of send(2), and tcp(7) for the limit).
+        """
+        sent = 0
+        if descriptor not in self._outboxes:
+            try:
+                sent = _send_more(descriptor, data)
+            except BlockingIOError:
+                pass
+            except OSError:
+                self.close(descriptor, "reset")
+                return
+        if sent != len(data):
+            self._keep(descriptor, data[sent:])
+
+    def end(self, descriptor: int, last: bytes, why: str) -> None:
+        """Send last words, and end the connection with them; the reasons are those of `close`."""
+        if last:
+            self.write_ahead(descriptor, last)
+        self.close(descriptor, why)
 
     def _keep(self, descriptor: int, data: bytes | bytearray) -> None:
         """Put into the outbox what has to wait until the kernel takes more."""
@@ -154,3 +178,12 @@ class Lot:
         said = self._said_bytes[descriptor] = self._said_bytes.get(descriptor, 0) + len(data)
         if said > CLIENT_BYTES:
             self.close(descriptor, "chatty")
+
+
+def _send_more(descriptor: int, data: bytes) -> int:
+    # Python has send() with flags for sockets only; the family is one that it knows, and not looked at.
+    connection = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, descriptor)
+    try:
+        return connection.send(data, socket.MSG_MORE)
+    finally:
+        connection.detach()

@@ -133,13 +133,14 @@ class Room:
         else:
             self._hold(descriptor)
             self.resumption.begin(descriptor, visit.cursor)
+        # They are told where they are, or what they missed, as soon as the router has answered.
         if kind == WS:
-            self.lot.write(descriptor, ws.switch(visit.key))
+            self.lot.write_ahead(descriptor, ws.switch(visit.key))
         elif kind == SSE:
             head = with_headers(sse.HEAD, visit.headers)
-            self.lot.write(descriptor, head + sse.retry(randint(*_RETRY_MS)))
+            self.lot.write_ahead(descriptor, head + sse.retry(randint(*_RETRY_MS)))
         elif kind == NDJSON:
-            self.lot.write(descriptor, with_headers(ndjson.HEAD, visit.headers))
+            self.lot.write_ahead(descriptor, with_headers(ndjson.HEAD, visit.headers))
         elif visit.headers:
             self._headers[descriptor] = visit.headers
         self._watch(descriptor, visit.watched)
@@ -330,13 +331,14 @@ class Room:
     def _end(self, connection: int, why: str) -> None:
         """End the answer as its transport wants it, then the connection."""
         kind = self._rows.kinds[connection] & ~WAITS
+        last = b""
         if kind == CHUNKED:
-            self.lot.write(connection, chunked.LAST)
+            last = chunked.LAST
         elif kind == POLL:
-            self.lot.write(connection, poll.nothing(b""))
+            last = poll.nothing(b"")
         elif kind != IDLE:
-            self.lot.write(connection, STREAMS[kind].last(why))
-        self.lot.close(connection, why)
+            last = STREAMS[kind].last(why)
+        self.lot.end(connection, last, why)
 
     def _heard(self, connection: int, data: bytes) -> Said:
         """What a WebSocket client says. Its parser is loaded for the first one: it takes 1 MB of a worker."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import struct
 from collections.abc import Iterator
 
 import pytest
@@ -17,10 +18,10 @@ OUTBOX = 50_000
 class Parked:
     """A lot with one connection, and the client's side of it."""
 
-    def __init__(self) -> None:
+    def __init__(self, pair: tuple[socket.socket, socket.socket] | None = None) -> None:
         self.ended: list[tuple[int, str]] = []
         self.lot = Lot(OUTBOX, lambda descriptor, why: self.ended.append((descriptor, why)))
-        ours, self.client = socket.socketpair()
+        ours, self.client = pair or socket.socketpair()
         ours.setblocking(False)
         ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
         self.client.settimeout(5)
@@ -31,6 +32,12 @@ class Parked:
         """Why the connection ended, if it has."""
         self.lot.handle_events()
         return self.ended[0][1] if self.ended else None
+
+
+def tcp_pair() -> tuple[socket.socket, socket.socket]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        client = socket.create_connection(listener.getsockname())
+        return listener.accept()[0], client
 
 
 @pytest.fixture
@@ -57,6 +64,53 @@ def test_what_the_kernel_does_not_take_goes_out_later_in_order(parked: Parked) -
         seen += parked.client.recv(700)
     assert seen == b"".join(pieces)
     assert not parked.ended
+
+
+@pytest.fixture
+def over_tcp() -> Iterator[Parked]:
+    one = Parked(tcp_pair())
+    yield one
+    one.lot.close(one.descriptor, "test")
+    one.client.close()
+
+
+def test_what_is_written_ahead_comes_with_what_follows(over_tcp: Parked) -> None:
+    over_tcp.lot.write_ahead(over_tcp.descriptor, b"head, ")
+    over_tcp.client.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        over_tcp.client.recv(100)
+    over_tcp.client.settimeout(5)
+    over_tcp.lot.write(over_tcp.descriptor, b"body")
+    assert over_tcp.client.recv(100) == b"head, body"
+
+
+def test_what_is_written_ahead_comes_without_it_too(over_tcp: Parked) -> None:
+    over_tcp.lot.write_ahead(over_tcp.descriptor, b"head")
+    assert over_tcp.client.recv(100) == b"head"  # after 0.2 s, says tcp(7)
+
+
+def test_what_is_written_ahead_keeps_its_place_behind_an_outbox(parked: Parked) -> None:
+    parked.lot.write(parked.descriptor, bytes(OUTBOX // 2))
+    parked.lot.write_ahead(parked.descriptor, b"head")
+    seen = b""
+    while len(seen) < OUTBOX // 2 + 4:
+        parked.lot.handle_events()
+        seen += parked.client.recv(OUTBOX)
+    assert seen == bytes(OUTBOX // 2) + b"head"
+
+
+def test_last_words_come_before_the_end(over_tcp: Parked) -> None:
+    over_tcp.lot.end(over_tcp.descriptor, b"farewell", "evicted")
+    assert over_tcp.ended == [(over_tcp.descriptor, "evicted")]
+    assert over_tcp.client.recv(100) == b"farewell"
+    assert over_tcp.client.recv(100) == b""
+
+
+def test_last_words_to_who_has_left_are_no_error(over_tcp: Parked) -> None:
+    over_tcp.client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    over_tcp.client.close()  # a reset
+    over_tcp.lot.end(over_tcp.descriptor, b"farewell", "evicted")
+    assert over_tcp.ended == [(over_tcp.descriptor, "reset")]
 
 
 def test_an_outbox_that_would_be_too_long_ends_the_connection(parked: Parked) -> None:

@@ -38,5 +38,6 @@ def share(
     """The part of one of so many senders, who take turns: number, number + senders, ..."""
     own = len(range(number, count, senders))
     own_interval_s = interval_s * senders
-    together = max(1, min(most_together, int(GRAIN_S / own_interval_s)))
+    # A closed loop has no interval, and takes only the number from here.
+    together = max(1, min(most_together, int(GRAIN_S / own_interval_s))) if own_interval_s else 1
     return Schedule(began_s + number * interval_s, own_interval_s, own, together)
