@@ -90,7 +90,7 @@ def serve(settings: RouterSettings) -> None:
     service.run()
 
 
-@commands.command()
+@commands.command(short_help="Send a message to every connection of an id.")
 @click.argument("id", type=ID)
 @click.argument("message")
 @click.option(
@@ -126,7 +126,7 @@ def send(id: str, message: str, key: bytes | None, router: str, timeout: float, 
         print(f"nobody is logged in as {id}")
 
 
-@commands.command()
+@commands.command(short_help="Send a message to everyone who follows an id.")
 @click.argument("id", type=ID)
 @click.argument("message")
 @click.option(
@@ -159,7 +159,7 @@ def _body(message: str) -> bytes:
     return sys.stdin.buffer.read() if message == "-" else os.fsencode(message)
 
 
-@commands.command()
+@commands.command(short_help="Log in from the terminal, and print what comes.")
 @click.argument("ids", metavar="ID...", nargs=-1, required=True, type=ID)
 @click.option("--count", type=click.IntRange(min=1), help="Leave after so many messages.")
 @click.option(
@@ -213,7 +213,7 @@ def _print_gap(gap: Gap, as_json: bool) -> None:
         _say(f"messages are missing here: {gap.reason}")
 
 
-@commands.command()
+@commands.command(short_help="Show who comes and goes.")
 @click.argument("ids", metavar="ID...", nargs=-1, required=True, type=ID)
 @click.option("--count", type=click.IntRange(min=1), help="Leave after so many lines.")
 @client_options
@@ -261,7 +261,7 @@ def logout(id: str, router: str, timeout: float, as_json: bool) -> None:
         print(f"nobody is logged in as {id}")
 
 
-@commands.command()
+@commands.command(short_help="Show which frontends hold an id.")
 @click.argument("ids", metavar="[ID]...", nargs=-1, type=ID)
 @client_options
 @json_option
@@ -306,7 +306,7 @@ def _print_frontends(rows: list[dict[str, Any]], as_json: bool) -> None:
         )
 
 
-@commands.command()
+@commands.command(short_help="Show the router's figures.")
 @client_options
 @json_option
 def stats(router: str, timeout: float, as_json: bool) -> None:

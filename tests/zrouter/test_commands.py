@@ -83,6 +83,13 @@ def test_without_a_command_there_is_the_help(program: str) -> None:
     assert "Examples:" in done.stderr
 
 
+@pytest.mark.parametrize("words", [("zrouter",), ("zrouter", "follows"), ("zfront",), ("zflood",)])
+def test_no_line_of_the_list_of_commands_is_cut_short(words: tuple[str, ...]) -> None:
+    shown = run(*words, "--help").stdout
+    assert "Commands:" in shown
+    assert "..." not in shown.partition("Commands:")[2]
+
+
 def test_a_message_of_any_bytes_is_sent_as_it_is(router: Program, api: RouterClient) -> None:
     messages = api.login("1")
     assert run("zrouter", "send", "1", b"\xff", "--router", router.address).returncode == 0

@@ -12,7 +12,7 @@ from zflood.commands.number import Number
 from zrouter.daemon import program
 
 
-@click.command()
+@click.command(short_help="Compare what was told with what was seen.")
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option(
     "--settle", type=Number(), default=1.0, show_default=True,

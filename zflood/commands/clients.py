@@ -24,7 +24,7 @@ _IDS: Final = re.compile(r"([0-9]{1,15})-([0-9]{1,15})")
 _URL_MAX: Final = 65_536
 
 
-@click.command()
+@click.command(short_help="Hold many clients, and check all that comes.")
 @click.option("--url", default="http://127.0.0.1:8000/test/%d", show_default=True, help="%d is the id.")
 @click.option("--ids", default="1-10000", show_default=True, help="First and last id, A-B.")
 @click.option("--urls", type=click.File("r"), help="One URL a line from this file instead; - is stdin.")

@@ -9,7 +9,7 @@ import click
 from zrouter.daemon import program
 
 
-@click.command()
+@click.command(short_help="Show the whole system, for half a minute.")
 @click.option(
     "--clients",
     type=click.IntRange(1),

@@ -12,7 +12,7 @@ from zflood.commands.number import Number
 _MOST_USERS: Final = 1_000_000_000
 
 
-@click.command()
+@click.command(short_help="Make up who follows whom.")
 @click.option("--users", type=click.IntRange(2, _MOST_USERS), default=1_000_000, show_default=True)
 @click.option(
     "--each",

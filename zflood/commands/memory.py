@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import psutil
 
 
-@click.command()
+@click.command(short_help="Sample memory and connections.")
 @click.option(
     "--pid", "pids", type=click.IntRange(1), multiple=True, help="Of this process; may be repeated."
 )

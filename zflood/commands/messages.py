@@ -24,7 +24,7 @@ _OPEN_TASKS = 100
 _MOST_BYTES = 64 << 20
 
 
-@click.command()
+@click.command(short_help="Send many messages, and count the receipts.")
 @click.option("--router", default=DEFAULT_ROUTER, envvar="ZROUTER_ROUTER", show_default=True)
 @click.option("--http", metavar="URL", help="POST the messages to any server instead; %d is the id.")
 @click.option("--publish", is_flag=True, help="Each message goes to everyone who follows the id.")

@@ -11,7 +11,7 @@ import click
 from zrouter.daemon import program
 
 
-@click.command()
+@click.command(short_help="Draw what `memory` has sampled.")
 @click.argument(
     "files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path)
 )

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from zflood.run.play import Outcome
 
 
-@click.command()
+@click.command(short_help="Play a scenario, and judge it.")
 @click.argument("scenario")
 @click.option(
     "--report", type=click.Path(file_okay=False, path_type=Path), show_envvar=True,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _SHIPPED = resources.files("zflood") / "scenarios"
 
 
-@click.command()
+@click.command(short_help="List the scenarios, or print one.")
 @click.argument("name", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def scenarios(name: str | None, as_json: bool) -> None:

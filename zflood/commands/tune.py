@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from zflood.tuning.tune import Finding
 
 
-@click.command()
+@click.command(short_help="Say what would stop so many connections here.")
 @click.option("--connections", type=click.IntRange(1), required=True, help="How many the host is to hold.")
 @click.option(
     "--side", type=click.Choice(["server", "clients", "both"]), default="both", show_default=True,

@@ -109,7 +109,7 @@ def _print(figures: dict[str, Any]) -> None:
         print(f"{name:<{width}}  {value:,}" if isinstance(value, int) else f"{name:<{width}}  {value}")
 
 
-@click.command()
+@click.command(short_help="Let one id follow others.")
 @click.argument("subscriber", type=ID)
 @click.argument("subscribees", metavar="SUBSCRIBEE...", nargs=-1, required=True, type=ID)
 @_router_or_store
@@ -137,7 +137,7 @@ def follow(
         print(f"{subscriber} follows {count} more")
 
 
-@click.command()
+@click.command(short_help="Let one id no longer follow others.")
 @click.argument("subscriber", type=ID)
 @click.argument("subscribees", metavar="SUBSCRIBEE...", nargs=-1, required=True, type=ID)
 @_router_or_store
@@ -223,12 +223,12 @@ def _bytes(an_id: str) -> bytes:
     return an_id.encode()
 
 
-@click.group()
+@click.group(short_help="Load, export, check and copy who follows whom.")
 def follows() -> None:
     """Who follows whom: load, export, check and copy the stored pairs, also while a router serves them."""
 
 
-@follows.command()
+@follows.command(short_help="Add, or replace, all pairs at once.")
 @click.argument("file", type=click.File("rb"))
 @click.option(
     "--format", "form", type=click.Choice(_FORMATS), help="Default: as the name of the file says, else tsv."
@@ -285,7 +285,7 @@ def _bar() -> Iterator[Any]:
         yield bar
 
 
-@follows.command()
+@follows.command(short_help="Print every pair.")
 @click.option("--format", "form", type=click.Choice(_FORMATS), default="tsv", show_default=True)
 @_store
 def export(form: str, store: Path) -> None:
@@ -302,7 +302,7 @@ def export(form: str, store: Path) -> None:
         sys.stdout.buffer.flush()
 
 
-@follows.command()
+@follows.command(short_help="Show how much is in the store.")
 @_store
 @json_option
 def stats(store: Path, as_json: bool) -> None:
@@ -320,7 +320,7 @@ def stats(store: Path, as_json: bool) -> None:
         _print(figures)
 
 
-@follows.command()
+@follows.command(short_help="Check the store.")
 @_memory
 @_store
 @json_option
@@ -346,7 +346,7 @@ def verify(memory: int, store: Path, as_json: bool) -> None:
         sys.exit(program.EXIT_COULD_NOT)
 
 
-@follows.command()
+@follows.command(short_help="Copy the store, also while it is in use.")
 @click.argument("destination", type=click.Path(path_type=Path))
 @_store
 @json_option
@@ -362,7 +362,7 @@ def backup(destination: Path, store: Path, as_json: bool) -> None:
     print(json.dumps({"backup": str(destination)}) if as_json else f"copied to {destination}")
 
 
-@follows.command()
+@follows.command(short_help="Write the store anew, without holes.")
 @_memory
 @_store
 @json_option
