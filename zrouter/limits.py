@@ -27,11 +27,14 @@ MAX_RELATED: Final = 10_000
 RELATED_IDS: Final = 2000
 RELATED_COST: Final = 50
 # Of publishes in one burst: followers handed over, bytes of their messages, ids looked up in the store.
-PUBLISH_FOLLOWERS: Final = 1600
+PUBLISH_FOLLOWERS: Final = 1500
+# The same while others send, or did so that long ago [s]: what they sent waits for frontends that write it.
+PUBLISH_FOLLOWERS_BESIDE: Final = 300
+PUBLISH_BESIDE_S: Final = 0.02
 PUBLISH_BYTES: Final = 256 * 1024
 PUBLISH_LOOK_UPS: Final = 300
 # Followers handed over before another publisher has its turn; what the start of a publish counts as.
-PUBLISH_SLICE: Final = 400
+PUBLISH_SLICE: Final = 300
 PUBLISH_START: Final = 30
 PUBLISH_LOOKED: Final = 500  # so many followers who are away take the time of one who is there
 # How long the next followers wait for frontends to take these; who takes longer is waited for no more.

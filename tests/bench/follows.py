@@ -16,10 +16,12 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from tests.bench.lines import Line, median
+from zrouter.wire import Pair
 
 USERS: Final = int(os.environ.get("FOLLOWS_USERS", "2000000"))
 EACH: Final = 7.5
@@ -38,6 +40,13 @@ class Cost(NamedTuple):
     seconds: float
     cpu_s: float
     peak_bytes: int
+
+
+def some_pairs(file: Path, count: int) -> list[Pair]:
+    """The first ones of a file, which are in no order."""
+    with file.open("rb") as lines:
+        found = [line.rstrip(b"\n").split(b"\t") for line in islice(lines, count)]
+    return [(subscriber, subscribee) for subscriber, subscribee in found]
 
 
 def records(users: int = USERS) -> Path:
@@ -170,13 +179,16 @@ def follows_changes() -> list[Line]:
                 return min(found)
 
             before = lookups_cpu_s()
+            old = some_pairs(records(USERS), CHANGES // 2)
+            new = [
+                (b"user:%d" % draw.randrange(USERS), b"artist:%d" % (FOLLOWED * draw.random() ** 4))
+                for _ in old
+            ]
+            # In turns: half of them follow, half end what there is.
             made = [
-                Change(
-                    number % 2 == 0,
-                    b"user:%d" % draw.randrange(USERS),
-                    b"artist:%d" % (FOLLOWED * draw.random() ** 4),
-                )
-                for number in range(CHANGES)
+                Change(is_follow, *pair)
+                for pairs in zip(new, old, strict=True)
+                for is_follow, pair in zip((True, False), pairs, strict=True)
             ]
             began, cpu = time.monotonic(), time.process_time()
             for at in range(0, CHANGES, BATCH):

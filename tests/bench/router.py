@@ -227,12 +227,12 @@ def _login_us(watched_from: int) -> float:
         router, endpoint = stage.router()
         with RouterClient(endpoint, timeout_s=None) as watcher, RouterClient(endpoint) as api:
             states = watcher.watch(*_ids(watched_from)) if watched_from else iter(())
-            cpu = router.cpu_s()
+            cpu = router.exact_cpu_s()
             stage.python("peers", "frontend", endpoint, 1, MANY_IDS).read()
             if watched_from == 1:
                 assert all(next(states).connections == 1 for _ in range(MANY_IDS))
             until(lambda: api.stats()["ids"] == MANY_IDS)
-            return (router.cpu_s() - cpu) / MANY_IDS * 1e6
+            return (router.exact_cpu_s() - cpu) / MANY_IDS * 1e6
 
 
 def _watch_cost() -> tuple[float, float]:
@@ -242,11 +242,11 @@ def _watch_cost() -> tuple[float, float]:
         stage.python("peers", "frontend", endpoint, 1, MANY_IDS).read()
         with RouterClient(endpoint, timeout_s=None) as watcher:
             until(lambda: watcher.stats()["ids"] == MANY_IDS)
-            before, cpu = router.rss_bytes(), router.cpu_s()
+            before, cpu = router.rss_bytes(), router.exact_cpu_s()
             states = watcher.watch(*_ids(1))
             for _ in range(MANY_IDS):
                 next(states)
-            spent = (router.cpu_s() - cpu) * 1e6
+            spent = (router.exact_cpu_s() - cpu) * 1e6
             return (router.rss_bytes() - before) / MANY_IDS, spent / MANY_IDS
 
 

@@ -184,6 +184,33 @@ def test_another_generation_has_other_numbers(tmp_path: Any) -> None:
         assert sorted(house.got(FRONT)) == [(b"ann", b"1"), (b"ann", b"2"), (b"bob", b"2"), (b"zoe", b"1")]
 
 
+def test_a_burst_hands_over_few_while_others_send() -> None:
+    house = House()
+    ids = [b"user%d" % number for number in range(3 * limits.PUBLISH_FOLLOWERS)]
+    for an_id in ids:
+        house.store.follow(an_id, b"star")
+    for first in range(0, len(ids), 1000):
+        house.login(FRONT, *ids[first : first + 1000])
+    house.login(OTHER, b"zoe")
+    house.router.tick(0.0)
+    house.settle()
+
+    def handed_over(*messages: wire.Message) -> int:
+        house.now += 0.001
+        before = len(house.got(FRONT))
+        house.say(SENDER, *messages)
+        return len(house.got(FRONT)) - before
+
+    assert handed_over(wire.Publish(1, [(b"star", b"1")])) >= limits.PUBLISH_FOLLOWERS - limits.PUBLISH_SLICE
+    handed_over(wire.Send(0, [(b"zoe", b"hello")]))
+    few = limits.PUBLISH_FOLLOWERS_BESIDE
+    assert 0 < handed_over() <= few, "one who sent has more to say, maybe"
+    house.now += limits.PUBLISH_BESIDE_S
+    assert handed_over() > few, "nobody sends any more"
+    house.settle()
+    assert sorted(house.got(FRONT)) == sorted((an_id, b"1") for an_id in ids)
+
+
 def test_slices_are_in_turn_and_in_order_for_each_publisher() -> None:
     house = House()
     ids = [b"user%d" % number for number in range(3 * limits.PUBLISH_FOLLOWERS)]

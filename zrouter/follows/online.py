@@ -148,9 +148,13 @@ class _Places:
     def present(self, numbers: Numbers, removed: Numbers) -> list[bytes]:
         """The ids of those who have a place, without the removed."""
         try:
-            if numbers.size <= _FEW and not removed.size:
-                place_of, ids = self._place_of, self._ids
-                return [ids[place] for number in numbers.tolist() if (place := place_of[number])]
+            if numbers.size <= _FEW:
+                place_of, ids, gone = self._place_of, self._ids, removed.tolist()
+                return [
+                    ids[place]
+                    for number in numbers.tolist()
+                    if (place := place_of[number]) and number not in gone
+                ]
             places = self._place_of.take(numbers)
         except IndexError:
             raise StoreError("a list of followers has numbers of nobody: the store is damaged") from None
@@ -182,10 +186,16 @@ def _nobodys(count: int) -> Ids:
 
 
 def _portions(places: _Places, followers: Packed, most: int) -> Iterator[tuple[int, list[bytes]]]:
-    for numbers, removed in ((followers.base, followers.removed), (followers.added, _NOBODY)):
-        for first in range(0, numbers.size, LOOK):
-            # Named at once: what is a place of an id now may be another's by the next turn.
-            looked = numbers[first : first + LOOK]
-            found = places.present(looked, removed)
-            for begin in range(0, max(1, len(found)), most):
-                yield 0 if begin else looked.size, found[begin : begin + most]
+    base, added, removed = followers
+    if not base.size and not added.size:
+        return
+    for first in range(0, max(1, base.size), LOOK):
+        # Named at once: what is a place of an id now may be another's by the next turn.
+        numbers = base[first : first + LOOK]
+        found, looked = places.present(numbers, removed), numbers.size
+        if added.size and first + LOOK >= base.size:
+            # Few, as changes of a list are merged into it: a turn of their own would cost more than they do.
+            found += places.present(added, _NOBODY)
+            looked += added.size
+        for begin in range(0, max(1, len(found)), most):
+            yield 0 if begin else looked, found[begin : begin + most]
