@@ -194,7 +194,8 @@ def follow_changes_router() -> list[Line]:
                     ),
                 }
 
-            before = costs_us()
+            costs_us()  # mailboxes fill: with no change at all the second time is a twelfth dearer
+            before = _least(costs_us(), costs_us())
             old = some_pairs(records(users), CHANGES // 2)
             new = [
                 (b"user:%d" % draw.randrange(users), b"artist:%d" % (artists * draw.random() ** 4))
@@ -205,7 +206,7 @@ def follow_changes_router() -> list[Line]:
                 api.follow_many(new[at : at + CHANGED_TOGETHER])
                 api.unfollow_many(old[at : at + CHANGED_TOGETHER])
             seconds, cpu_s = time.monotonic() - began, router.exact_cpu_s() - cpu
-            after = costs_us()
+            after = _least(costs_us(), costs_us())
     pairs = round(users * EACH)
     lines = [
         Line(
@@ -218,6 +219,10 @@ def follow_changes_router() -> list[Line]:
         Line(f"{what}, after {CHANGES:,} changes", "us", after[what], 1.1, us, "before", by_ratio=True)
         for what, us in before.items()
     ]
+
+
+def _least(*found: dict[str, float]) -> dict[str, float]:
+    return {what: min(one[what] for one in found) for what in found[0]}
 
 
 def _cost_us(router: Running, work: Callable[[], object], count: int) -> float:

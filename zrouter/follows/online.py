@@ -146,7 +146,7 @@ class _Places:
         self._sweep(routes)
 
     def present(self, numbers: Numbers, removed: Numbers) -> list[bytes]:
-        """The ids of those who have a place, without the removed."""
+        """The ids of those who have a place, without the removed, who are some of them."""
         try:
             if numbers.size <= _FEW:
                 place_of, ids, gone = self._place_of, self._ids, removed.tolist()
@@ -156,15 +156,16 @@ class _Places:
                     if (place := place_of[number]) and number not in gone
                 ]
             places = self._place_of.take(numbers)
+            there = (places != 0).nonzero()[0]
+            if not there.size:
+                return []
+            places = places[there]
+            if removed.size:
+                gone = removed[self._place_of.take(removed) != 0]
+                if gone.size:
+                    places = np.delete(places, numbers[there].searchsorted(gone))
         except IndexError:
             raise StoreError("a list of followers has numbers of nobody: the store is damaged") from None
-        there = (places != 0).nonzero()[0]
-        if not there.size:
-            return []
-        places = places[there]
-        if removed.size:
-            who = numbers[there]
-            places = places[removed.searchsorted(who) == removed.searchsorted(who, "right")]
         found: list[bytes] = self._ids[places].tolist()
         return found
 
@@ -189,13 +190,17 @@ def _portions(places: _Places, followers: Packed, most: int) -> Iterator[tuple[i
     base, added, removed = followers
     if not base.size and not added.size:
         return
-    for first in range(0, max(1, base.size), LOOK):
+    # Where those who are removed from each portion begin and end.
+    ends = [*removed.searchsorted(base[LOOK::LOOK]).tolist(), removed.size]
+    begin = 0
+    for portion, end in enumerate(ends):
         # Named at once: what is a place of an id now may be another's by the next turn.
-        numbers = base[first : first + LOOK]
-        found, looked = places.present(numbers, removed), numbers.size
-        if added.size and first + LOOK >= base.size:
+        numbers = base[portion * LOOK : (portion + 1) * LOOK]
+        found, looked = places.present(numbers, removed[begin:end]), numbers.size
+        begin = end
+        if added.size and portion + 1 == len(ends):
             # Few, as changes of a list are merged into it: a turn of their own would cost more than they do.
             found += places.present(added, _NOBODY)
             looked += added.size
-        for begin in range(0, max(1, len(found)), most):
-            yield 0 if begin else looked, found[begin : begin + most]
+        for first in range(0, max(1, len(found)), most):
+            yield 0 if first else looked, found[first : first + most]
