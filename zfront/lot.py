@@ -58,9 +58,13 @@ class Lot:
         self._epoll.register(descriptor, _WATCHED)
         self._parked.add(descriptor)
 
-    def write_all(self, writes: Mapping[int, bytes | bytearray]) -> None:
+    def write_all(
+        self,
+        writes: Mapping[int, bytes | bytearray],
+        write: Callable[[int, bytes | bytearray], int] = os.write,
+    ) -> None:
         """Send to each client what is for it. Much of the cost of a message is here."""
-        outboxes, write = self._outboxes, os.write
+        outboxes = self._outboxes
         for descriptor, data in writes.items():
             if descriptor in outboxes:
                 self._keep(descriptor, data)
@@ -84,17 +88,7 @@ class Lot:
 
         Both then are one packet, and wake the client once (MSG_MORE of send(2), and tcp(7) for the limit).
         """
-        sent = 0
-        if descriptor not in self._outboxes:
-            try:
-                sent = _send_more(descriptor, data)
-            except BlockingIOError:
-                pass
-            except OSError:
-                self.close(descriptor, "reset")
-                return
-        if sent != len(data):
-            self._keep(descriptor, data[sent:])
+        self.write_all({descriptor: data}, _send_more)
 
     def end(self, descriptor: int, last: bytes, why: str) -> None:
         """Send last words, and end the connection with them; the reasons are those of `close`."""
@@ -180,7 +174,7 @@ class Lot:
             self.close(descriptor, "chatty")
 
 
-def _send_more(descriptor: int, data: bytes) -> int:
+def _send_more(descriptor: int, data: bytes | bytearray) -> int:
     # Python has send() with flags for sockets only; the family is one that it knows, and not looked at.
     connection = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, descriptor)
     try:

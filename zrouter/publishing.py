@@ -26,10 +26,7 @@ from zrouter.follows.store import Follows, StoreError
 from zrouter.limits import (
     MAX_PUBLISH_BYTES,
     MAX_PUBLISHES,
-    PUBLISH_BESIDE_S,
     PUBLISH_BYTES,
-    PUBLISH_FOLLOWERS,
-    PUBLISH_FOLLOWERS_BESIDE,
     PUBLISH_LOOK_UPS,
     PUBLISH_LOOKED,
     PUBLISH_REPEATS,
@@ -101,8 +98,6 @@ class Publishing:
         self._under_way: deque[_Message] = deque()
         self._done: list[Asked] = []
         self._pace = Pace(burst.fanned)
-        self._sends_seen = 0
-        self._is_alone_at = 0.0
         self.waits = False  # for frontends to take what they were handed
         self._errors: list[tuple[Peer, bytes]] = []
         self.waiting = 0  # messages
@@ -173,7 +168,7 @@ class Publishing:
             if store is None:
                 self._to_nobody()
             elif self._catch_up(store):
-                self._hand_over(store, self._followers_now(now))
+                self._hand_over(store, self._pace.followers(now, self._counters.messages_in))
         except StoreError as error:
             self._fail(failed(error))
         except WireError as error:
@@ -231,14 +226,6 @@ class Publishing:
     def _catch_up(self, store: Follows) -> bool:
         with store.read() as view:
             return self._online.catch_up(view, PUBLISH_LOOK_UPS)
-
-    def _followers_now(self, now: float) -> int:
-        """How many this burst hands over: few while others send, many when nobody waits for them."""
-        sends = self._counters.messages_in
-        if sends != self._sends_seen:
-            self._sends_seen = sends
-            self._is_alone_at = now + PUBLISH_BESIDE_S
-        return PUBLISH_FOLLOWERS if now >= self._is_alone_at else PUBLISH_FOLLOWERS_BESIDE
 
     def _hand_over(self, store: Follows, budget: int) -> None:
         room = PUBLISH_BYTES

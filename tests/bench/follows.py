@@ -49,6 +49,14 @@ def some_pairs(file: Path, count: int) -> list[Pair]:
     return [(subscriber, subscribee) for subscriber, subscribee in found]
 
 
+def new_pairs(draw: random.Random, users: int, count: int) -> list[Pair]:
+    """Whom so many might follow: a few get most."""
+    return [
+        (b"user:%d" % draw.randrange(users), b"artist:%d" % (users // 10 * draw.random() ** 4))
+        for _ in range(count)
+    ]
+
+
 def records(users: int = USERS) -> Path:
     """The file with the pairs of so many users."""
     path = BUILD / f"zipf-{users}.tsv"
@@ -179,11 +187,8 @@ def follows_changes() -> list[Line]:
                 return min(found)
 
             before = lookups_cpu_s()
-            old = some_pairs(records(USERS), CHANGES // 2)
-            new = [
-                (b"user:%d" % draw.randrange(USERS), b"artist:%d" % (FOLLOWED * draw.random() ** 4))
-                for _ in old
-            ]
+            old = some_pairs(records(), CHANGES // 2)
+            new = new_pairs(draw, USERS, CHANGES // 2)
             # In turns: half of them follow, half end what there is.
             made = [
                 Change(is_follow, *pair)

@@ -30,7 +30,7 @@ class _DeliverHead(msgspec.Struct, array_like=True, tag=65):
 
 
 _read_deliver = msgspec.msgpack.Decoder(_DeliverHead).decode
-_DELIVER = bytes([0x94, 65])  # an array of four whose first element is Deliver's kind
+_DELIVER = wire.encode(wire.Deliver(0, []))[:2]  # the length of the array, and Deliver's kind
 
 
 def say(**figures: object) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.bench.clients import logged_in
-from tests.bench.follows import EACH, load, loaded, records, scratch, some_pairs
+from tests.bench.follows import EACH, load, loaded, new_pairs, records, scratch, some_pairs
 from tests.bench.lines import Line, median
 from tests.bench.programs import Running, Sink, Stage, until
 from tests.bench.sizes import size
@@ -197,10 +197,7 @@ def follow_changes_router() -> list[Line]:
             costs_us()  # mailboxes fill: with no change at all the second time is a twelfth dearer
             before = _least(costs_us(), costs_us())
             old = some_pairs(records(users), CHANGES // 2)
-            new = [
-                (b"user:%d" % draw.randrange(users), b"artist:%d" % (artists * draw.random() ** 4))
-                for _ in range(CHANGES // 2)
-            ]
+            new = new_pairs(draw, users, CHANGES // 2)
             cpu, began = router.exact_cpu_s(), time.monotonic()
             for at in range(0, CHANGES // 2, CHANGED_TOGETHER):
                 api.follow_many(new[at : at + CHANGED_TOGETHER])

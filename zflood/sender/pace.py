@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 # What would be due within so long is due at the same time, and can share a send: at 5,000 messages a second
 # a send for each takes most of a core, which what is tested needs too.
-GRAIN_S: Final = 0.001
+_GRAIN_S: Final = 0.001
 
 
 class Schedule(NamedTuple):
@@ -39,5 +39,5 @@ def share(
     own = len(range(number, count, senders))
     own_interval_s = interval_s * senders
     # A closed loop has no interval, and takes only the number from here.
-    together = max(1, min(most_together, int(GRAIN_S / own_interval_s))) if own_interval_s else 1
+    together = max(1, min(most_together, int(_GRAIN_S / own_interval_s))) if own_interval_s else 1
     return Schedule(began_s + number * interval_s, own_interval_s, own, together)

@@ -149,11 +149,11 @@ class _Places:
         """The ids of those who have a place, without the removed, who are some of them."""
         try:
             if numbers.size <= _FEW:
-                place_of, ids, gone = self._place_of, self._ids, removed.tolist()
+                place_of, ids, without = self._place_of, self._ids, removed.tolist()
                 return [
                     ids[place]
                     for number in numbers.tolist()
-                    if (place := place_of[number]) and number not in gone
+                    if (place := place_of[number]) and number not in without
                 ]
             places = self._place_of.take(numbers)
             there = (places != 0).nonzero()[0]
