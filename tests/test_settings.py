@@ -136,6 +136,12 @@ def test_every_kernel_setting_is_explained_with_its_value() -> None:
         assert f"| `{name}` | {value} |" in DOCUMENT
 
 
+def test_the_kernel_parameter_for_virtual_machines_is_explained_with_its_value() -> None:
+    path = Path(__file__).parents[1] / "systemd" / "tmpfiles.d" / "60-zcomet-halt.conf"
+    (setting,) = re.findall(r"^w /sys/\S+/(\w+) - - - - (\d+)$", path.read_text(), re.MULTILINE)
+    assert "| `{}` | {} |".format(*setting) in DOCUMENT
+
+
 @pytest.mark.parametrize(
     "options",
     [

@@ -33,6 +33,24 @@ def test_the_units_verify(tmp_path: Path) -> None:
     assert ours == []
 
 
+@pytest.mark.skipif(shutil.which("systemd-tmpfiles") is None, reason="systemd is not installed")
+def test_idle_cores_of_a_virtual_machine_are_set_and_elsewhere_nothing_is_made(tmp_path: Path) -> None:
+    file = SYSTEMD / "tmpfiles.d" / "60-zcomet-halt.conf"
+    parameter = tmp_path / "sys" / "module" / "haltpoll" / "parameters" / "guest_halt_poll_ns"
+
+    def create() -> None:
+        subprocess.run(
+            ["systemd-tmpfiles", "--create", f"--root={tmp_path}", str(file)], check=True, timeout=30
+        )
+
+    create()
+    assert not parameter.exists()
+    parameter.parent.mkdir(parents=True)
+    parameter.write_text("0\n")
+    create()
+    assert parameter.read_text().strip() == "1000000"
+
+
 @pytest.mark.parametrize(
     "command",
     [

@@ -6,6 +6,10 @@ import statistics
 from typing import NamedTuple
 
 
+class NotHereError(Exception):
+    """This machine has not what a measure needs; the message says what."""
+
+
 class Line(NamedTuple):
     """One measured figure."""
 
