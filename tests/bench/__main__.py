@@ -41,6 +41,7 @@ MEASURES = {
         flood.swarm,
         flood.messages,
         follows.follows_load,
+        follows.follows_load_postgresql,
         follows.follows_lookup,
         follows.follows_changes,
         publish.publish_popular,
@@ -50,7 +51,7 @@ MEASURES = {
         soak.soak,
     )
 }
-TOO_LONG = ("soak", "follows_load")  # measured when named only
+TOO_LONG = ("soak", "follows_load", "follows_load_postgresql")  # measured when named only
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -71,7 +72,7 @@ def main(names: tuple[str, ...], repeat: int, json_path: Path, quick: bool) -> N
     comeback transports streams api_batch api_single swarm messages follows_lookup follows_changes
     publish_popular publish_others publish_friends follow_changes_router;
     paced_awake sets a parameter of the kernel for that time, as root;
-    soak takes 10 minutes, follows_load one to five
+    soak takes 10 minutes, follows_load and follows_load_postgresql one to five
     \b
     Examples:
       python -m tests.bench
