@@ -128,18 +128,21 @@ def test_the_help_of_serve_shows_them_all(program: str) -> None:
         assert field.metadata["help"] in words
 
 
-def test_every_kernel_setting_is_explained_with_its_value() -> None:
-    path = Path(__file__).parents[1] / "systemd" / "sysctl.d" / "60-zcomet.conf"
-    settings = re.findall(r"^([\w.]+) = (.+)$", path.read_text(), re.MULTILINE)
-    assert settings
-    for name, value in settings:
-        assert f"| `{name}` | {value} |" in DOCUMENT
-
-
-def test_the_kernel_parameter_for_virtual_machines_is_explained_with_its_value() -> None:
-    path = Path(__file__).parents[1] / "systemd" / "tmpfiles.d" / "60-zcomet-halt.conf"
-    (setting,) = re.findall(r"^w /sys/\S+/(\w+) - - - - (\d+)$", path.read_text(), re.MULTILINE)
-    assert "| `{}` | {} |".format(*setting) in DOCUMENT
+@pytest.mark.parametrize(
+    ("file", "setting"),
+    [
+        ("sysctl.d/60-zcomet.conf", r"([\w.-]+) = (.+)"),
+        ("tmpfiles.d/60-zcomet-halt.conf", r"w /sys/\S+/(\w+) - - - - (\d+)"),
+    ],
+)
+def test_every_kernel_setting_is_explained_with_its_value(file: str, setting: str) -> None:
+    text = (Path(__file__).parents[1] / "systemd" / file).read_text()
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    assert lines
+    for line in lines:
+        found = re.fullmatch(setting, line)
+        assert found, line
+        assert "| `{}` | {} |".format(*found.groups()) in DOCUMENT
 
 
 @pytest.mark.parametrize(
