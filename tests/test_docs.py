@@ -26,7 +26,7 @@ def examples() -> list[pytest.ParameterSet]:
 
 @pytest.mark.parametrize(
     "document",
-    [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").rglob("*.md"))],
+    [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))],
     ids=str,
 )
 def test_every_link_leads_to_a_file(document: Path) -> None:
