@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from random import randint, uniform
+from random import Random
 from typing import TYPE_CHECKING, Final
 
 from zfront.audience import Audience
@@ -56,7 +56,7 @@ class Room:
     """See the module's docstring.
 
     `changed(id)` is told when the connections of an id are more or fewer, `watch_changed(id)` when an id is
-    watched from now on, or not any more.
+    watched from now on, or not any more. `clock` is a monotonic one [s]; `random` spreads what is due.
     """
 
     def __init__(
@@ -65,7 +65,11 @@ class Room:
         changed: Callable[[bytes], None],
         watch_changed: Callable[[bytes], None],
         kind: type[Lot] | type[HeldLot] = Lot,
+        clock: Callable[[], float] = time.monotonic,
+        random: Random | None = None,
     ) -> None:
+        self._clock = clock
+        self._random = random or Random()
         self.audience = Audience()
         self.watchers = Watchers(watch_changed)
         self.lot = kind(settings.outbox, self._left, self._said)
@@ -118,9 +122,9 @@ class Room:
 
     def _admit(self, descriptor: int, visit: Visit) -> None:
         kind = self._rows.kinds[descriptor] = visit.kind
-        self._rows.since[descriptor] = int(time.monotonic())
+        self._rows.since[descriptor] = int(self._clock())
         if visit.tick_s:
-            self._ticks.add(descriptor, visit.tick_s, time.monotonic())
+            self._ticks.add(descriptor, visit.tick_s, self._clock())
         for an_id in self.audience.add(descriptor, visit.ids):
             self._changed(an_id)
         if kind == CHUNKED:
@@ -138,7 +142,7 @@ class Room:
             self.lot.write_ahead(descriptor, ws.switch(visit.key))
         elif kind == SSE:
             head = with_headers(sse.HEAD, visit.headers)
-            self.lot.write_ahead(descriptor, head + sse.retry(randint(*_RETRY_MS)))
+            self.lot.write_ahead(descriptor, head + sse.retry(self._random.randint(*_RETRY_MS)))
         elif kind == NDJSON:
             self.lot.write_ahead(descriptor, with_headers(ndjson.HEAD, visit.headers))
         elif visit.headers:
@@ -172,7 +176,7 @@ class Room:
 
     def tick(self) -> None:
         """Write a tick to every connection that is due."""
-        for connection, number in self._ticks.due(time.monotonic()):
+        for connection, number in self._ticks.due(self._clock()):
             an_id = self.audience.ids_of(connection)[0]
             self.lot.write(connection, chunked.tick_chunk(number, an_id))
 
@@ -184,14 +188,13 @@ class Room:
 
     def sweep(self, second: int) -> None:
         """What is due now and then, once a second: keep connections alive, answer polls, end the old."""
-        now = int(time.monotonic())
+        now = int(self._clock())
         settings, kinds = self._settings, self._rows.kinds
         period_s = settings.alive or _SWEEP_S
         for connection in range(second % period_s, len(kinds), period_s):
             if connection not in self.lot:
                 continue
-            # Those that came together do not have to go together.
-            if settings.max_age and now - self._rows.since[connection] > settings.max_age * uniform(0.9, 1.1):
+            if settings.max_age and now - self._rows.since[connection] > self._max_age():
                 self._end(connection, "aged")
             elif settings.alive and (stream := STREAMS.get(kinds[connection])) is not None:
                 self.lot.write(connection, stream.ALIVE)
@@ -202,6 +205,10 @@ class Room:
                 if connection in self.lot and now - self._rows.since[connection] >= limit_s:
                     self._time_out(connection, kind)
                 connection = kinds.find(kind, connection + 1)
+
+    def _max_age(self) -> float:
+        """Those that came together do not have to go together."""
+        return self._settings.max_age * self._random.uniform(0.9, 1.1)
 
     def _time_out(self, connection: int, kind: int) -> None:
         if kind == IDLE:
@@ -270,7 +277,7 @@ class Room:
         if connection in self.lot:
             self.resumption.end(connection)
             self._rows.kinds[connection] = IDLE
-            self._rows.since[connection] = int(time.monotonic())
+            self._rows.since[connection] = int(self._clock())
             for an_id in self.audience.remove(connection):
                 self._changed(an_id)
 

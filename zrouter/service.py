@@ -58,6 +58,7 @@ class RouterService:
             None if self._shelf is None else self._shelf.store,
         )
         self._running = True
+        self._next_tick = 0.0
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.ROUTER)
         self._socket.set(zmq.ROUTER_MANDATORY, 1)
@@ -89,18 +90,9 @@ class RouterService:
         log.info("listening on %s", self.endpoint)
         notify.ready(f"listening on {self.endpoint}")
         watchdog_s = notify.watchdog_s()
-        next_tick = next_alive = 0.0
+        next_alive = 0.0
         while self._running:
-            now = self._drain()
-            if self._shelf is not None:
-                self._store_changes(self._shelf)
-            if now >= next_tick:
-                next_tick = now + TICK_MS / 1000
-                self._router.tick(now)
-            self._flush(now)
-            for loss in self._router.losses():
-                # The name is the peer's own choice: %r keeps line ends and escapes out of the log.
-                log.warning("logged out %r, which held %d ids: %s", loss.name, loss.ids, loss.why)
+            now = self.turn()
             if watchdog_s is not None and now >= next_alive:
                 next_alive = now + watchdog_s
                 notify.alive()
@@ -115,6 +107,23 @@ class RouterService:
         self._waker.close()
         self._socket.close()
         self._context.term()
+
+    def turn(self) -> float:
+        """Wait for what comes, but not past a tick, and do all that follows from it: one burst.
+
+        Returns the time at which that was, on the monotonic clock [s].
+        """
+        now = self._drain()
+        if self._shelf is not None:
+            self._store_changes(self._shelf)
+        if now >= self._next_tick:
+            self._next_tick = now + TICK_MS / 1000
+            self._router.tick(now)
+        self._flush(now)
+        for loss in self._router.losses():
+            # The name is the peer's own choice: %r keeps line ends and escapes out of the log.
+            log.warning("logged out %r, which held %d ids: %s", loss.name, loss.ids, loss.why)
+        return now
 
     def stop(self) -> None:
         """Leave the loop after the burst under way; may be called from a signal handler."""
