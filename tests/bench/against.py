@@ -50,7 +50,7 @@ def measure(tree: Path, name: str) -> Figures:
         subprocess.run(
             [sys.executable, "-m", "tests.bench", name, "--repeat", "1", "--json", file.name],
             cwd=tree,
-            # Where the heap begins to grow is chance, worth 20 bytes a connection: let it be another each time.
+            # Where the heap begins to grow is chance, worth 20 bytes a connection: another place each time.
             env={**os.environ, "PYTHONPATH": str(tree), "PADDING": "x" * randrange(100_000)},
             stdout=subprocess.DEVNULL,
             check=False,  # 1 = a bar is not reached, which is not asked here
