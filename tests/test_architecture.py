@@ -35,6 +35,7 @@ PURE = [
     "zrouter/follows/packed.py",
     "zrouter/follows/samples.py",
     "zrouter/follows/online.py",
+    "zrouter/follows/ends.py",
     "zrouter/follows/records.py",
     "zrouter/follows/intern.py",
     "zrouter/follows/export.py",

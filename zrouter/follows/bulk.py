@@ -20,12 +20,13 @@ from typing import BinaryIO, Final, NamedTuple
 import numpy as np
 
 from zrouter.follows import packed
+from zrouter.follows.ends import explained
 from zrouter.follows.generation import KEY, Generation, LmdbView, State
 from zrouter.follows.intern import interner
 from zrouter.follows.names import merge_names, write_names
 from zrouter.follows.packed import BLOCK, SEGMENT
 from zrouter.follows.pairs import Codes, Pairs
-from zrouter.follows.records import MAX_LINE_BYTES, read_chunks
+from zrouter.follows.records import MAX_LINE_BYTES, Chunk, read_chunks
 from zrouter.follows.store import Format, Loaded, Numbers, Progress, StoreError
 
 LEAST_MEMORY: Final = 128 * 1024**2
@@ -120,9 +121,13 @@ def _read(source: Source, work: Path, free: int, progress: Progress) -> Iterator
     """The runs of a file."""
     chunk_bytes = min(_CHUNK_BYTES, max(MAX_LINE_BYTES, free // 40))
     progress.stage("reading", _size(source.file))
-    chunks = read_chunks(source.file, source.form, chunk_bytes)
+    with explained(source.file) as file:
+        yield from _runs(read_chunks(file, source.form, chunk_bytes), source.form, work, free, progress)
+
+
+def _runs(chunks: Iterator[Chunk], form: Format, work: Path, free: int, progress: Progress) -> Iterator[_Run]:
     for number in count():
-        ids = interner(source.form, work / f"run-{number}", free * 2 // 3)
+        ids = interner(form, work / f"run-{number}", free * 2 // 3)
         codes = Codes(work / f"codes-{number}")
         for chunk in chunks:
             codes.write(*ids.encode(chunk))

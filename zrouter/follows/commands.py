@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
 
 import click
 
@@ -24,10 +24,10 @@ from zrouter.settings import default_store
 
 if TYPE_CHECKING:
     from zrouter.follows.lmdb import LmdbFollows
-    from zrouter.follows.store import Loaded
+    from zrouter.follows.store import Format, Loaded
 
 _FORMATS: Final = ("tsv", "csv", "jsonl")
-_SUFFIXES: Final = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
+_SUFFIXES: Final[dict[str, Format]] = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
 _MEMORY: Final = "1G"
 _LEAST_MEMORY: Final = 128 * 1024**2
 
@@ -234,10 +234,19 @@ def follows() -> None:
     "--format", "form", type=click.Choice(_FORMATS), help="Default: as the name of the file says, else tsv."
 )
 @click.option("--replace", is_flag=True, help="Forget all pairs that are not in the file.")
+@click.option("--allow-empty", is_flag=True, help="With --replace: also if no pair is in the file.")
 @_memory
 @_store
 @json_option
-def load(file: Any, form: str | None, replace: bool, memory: int, store: Path, as_json: bool) -> None:
+def load(
+    file: Any,
+    form: Format | None,
+    replace: bool,
+    allow_empty: bool,
+    memory: int,
+    store: Path,
+    as_json: bool,
+) -> None:
     """Add all pairs of FILE at once; '-' is stdin. Readers see the pairs of before until all are there.
 
     A line is a subscriber and a subscribee: two columns (tsv, csv), or an object with these keys (jsonl).
@@ -249,20 +258,33 @@ def load(file: Any, form: str | None, replace: bool, memory: int, store: Path, a
       zrouter follows load friends.tsv --store /var/lib/zcomet/follows
       zcat friends.csv.gz | zrouter follows load - --format csv --replace --store /var/lib/zcomet/follows
     """
+    from zrouter.follows.ends import Ends
     from zrouter.follows.intern import has_columns
-    from zrouter.follows.store import BadRecordError
+    from zrouter.follows.store import BadRecordError, EmptyLoadError
 
-    chosen = form or _SUFFIXES.get(Path(file.name).suffix, "tsv")
+    chosen: Format = form or _SUFFIXES.get(Path(file.name).suffix, "tsv")
     if has_columns():
         # polars' handler lets a read go on that waits for a pipe.
         signal.siginterrupt(signal.SIGINT, True)
     else:
         print("zrouter: polars is not installed, so this is slower: pip install '.[bulk]'", file=sys.stderr)
+    source = Ends(file)
     with _open(store, create=True) as into, _bar() as progress:
         try:
-            loaded = into.load(file, chosen, replace=replace, memory=memory, progress=progress)  # type: ignore[arg-type]
+            loaded = into.load(
+                cast("BinaryIO", source),
+                chosen,
+                replace=replace,
+                allow_empty=allow_empty,
+                memory=memory,
+                progress=progress,
+            )
+        except EmptyLoadError as error:
+            program.fail("zrouter", f"{file.name}: {error}; nothing was changed (--allow-empty does it)")
         except BadRecordError as error:
             program.fail("zrouter", f"{file.name}: {error}; nothing was changed")
+    for note in source.notes(chosen):
+        print(f"zrouter: {file.name}: {note}", file=sys.stderr)
     _say_loaded(loaded, as_json)
 
 

@@ -22,7 +22,7 @@ import msgspec
 from zrouter.follows.bulk import Source, build
 from zrouter.follows.generation import Batch, Generation, LmdbView, told
 from zrouter.follows.home import Home
-from zrouter.follows.store import Change, Follows, Format, Loaded, Progress, StoreError, check
+from zrouter.follows.store import Change, EmptyLoadError, Follows, Format, Loaded, Progress, StoreError, check
 from zrouter.follows.verify import problems, shape
 
 DEFAULT_MEMORY: Final = 1024**3
@@ -150,17 +150,23 @@ class LmdbFollows(Follows):
         form: Format = "tsv",
         *,
         replace: bool = False,
+        allow_empty: bool = False,
         memory: int | None = None,
         progress: Progress | None = None,
     ) -> Loaded:
-        return self._rebuild(Source(file, form), replace, memory, progress)
+        return self._rebuild(Source(file, form), replace, memory, progress, allow_empty)
 
     def compact(self, memory: int | None = None, progress: Progress | None = None) -> Loaded:
         """Write everything anew, in order and without holes; as a load of nothing."""
         return self._rebuild(None, False, memory, progress)
 
     def _rebuild(
-        self, source: Source | None, replace: bool, memory: int | None, progress: Progress | None
+        self,
+        source: Source | None,
+        replace: bool,
+        memory: int | None,
+        progress: Progress | None,
+        allow_empty: bool = True,
     ) -> Loaded:
         with self._home.only_one(), told(self.path):
             self._home.sweep()
@@ -172,6 +178,8 @@ class LmdbFollows(Follows):
                         following, None if replace else view, source,
                         memory=DEFAULT_MEMORY if memory is None else memory, progress=progress,
                     )  # fmt: skip
+                if replace and not loaded.records and not allow_empty:
+                    raise EmptyLoadError
                 return self._replace(following, loaded)
             except BaseException:
                 self._give_up(following)

@@ -8,8 +8,19 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from zrouter.follows.ends import explained
 from zrouter.follows.records import read_records
-from zrouter.follows.store import Change, Follows, Format, Loaded, Numbers, Packed, Progress, check
+from zrouter.follows.store import (
+    Change,
+    EmptyLoadError,
+    Follows,
+    Format,
+    Loaded,
+    Numbers,
+    Packed,
+    Progress,
+    check,
+)
 
 _NONE: Numbers = np.empty(0, np.uint32)
 
@@ -76,10 +87,14 @@ class MemoryFollows(Follows):
         form: Format = "tsv",
         *,
         replace: bool = False,
+        allow_empty: bool = False,
         memory: int | None = None,
         progress: Progress | None = None,
     ) -> Loaded:
-        records = [record for batch in read_records(file, form) for record in batch]
+        with explained(file) as source:
+            records = [record for batch in read_records(source, form) for record in batch]
+        if replace and not records and not allow_empty:
+            raise EmptyLoadError
         if replace:
             self.__init__()  # type: ignore[misc]
         self.change(Change(True, subscriber, subscribee) for subscriber, subscribee in records)

@@ -37,6 +37,14 @@ class BadRecordError(StoreError):
     def __init__(self, line: int, why: str) -> None:
         super().__init__(f"line {line}: {why}")
         self.line = line
+        self.why = why
+
+
+class EmptyLoadError(StoreError):
+    """Nothing would take the place of all pairs; nothing was changed."""
+
+    def __init__(self) -> None:
+        super().__init__("there is no record in it, and nothing would be left of the store")
 
 
 class Change(NamedTuple):
@@ -162,6 +170,7 @@ class Follows(ABC):
         form: Format = "tsv",
         *,
         replace: bool = False,
+        allow_empty: bool = False,
         memory: int | None = None,
         progress: Progress | None = None,
     ) -> Loaded:
@@ -171,11 +180,13 @@ class Follows(ABC):
             file: bytes, from where they are read on.
             form: `tsv` and `csv`: subscriber and subscribee; `jsonl`: an object with these two keys.
             replace: forget all other pairs; changes while the load is under way are kept.
+            allow_empty: also if the file has no record: what a pipe that failed leaves is an empty file.
             memory: bytes that may be used.
             progress: is told how far it is.
 
         Raises:
             BadRecordError: a record is none; nothing was changed.
+            EmptyLoadError: there is none, in place of all that is there; nothing was changed.
             StoreError: it could not be stored; nothing was changed.
         """
 

@@ -171,3 +171,32 @@ def test_an_interrupted_load_leaves_all_as_it_was(store: Path) -> None:
 def test_the_programs_start_without_numpy_and_lmdb() -> None:
     code = "import sys, zrouter.cli; print(sorted({'numpy', 'lmdb', 'polars', 'rich'} & set(sys.modules)))"
     assert subprocess.check_output([sys.executable, "-c", code]) == b"[]\n"
+
+
+@pytest.mark.parametrize(
+    ("stdin", "note"),
+    [
+        (b"a\tb", b"the last line has no end"),
+        (b"\xef\xbb\xbfa\tb\n", b"a byte order mark, which in tsv is part of the first id"),
+        (b"subscriber\tsubscribee\na\tb\n", b"looks like a heading"),
+    ],
+)
+def test_a_load_says_what_may_have_been_meant_otherwise(tmp_path: Path, stdin: bytes, note: bytes) -> None:
+    done = zrouter("follows", "load", "-", "--store", tmp_path / "store", stdin=stdin)
+    assert done.returncode == 0
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(b"zrouter: <stdin>: ")
+    assert note in line
+
+
+def test_a_pipe_that_gave_nothing_replaces_nothing_unless_asked_to(store: Path) -> None:
+    done = zrouter("follows", "load", "-", "--replace", "--store", store, stdin=b"")
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert b"nothing was changed (--allow-empty does it)" in line
+    assert zrouter("follows", "export", "--store", store).stdout == b"a\tb\na\td\nc\tb\n"
+    assert (
+        zrouter("follows", "load", "-", "--replace", "--allow-empty", "--store", store, stdin=b"").returncode
+        == 0
+    )
+    assert zrouter("follows", "export", "--store", store).stdout == b""

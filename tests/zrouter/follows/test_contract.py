@@ -128,7 +128,7 @@ def test_a_load_that_replaces_forgets_the_others(follows: Follows) -> None:
     follows.follow(b"a", b"b")
     follows.load(io.BytesIO(b"c\td\n"), replace=True)
     assert pairs(follows) == {(b"c", b"d")}
-    follows.load(io.BytesIO(b""), replace=True)
+    follows.load(io.BytesIO(b""), replace=True, allow_empty=True)
     assert pairs(follows) == set()
 
 
