@@ -42,6 +42,7 @@ PURE = [
     "zrouter/inbox.py",
     "zrouter/watching.py",
     "zfront/audience.py",
+    "zfront/budget.py",
     "zfront/api/answers.py",
     "zfront/api/asked.py",
     "zfront/api/batch.py",
