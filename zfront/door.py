@@ -152,6 +152,7 @@ class _Head:
     """What httptools says of a request."""
 
     __slots__ = (
+        "connection",
         "has_body",
         "hosts",
         "is_complete",
@@ -165,7 +166,7 @@ class _Head:
     )
 
     def __init__(self) -> None:
-        self.url = self.since = self.origin = self.upgrade = self.version = self.key = b""
+        self.url = self.since = self.origin = self.upgrade = self.connection = self.version = self.key = b""
         self.hosts: list[bytes] = []
         self.requests = 0
         self.is_complete = self.has_body = False
@@ -185,11 +186,13 @@ class _Head:
         elif name == b"origin":
             self.origin = value
         elif name == b"upgrade":
-            self.upgrade = value
+            self.upgrade += b"," + value
+        elif name == b"connection":
+            self.connection += b"," + value
         elif name == b"sec-websocket-version":
-            self.version = value
+            self.version += value
         elif name == b"sec-websocket-key":
-            self.key = value
+            self.key += value  # two of them are not 16 bytes
         elif name in (b"content-length", b"transfer-encoding", b"expect"):
             self.has_body = True
 
@@ -219,8 +222,9 @@ def _plain_visit(data: bytes, origins: Origins) -> Visit | None:
             return visit._replace(headers=headers(origins.answer(origin))) if origin else visit
         if not origins.may_open(origin, head.hosts[0].decode("latin-1")):
             return None
-        upgrade, version, key = (one.decode("latin-1") for one in (head.upgrade, head.version, head.key))
-        if visit.kind != WS or not parser.should_upgrade() or not ws.is_handshake(upgrade, version, key):
+        said = (one.decode("latin-1") for one in (head.connection, head.upgrade, head.version))
+        key = head.key.decode("latin-1")
+        if visit.kind != WS or not ws.asks_for_upgrade(*said) or not ws.is_key(key):
             return None
         return visit._replace(key=key)
     except (httptools.HttpParserError, UnicodeDecodeError, BadVisitError):

@@ -26,6 +26,7 @@ from zfront.transports import ws
 MESSAGE_BYTES: Final = 65_536  # of a client's message
 _CLOSE: Final = 0x88
 _MASKED: Final = 0x80
+_NORMAL: Final = CloseReason.NORMAL_CLOSURE.to_bytes(2, "big")
 
 
 class Said(NamedTuple):
@@ -138,6 +139,11 @@ class Sockets:
 
 def _closed(payload: bytes) -> bytes:
     """The answer to a client's close frame: its code again, or what is wrong with it (5.5.1, 7.4)."""
+    code = int.from_bytes(payload[:2], "big")
+    if len(payload) >= 2:
+        if not ws.may_be_said(code):
+            return ws.close(CloseReason.PROTOCOL_ERROR)
+        payload = _NORMAL + payload[2:]  # wsproto does not know all codes of the registry
     reader = FrameProtocol(client=False, extensions=[])
     reader.receive_bytes(bytes((_CLOSE, _MASKED | len(payload), 0, 0, 0, 0)) + payload)
     try:
@@ -145,4 +151,4 @@ def _closed(payload: bytes) -> bytes:
     except ParseFailed as error:
         return ws.close(error.code)
     assert isinstance(read, tuple)
-    return bytes(reader.close(read[0]))
+    return bytes(reader.close(code or read[0]))

@@ -18,6 +18,8 @@ MAX_WATCHED: Final = 64  # ids whose presence one connection is told of
 MIN_TICK_S: Final = 0.1
 MAX_TICK_S: Final = 3600.0
 _FIELDS: Final = MAX_IDS + MAX_WATCHED + 8
+# What clients without a header say in its place: event-source-polyfill, and those of the Mercure protocol.
+_COME_BACK: Final = ("lastEventId", "lastEventID", "Last-Event-ID")
 
 
 class BadVisitError(ValueError):
@@ -72,8 +74,10 @@ def read_visit(path: str, query: str, said_since: str = "") -> Visit | None:
     watched = _checked(every("watch"), MAX_WATCHED)
     if watched and kind == POLL:
         raise BadVisitError("a poll can't watch: ask /api/who")
-    # A browser that comes back by itself asks for the same URL, so what it says in the header is newer.
-    since = _cursor(said_since or last("since", ""))
+    # A browser that comes back by itself asks for the same URL, so what it says in the header is newer. A
+    # polyfill of EventSource can't set the header, and adds a field.
+    came_back = next((value for name in _COME_BACK if (value := last(name, ""))), "")
+    since = _cursor(said_since or came_back or last("since", ""))
     return Visit(kind, ids, cursor=since, watched=watched)
 
 

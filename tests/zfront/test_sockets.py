@@ -127,3 +127,22 @@ def test_fragments_of_one_character_take_no_more_memory_than_their_bytes() -> No
     held = sockets._own[1].held
     assert sys.getsizeof(held) < 2 * MESSAGE_BYTES
     assert sockets.receive(1, frame("more", b"!")).messages == ["€" * 20_000 + "!"]
+
+
+def registered(code: int) -> bool:
+    """IANA's WebSocket Close Code Number Registry, and RFC 6455, 7.4.2."""
+    known = {1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014}
+    return code in known or 3000 <= code <= 4999
+
+
+@pytest.mark.parametrize("reason", [b"", b"bye", "€".encode() * 41])
+def test_a_close_frame_is_answered_with_its_code_if_that_may_be_said(reason: bytes) -> None:
+    for code in [*range(5100), 0x7FFF, 0x8000, 0xFFFF]:
+        said = Sockets().receive(1, frame("close", code.to_bytes(2, "big") + reason))
+        assert said.last == b"\x88\x02" + (code if registered(code) else 1002).to_bytes(2, "big"), code
+
+
+@pytest.mark.parametrize("code", [1000, 1014, 4999])
+def test_a_reason_that_is_not_utf_8_is_a_fault_whatever_the_code(code: int) -> None:
+    said = Sockets().receive(1, frame("close", code.to_bytes(2, "big") + b"\xff"))
+    assert said.last == b"\x88\x02" + (1007).to_bytes(2, "big")

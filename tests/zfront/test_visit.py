@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from zfront.transports import CHUNKED, chunked
 from zfront.visit import MAX_IDS, MAX_WATCHED, BadVisitError, Visit, read_visit
+from zrouter.cursor import Cursor
 
 IDS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=60).filter(
     lambda text: len(text.encode()) <= 255
@@ -88,3 +89,18 @@ def test_a_tick_is_rounded_to_tenths() -> None:
 def test_what_can_not_be_had_says_why(path: str, query: str, why: str) -> None:
     with pytest.raises(BadVisitError, match=why):
         read(path, query)
+
+
+@pytest.mark.parametrize("name", ["lastEventId", "lastEventID", "Last-Event-ID"])
+def test_a_client_that_can_not_set_a_header_says_in_the_query_where_it_was(name: str) -> None:
+    then, now, header = (Cursor(1, number).text() for number in (1, 2, 3))
+    for query in (f"since={then}&{name}={now}", f"{name}={now}&since={then}", f"{name}={now}"):
+        visit = read_visit("/sse/a", query)
+        assert visit is not None
+        assert visit.cursor == Cursor(1, 2), query
+        visit = read_visit("/sse/a", query, header)
+        assert visit is not None
+        assert visit.cursor == Cursor(1, 3), "the header is newer than the URL"
+    visit = read_visit("/sse/a", f"since={then}&{name}=")
+    assert visit is not None
+    assert visit.cursor == Cursor(1, 1)

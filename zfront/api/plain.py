@@ -68,7 +68,7 @@ class Request:
             self.key = value
         elif name == b"connection":
             self.is_last = b"close" in value.lower()
-        elif name in (b"transfer-encoding", b"expect", b"upgrade"):
+        elif name in (b"transfer-encoding", b"content-encoding", b"expect", b"upgrade"):
             self.is_plain = False
         elif name in _FORWARDED:
             self.is_forwarded = True

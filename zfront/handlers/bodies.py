@@ -38,6 +38,7 @@ class BodyHandler(ApiHandler):
             super().prepare()
             if not self._is_bodied():
                 return
+            self._refuse_encoded()
             self.begin()
             if self.said_size() > self.limit():
                 raise ProblemError(self.is_too_long())
@@ -48,6 +49,14 @@ class BodyHandler(ApiHandler):
         # Tornado would answer 400, and not in words; each piece is checked here.
         self.request.connection.set_max_body_size(_NO_BOUND)  # type: ignore[union-attr]
         self._end = asyncio.get_event_loop().call_later(self.office.body_timeout_s, self._is_late)
+
+    def _refuse_encoded(self) -> None:
+        """A body is taken as it is: nobody on its way unpacks a compressed one (RFC 9110, 15.5.16)."""
+        codings = ",".join(self.request.headers.get_list("Content-Encoding")).split(",")
+        for coding in codings:
+            if coding.strip().lower() not in ("", "identity"):
+                headers = (("Accept-Encoding", "identity"),)
+                raise ProblemError(Problem(415, f"a body can't be {coding.strip()!r:.40}", headers=headers))
 
     def begin(self) -> None:
         """Look at the head."""

@@ -55,12 +55,14 @@ class StreamHandler(RequestHandler):
         return None
 
     def _websocket_key(self) -> str:
-        """What a handshake is answered with; RFC 6455, section 4.2.2, on those that are none."""
+        """What a handshake is answered with; RFC 6455, sections 4.2.1 and 4.2.2, on those that are none."""
         headers = self.request.headers
-        key = headers.get("Sec-WebSocket-Key", "")
         version = headers.get("Sec-WebSocket-Version", "")
-        if not ws.is_handshake(headers.get("Upgrade", ""), version, key):
+        if not ws.asks_for_upgrade(headers.get("Connection", ""), headers.get("Upgrade", ""), version):
             raise HTTPError(426, reason="Upgrade Required")
+        key = headers.get("Sec-WebSocket-Key", "")
+        if not ws.is_key(key):
+            raise HTTPError(400, log_message="Sec-WebSocket-Key has to be 16 bytes in base64, once")
         return key
 
     async def _hold(self, lot: HeldLot, visit: Visit) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from typing import Final
 
 import msgspec
 
@@ -37,7 +38,19 @@ class _Binary(msgspec.Struct, gc=False):
     base64: str
 
 
-_encode = msgspec.json.Encoder().encode
+_encoder = msgspec.json.Encoder()
+# Line ends for who splits text by the Unicode Standard (5.8), as Python's splitlines does. JSON leaves these
+# as they are; those below a space are always escaped (RFC 8259, 7). These bytes are in no other character.
+_LINE_ENDS: Final = ((b"\xc2\x85", b"\\u0085"), (b"\xe2\x80\xa8", b"\\u2028"), (b"\xe2\x80\xa9", b"\\u2029"))
+
+
+def _encode(of: msgspec.Struct) -> bytes:
+    """An object that is one line, however its reader finds the end of a line."""
+    data = _encoder.encode(of)
+    if not data.isascii():
+        for end, escaped in _LINE_ENDS:
+            data = data.replace(end, escaped)
+    return data
 
 
 def opened(offset: bytes) -> bytes:

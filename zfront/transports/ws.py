@@ -12,7 +12,20 @@ from typing import Final
 
 from zfront.transports import objects
 
-__all__ = ["ALIVE", "PATH", "TYPE", "gap", "is_handshake", "last", "message", "opened", "presence", "switch"]
+__all__ = [
+    "ALIVE",
+    "PATH",
+    "TYPE",
+    "asks_for_upgrade",
+    "gap",
+    "is_key",
+    "last",
+    "may_be_said",
+    "message",
+    "opened",
+    "presence",
+    "switch",
+]
 
 PATH: Final = "/ws/"
 TYPE: Final = "application/json"
@@ -22,22 +35,40 @@ _NORMAL: Final = 1000
 _GOING_AWAY: Final = 1001
 _WHY: Final = {"evicted": _NORMAL}
 VERSION: Final = "13"
+_BLANKS: Final = " \t"
 
 
-def is_handshake(upgrade: str, version: str, key: str) -> bool:
-    """Whether these headers ask for a WebSocket of the version that there is (4.2.1)."""
+def asks_for_upgrade(connection: str, upgrade: str, version: str) -> bool:
+    """Whether these headers ask for a WebSocket of the version that there is (4.2.1, 3 to 6).
+
+    Both lists may have further members (RFC 9110, 7.6.1 and 7.8). Two versions are none (11.3.5).
+    """
+    is_asked = "upgrade" in _members(connection) and "websocket" in _members(upgrade)
+    return is_asked and version.strip(_BLANKS) == VERSION
+
+
+def is_key(key: str) -> bool:
+    """Whether it is a Sec-WebSocket-Key: 16 bytes in base64, once (4.2.1, 5; 11.3.1)."""
     try:
-        nonce = base64.b64decode(key, validate=True)
+        return len(base64.b64decode(key.strip(_BLANKS), validate=True)) == 16
     except ValueError:
         return False
-    return upgrade.strip().lower() == "websocket" and version.strip() == VERSION and len(nonce) == 16
+
+
+def _members(field: str) -> list[str]:
+    return [member.strip(_BLANKS).lower() for member in field.split(",")]
+
+
+def may_be_said(code: int) -> bool:
+    """Whether a close frame may have this code: 7.4, and IANA's WebSocket Close Code Number Registry."""
+    return 1000 <= code <= 1003 or 1007 <= code <= 1014 or 3000 <= code <= 4999
 
 
 def switch(key: str) -> bytes:
     """The head that ends the handshake (4.2.2)."""
     from wsproto.utilities import generate_accept_token  # loaded when the first one comes
 
-    token = generate_accept_token(key.encode("latin-1"))
+    token = generate_accept_token(key.strip(_BLANKS).encode("latin-1"))
     return (
         b"HTTP/1.1 101 Switching Protocols\r\n"
         b"Upgrade: websocket\r\n"

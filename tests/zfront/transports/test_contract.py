@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from wsproto.connection import Connection, ConnectionType
 from wsproto.events import CloseConnection, Ping, TextMessage
 
-from zfront.transports import NDJSON, POLL, SSE, STREAMS, WS, poll, ws
+from zfront.transports import NDJSON, POLL, SSE, STREAMS, WS, objects, poll, ws
 from zfront.transports.chunks import head
 
 every_stream = pytest.mark.parametrize("kind", sorted(STREAMS))
@@ -74,6 +74,14 @@ def objects_of(kind: int, data: bytes) -> list[dict[str, Any]]:
         assert body.endswith(b"\n")
         return [json.loads(line) for line in body.splitlines() if line]
     return [dict(one) for one in events_of(body.decode())]
+
+
+@given(st.text("\r\n\v\f\x1c\x1d\x1e\x85\u2028\u2029a\u0085€", min_size=1, max_size=20))
+def test_an_object_is_one_line_for_every_reader_of_lines(text: str) -> None:
+    an_id = text.encode()
+    for told in (objects.message(an_id, an_id, OFFSET), objects.presence(an_id, 1), objects.error(text)):
+        assert len(told.decode().splitlines()) == 1
+        assert text in json.loads(told).values()
 
 
 @every_stream
