@@ -43,6 +43,8 @@ PURE = [
     "zrouter/watching.py",
     "zfront/audience.py",
     "zfront/budget.py",
+    "zfront/pauses.py",
+    "zfront/pings.py",
     "zfront/api/answers.py",
     "zfront/api/asked.py",
     "zfront/api/batch.py",

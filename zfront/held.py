@@ -6,11 +6,14 @@ do, and there to measure what parking saves: `zfront serve --no-park`.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 
+from tornado.ioloop import IOLoop
 from tornado.iostream import IOStream, StreamBufferFullError, StreamClosedError
 
-from zfront.lot import CLIENT_BYTES
+from zfront.budget import Budget
+from zfront.lot import CLIENT_BYTES, RATE, UNWANTED, Heard
 
 
 class HeldLot:
@@ -20,14 +23,19 @@ class HeldLot:
         self,
         outbox_bytes: int,
         on_close: Callable[[int, str], None],
-        on_data: Callable[[int, bytes], bool] = lambda descriptor, data: False,
+        on_data: Callable[[int, bytes], Heard] = lambda descriptor, data: UNWANTED,
+        rate: float = RATE,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self.budget = Budget(rate, rate)
+        self.cut_bytes = 0
         self._outbox_bytes = outbox_bytes
         self._on_close = on_close
         self._streams: dict[int, IOStream] = {}
+        self._ended: dict[int, tuple[IOStream, str]] = {}  # `on_close` has yet to be told of these
 
     def __len__(self) -> int:
-        return len(self._streams)
+        return len(self._streams) + len(self._ended)
 
     def __contains__(self, descriptor: int) -> bool:
         return descriptor in self._streams
@@ -83,8 +91,24 @@ class HeldLot:
         stream = self._streams.pop(descriptor, None)
         if stream is None:
             return
-        self._on_close(descriptor, why)
-        stream.close()
+        if not self._ended:
+            IOLoop.current().add_callback(self._bury)
+        self._ended[descriptor] = stream, why
+
+    def _bury(self) -> None:
+        """Tell of those that were ended, not in the middle of what ended them; see lot.Lot."""
+        while self._ended:
+            descriptor, (stream, why) = next(iter(self._ended.items()))
+            self._on_close(descriptor, why)
+            del self._ended[descriptor]
+            stream.close()
+
+    def has_paused(self) -> bool:
+        """Nobody is: Tornado reads when it likes."""
+        return False
+
+    def go_on(self) -> None:
+        """Nothing."""
 
     def parked(self) -> list[int]:
         """The descriptors that are held."""

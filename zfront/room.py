@@ -12,9 +12,10 @@ from random import Random
 from typing import TYPE_CHECKING, Final
 
 from zfront.audience import Audience
+from zfront.budget import Budget
 from zfront.delivery import Delivery
 from zfront.held import HeldLot
-from zfront.lot import Lot
+from zfront.lot import UNWANTED, Heard, Lot
 from zfront.rows import IDLE, WAITS, Rows
 from zfront.settings import FrontSettings
 from zfront.ticks import Ticks
@@ -46,6 +47,15 @@ if TYPE_CHECKING:
 # What a client that is turned away is told to wait.
 RETRY_AFTER_S: Final = 5
 _IDLE_S: Final = 60
+# Units of work (see lot.Heard): of a poll's next request, of a message that can't be obeyed; in one that can,
+# so many ids are one.
+_REQUEST_UNITS: Final = 4
+_FAULT_UNITS: Final = 8
+_IDS_OF_A_UNIT: Final = 4
+# New ids that a WebSocket may log in as: so many a second, and so many at once. The router keeps what is sent
+# to an id for a while after it has left, so those that come and go take the places of others.
+_LOGINS: Final = 8
+_LOGINS_AT_ONCE: Final = 8 * MAX_IDS
 # How often each connection is looked at, where nothing else says so.
 _SWEEP_S: Final = 25
 # What EventSource is to wait before it comes back: not all at once.
@@ -72,7 +82,8 @@ class Room:
         self._random = random or Random()
         self.audience = Audience()
         self.watchers = Watchers(watch_changed)
-        self.lot = kind(settings.outbox, self._left, self._said)
+        self.lot = kind(settings.outbox, self._left, self._said, settings.client_rate, clock)
+        self.logins = Budget(_LOGINS, _LOGINS_AT_ONCE)
         self.resumption = Resumption(self._resumable, self.audience.ids_of, self._hold, self._resume)
         self.origins = settings.origins()
         self.max_connections = settings.connection_limit()
@@ -147,7 +158,9 @@ class Room:
             self.lot.write_ahead(descriptor, with_headers(ndjson.HEAD, visit.headers))
         elif visit.headers:
             self._headers[descriptor] = visit.headers
-        self._watch(descriptor, visit.watched)
+        states = self._watch(descriptor, visit.watched)
+        if states:
+            self.lot.write(descriptor, states)
 
     def tell(self, states: list[State]) -> None:
         """Tell those who watch these ids on how many connections they are now."""
@@ -162,13 +175,14 @@ class Room:
             self.presence_told += len(writes)
             self.lot.write_all(writes)
 
-    def _watch(self, connection: int, ids: Iterable[bytes]) -> None:
-        """Tell it of these, now and from now on."""
+    def _watch(self, connection: int, ids: Iterable[bytes]) -> bytes:
+        """Tell it of these from now on; what is to be written to it now."""
         known = self.watchers.watch(connection, ids)
-        if known:
-            stream = STREAMS[self._rows.kinds[connection] & ~WAITS]
-            self.presence_told += len(known)
-            self.lot.write(connection, b"".join(stream.presence(*state) for state in known))
+        if not known:
+            return b""
+        stream = STREAMS[self._rows.kinds[connection] & ~WAITS]
+        self.presence_told += len(known)
+        return b"".join(stream.presence(*state) for state in known)
 
     def is_ticking(self) -> bool:
         """Whether somebody waits for ticks."""
@@ -188,6 +202,7 @@ class Room:
 
     def sweep(self, second: int) -> None:
         """What is due now and then, once a second: keep connections alive, answer polls, end the old."""
+        self.lot.go_on()
         now = int(self._clock())
         settings, kinds = self._settings, self._rows.kinds
         period_s = settings.alive or _SWEEP_S
@@ -241,6 +256,8 @@ class Room:
             "presence_told": self.presence_told,
             "waiting": len(self.resumption),
             "turned_away": self.turned_away,
+            "held_back": self.lot.budget.delays,
+            "logins_refused": self.logins.delays,
             **{f"closed_{why}": count for why, count in self.closed.items()},
         }
 
@@ -258,14 +275,17 @@ class Room:
         kind = self._rows.kinds[connection] = self._rows.kinds[connection] & ~WAITS
         transport = poll if kind == POLL else STREAMS[kind]
         offset = self.delivery.offset
+        ids = self.audience.ids_of(connection)
+        # It may have left one of its ids after this was asked for.
+        messages = [one for one in missed.messages if one[0] in ids]
         parts: list[bytes] = []
         if missed.gap:
             self.gaps += 1
-            before = missed.messages[0][2] - 1 if missed.messages else missed.position
+            before = messages[0][2] - 1 if messages else missed.position
             parts.append(transport.gap(missed.gap, offset(before)))
-        for an_id, message, position in missed.messages:
+        for an_id, message, position in messages:
             parts.append(transport.message(an_id, message, offset(position)))
-        self.resumed += len(missed.messages)
+        self.resumed += len(messages)
         if kind != POLL:
             self.lot.write(connection, b"".join(parts) or STREAMS[kind].opened(offset(missed.position)))
         elif parts:
@@ -281,49 +301,64 @@ class Room:
             for an_id in self.audience.remove(connection):
                 self._changed(an_id)
 
-    def _said(self, connection: int, data: bytes) -> bool:
-        """A client said something; whether it may."""
+    def _said(self, connection: int, data: bytes) -> Heard:
+        """A client said something, or it is its turn again: what came of it."""
         kind = self._rows.kinds[connection] & ~WAITS
-        if kind == IDLE and self.on_request is not None:
+        if kind == WS:
+            return self._socket_said(connection, data)
+        if kind == IDLE and self.on_request is not None and data:
             self.on_request(connection, data)
-        elif kind == WS:
-            said = self._heard(connection, data)
-            if said.answer:
-                self.lot.write(connection, said.answer)
-            for message in said.messages:
-                self._obey(connection, message)
-            if said.last:
-                self.lot.write(connection, said.last)
-                self._part(connection, said.is_fault)
-        else:
-            return False
-        return True
+            return Heard(_REQUEST_UNITS)
+        return UNWANTED
 
-    def _obey(self, connection: int, message: str | bytes) -> None:
-        """Do what a WebSocket client asks for."""
-        if connection not in self.lot:
-            return
-        try:
-            wish = read_wish(message)
-            if len(self.audience.ids_of(connection)) + len(wish.login) > MAX_IDS:
-                raise BadVisitError(f"more than {MAX_IDS} ids")
-            if len(self.watchers.of(connection)) + len(wish.watch) > MAX_WATCHED:
-                raise BadVisitError(f"more than {MAX_WATCHED} ids to watch")
-        except BadVisitError as error:
-            self.lot.write(connection, ws.text(objects.error(str(error))))
-            return
+    def _socket_said(self, connection: int, data: bytes) -> Heard:
+        said = self._heard(connection, data)
+        units = said.frames
+        answers = [said.answer]
+        for message in said.messages:
+            try:
+                ids, answer = self._obey(connection, message)
+                units += ids // _IDS_OF_A_UNIT
+            except BadVisitError as error:
+                answer = ws.text(objects.error(str(error)))
+                units += _FAULT_UNITS
+            answers.append(answer)
+        answers.append(said.last)
+        if answer := b"".join(answers):
+            self.lot.write(connection, answer)
+        if said.last:
+            self._part(connection, said.is_fault)
+        return Heard(units, wants_more=said.has_more)
+
+    def _obey(self, connection: int, message: str | bytes) -> tuple[int, bytes]:
+        """Do what a WebSocket client asks for: of how many ids that was, and what to answer.
+
+        Raises:
+            BadVisitError: it can't be done, and nothing of it was.
+        """
+        wish = read_wish(message)
+        login, logout, watch, unwatch = map(as_ids, (wish.login, wish.logout, wish.watch, wish.unwatch))
+        before = self.audience.ids_of(connection)
+        if len(before) + len(login) > MAX_IDS:
+            raise BadVisitError(f"more than {MAX_IDS} ids")
+        if len(self.watchers.of(connection)) + len(watch) > MAX_WATCHED:
+            raise BadVisitError(f"more than {MAX_WATCHED} ids to watch")
+        coming = sum(an_id not in before or an_id in logout for an_id in login)
+        if coming and not self.logins.may_spend(connection, coming, self._clock()):
+            raise BadVisitError(f"more than {_LOGINS} new ids a second")
         self.acked += wish.ack != ""
-        for an_id in self.audience.part(connection, as_ids(wish.logout)):
+        gone = self.audience.part(connection, logout)
+        new = self.audience.join(connection, login)
+        for an_id in gone + new:
             self._changed(an_id)
-        new = self.audience.join(connection, as_ids(wish.login))
-        for an_id in new:
-            self._changed(an_id)
-        self.watchers.unwatch(connection, as_ids(wish.unwatch))
-        self._watch(connection, as_ids(wish.watch))
-        if new and self._rows.kinds[connection] & WAITS:
-            self.resumption.ask_again(connection)
+        self.watchers.unwatch(connection, unwatch)
+        states = self._watch(connection, watch)
+        if self._rows.kinds[connection] & WAITS:
+            if gone or new:
+                self.resumption.ask_again(connection)
         elif new:
             self.resumption.greet(connection, has_history=True)
+        return len(login) + len(logout) + len(watch) + len(unwatch), states
 
     def _part(self, connection: int, is_writing: bool) -> None:
         """End a connection that was told so; one that still writes is not reset before it has read that."""
@@ -362,6 +397,7 @@ class Room:
             self._sockets.left(descriptor)
         self._ticks.remove(descriptor)
         self.watchers.remove(descriptor)
+        self.logins.forget(descriptor)
         self._headers.pop(descriptor, None)
         self._rows.kinds[descriptor] = CHUNKED  # as those that never were
         for an_id in self.audience.remove(descriptor):

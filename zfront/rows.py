@@ -1,7 +1,7 @@
 """The rows: what is kept of each connection beside its ids, in arrays by its descriptor.
 
 Owns: the arrays, and what a connection's kind can be beside its transport. Must not know: sockets, messages.
-About 17 bytes for each descriptor up to the highest that there was.
+13 bytes for each descriptor up to the highest that there was.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Rows:
     def __init__(self) -> None:
         self.kinds = bytearray()  # of its transport, with WAITS while the resumption has it
         self.numbers = array("Q")  # messages written so far, where the transport counts them
-        self.since = array("L")  # when it came, or a poll was asked or answered [s]
+        self.since = array("I")  # when it came, or a poll was asked or answered [s]
 
     def reach(self, descriptor: int) -> None:
         """Have a row for that descriptor."""

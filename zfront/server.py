@@ -24,7 +24,7 @@ from zfront.every import Every
 from zfront.held import HeldLot
 from zfront.lifeline import BEAT_S, Lifeline
 from zfront.link import Link
-from zfront.lot import Lot
+from zfront.lot import PACE_S, Lot
 from zfront.room import Room
 from zfront.settings import FrontSettings
 from zfront.ticks import TENTH_S
@@ -78,6 +78,7 @@ class Worker:
         self._desk = Desk(self._office, settings.api_connections)
         self._door = Door(listener, self._room, server, settings.keepalive, self._desk)
         self._ticker: Every | None = None  # while somebody waits for ticks
+        self._pacer: Every | None = None  # while a client has to wait for its turn
         self._second = 0
         self._stopping = False
 
@@ -88,7 +89,7 @@ class Worker:
         gc.collect()
         gc.freeze()
         if isinstance(lot := self._room.lot, Lot):
-            self._loop.add_handler(lot.fileno(), lambda *_: lot.handle_events(), IOLoop.READ)
+            self._loop.add_handler(lot.fileno(), lambda *_: self._clients_did(lot), IOLoop.READ)
         self._link.start()
         self._door.open()
         ready()
@@ -99,6 +100,17 @@ class Worker:
             Every(watchdog_s, notify.alive)
         Every(1.0, self._sweep)
         self._loop.start()
+
+    def _clients_did(self, lot: Lot) -> None:
+        lot.handle_events()
+        if self._pacer is None and lot.has_paused():
+            self._pacer = Every(PACE_S, self._go_on)
+
+    def _go_on(self) -> None:
+        self._room.lot.go_on()
+        if self._pacer is not None and not self._room.lot.has_paused():
+            self._pacer.stop()
+            self._pacer = None
 
     def _sweep(self) -> None:
         self._second += 1

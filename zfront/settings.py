@@ -38,6 +38,11 @@ class FrontSettings:
     outbox: int = setting(
         65536, "What may wait for a client that does not read; beyond it, it is closed.", type=BYTES
     )
+    client_rate: int = setting(
+        100,
+        "Messages a second that a WebSocket may send; more are read later, and who goes on is closed.",
+        type=click.IntRange(1, 1_000_000),
+    )
     keepalive: int = setting(
         60,
         "A client silent for half to all of it is probed, and gone if it does not answer for half as long.",

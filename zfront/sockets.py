@@ -1,10 +1,10 @@
 """What WebSocket clients say: frames become messages, pings are answered, faults end the connection.
 
-Owns: the decoders of connections that are in the middle of a message. Must not know: sockets, ids, what a
-message means.
+Owns: the decoders of connections that are in the middle of a message, or have more than a turn's worth of
+them. Must not know: sockets, ids, what a message means.
 
 Between two messages all connections are in the same state, so one pair of wsproto's decoders serves them all,
-and a connection that is quiet has none.
+and a connection that is quiet has none. What one says in a heap is worked off in turns.
 """
 
 from __future__ import annotations
@@ -21,9 +21,11 @@ from wsproto.frame_protocol import (
     ParseFailed,
 )
 
+from zfront.pings import take_pings
 from zfront.transports import ws
 
 MESSAGE_BYTES: Final = 65_536  # of a client's message
+FRAMES_A_TURN: Final = 16  # of one client; the rest is kept for its next turn
 _CLOSE: Final = 0x88
 _MASKED: Final = 0x80
 _NORMAL: Final = CloseReason.NORMAL_CLOSURE.to_bytes(2, "big")
@@ -36,6 +38,8 @@ class Said(NamedTuple):
     answer: bytes  # pongs
     last: bytes = b""  # a close frame, behind all answers to the messages (5.5.1); then the connection ends
     is_fault: bool = False  # the client may still be writing
+    frames: int = 1  # that were worked off
+    has_more: bool = False  # some are kept: `receive` them with no bytes more
 
 
 class _Decoders:
@@ -91,7 +95,7 @@ class Sockets:
         self._at_rest = _Decoders()
 
     def count(self) -> int:
-        """How many connections are in the middle of a message."""
+        """How many connections are in the middle of a message, or have more of them."""
         return len(self._own)
 
     def held_bytes(self) -> int:
@@ -99,13 +103,17 @@ class Sockets:
         return sum(len(decoders.held) for decoders in self._own.values())
 
     def receive(self, connection: int, data: bytes) -> Said:
-        """Take what a connection said."""
+        """Take what a connection said: a turn's worth of it."""
         decoders = self._own.pop(connection, None) or self._at_rest
         messages: list[str | bytes] = []
-        answer = b""
+        pings, answer = 0, b""
+        if decoders is self._at_rest:
+            pings, answer, data = take_pings(data)
+        frames = 0
         try:
             decoders.frames.receive_bytes(data)
-            while (frame := decoders.frames.process_buffer()) is not None:
+            while frames < FRAMES_A_TURN and (frame := decoders.frames.process_buffer()) is not None:
+                frames += 1
                 if frame.opcode is Opcode.PING:
                     assert isinstance(frame.payload, bytes)
                     answer += bytes(FrameProtocol(client=False, extensions=[]).pong(frame.payload))
@@ -122,10 +130,11 @@ class Sockets:
         except ParseFailed as error:
             self._replace(decoders)
             return Said(messages, answer, ws.close(error.code), True)
+        has_more = frames == FRAMES_A_TURN and len(decoders.frames.buffer) > 0
         if not decoders.is_at_rest:
             self._replace(decoders)
             self._own[connection] = decoders
-        return Said(messages, answer)
+        return Said(messages, answer, frames=pings + frames, has_more=has_more)
 
     def left(self, connection: int) -> None:
         """It has gone; no error if it had nothing here."""

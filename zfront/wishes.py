@@ -35,11 +35,13 @@ def read_wish(message: str | bytes) -> Wish:
     """
     try:
         wish = _decode(message)
+        if max(map(len, (wish.login, wish.logout))) > MAX_IDS:
+            raise BadVisitError(f"more than {MAX_IDS} ids")
+        if max(map(len, (wish.watch, wish.unwatch))) > MAX_WATCHED:
+            raise BadVisitError(f"more than {MAX_WATCHED} ids to watch")
         check_ids(as_ids(wish.login + wish.watch))
     except (msgspec.MsgspecError, WireError, RecursionError) as error:
         raise BadVisitError(str(error)) from None
-    if len(wish.login) > MAX_IDS or len(wish.watch) > MAX_WATCHED:
-        raise BadVisitError(f"more than {MAX_IDS} ids")
     return wish
 
 

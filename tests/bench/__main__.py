@@ -16,7 +16,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import api, clients, flood, follows, publish, router, sizes, soak, transports
+from tests.bench import api, clients, flood, follows, hostile, publish, router, sizes, soak, transports
 from tests.bench.lines import Line, NotHereError, medians
 
 MEASURES = {
@@ -48,6 +48,7 @@ MEASURES = {
         publish.publish_others,
         publish.publish_friends,
         publish.follow_changes_router,
+        hostile.hostile_clients,
         soak.soak,
     )
 }
@@ -70,7 +71,7 @@ def main(names: tuple[str, ...], repeat: int, json_path: Path, quick: bool) -> N
     \b
     Measures: parking saturated broadcast paced paced_awake held memory throughput singles mailboxes presence
     comeback transports streams api_batch api_single swarm messages follows_lookup follows_changes
-    publish_popular publish_others publish_friends follow_changes_router;
+    publish_popular publish_others publish_friends follow_changes_router hostile_clients;
     paced_awake sets a parameter of the kernel for that time, as root;
     soak takes 10 minutes, follows_load and follows_load_postgresql one to five
     \b

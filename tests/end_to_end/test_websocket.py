@@ -74,7 +74,8 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Of a frontend for all cases."""
     folder = tmp_path_factory.mktemp("websocket")
     router = Program(folder / "router.log", "zrouter", "serve", "--bind", "tcp://127.0.0.1:0")
-    listen = ("--listen", "127.0.0.1:0", "--router", router.address)
+    # Some cases are a thousand messages at once.
+    listen = ("--listen", "127.0.0.1:0", "--router", router.address, "--client-rate", "100000")
     front = Program(folder / "front.log", "zfront", "serve", *listen)
     yield front.address
     assert front.stop() == 0

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
 from tests.conftest import eventually
-from zfront.lot import CLIENT_BYTES, Lot
+from zfront.lot import CLIENT_BYTES, DRAIN_S, PACE_S, TURN_S, Heard, Lot
 
 OUTBOX = 50_000
 
@@ -101,7 +103,7 @@ def test_what_is_written_ahead_keeps_its_place_behind_an_outbox(parked: Parked) 
 
 def test_last_words_come_before_the_end(over_tcp: Parked) -> None:
     over_tcp.lot.end(over_tcp.descriptor, b"farewell", "evicted")
-    assert over_tcp.ended == [(over_tcp.descriptor, "evicted")]
+    assert over_tcp.why() == "evicted"
     assert over_tcp.client.recv(100) == b"farewell"
     assert over_tcp.client.recv(100) == b""
 
@@ -110,7 +112,7 @@ def test_last_words_to_who_has_left_are_no_error(over_tcp: Parked) -> None:
     over_tcp.client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     over_tcp.client.close()  # a reset
     over_tcp.lot.end(over_tcp.descriptor, b"farewell", "evicted")
-    assert over_tcp.ended == [(over_tcp.descriptor, "reset")]
+    assert over_tcp.why() == "reset"
 
 
 def test_an_outbox_that_would_be_too_long_ends_the_connection(parked: Parked) -> None:
@@ -119,7 +121,7 @@ def test_an_outbox_that_would_be_too_long_ends_the_connection(parked: Parked) ->
         return parked.descriptor not in parked.lot
 
     eventually(write)
-    assert parked.ended == [(parked.descriptor, "slow")]
+    assert parked.why() == "slow"
     assert len(parked.lot) == 0
 
 
@@ -132,7 +134,7 @@ def test_a_client_that_hangs_up_is_gone(parked: Parked, how: int) -> None:
 def test_a_write_to_a_client_that_has_reset_ends_the_connection(parked: Parked) -> None:
     parked.client.close()
     parked.lot.write(parked.descriptor, b"anybody there?")
-    assert parked.ended == [(parked.descriptor, "reset")]
+    assert parked.why() == "reset"
 
 
 def test_a_client_may_talk_but_not_for_ever(parked: Parked) -> None:
@@ -153,3 +155,219 @@ def test_several_writes_at_once_reach_each_their_client(parked: Parked) -> None:
     assert (parked.client.recv(10), other.recv(10)) == (b"one", b"two")
     parked.lot.close(second, "test")
     other.close()
+
+
+class Clock:
+    """A clock that a test turns."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Talkers:
+    """A lot whose clients say things; each byte is so many units of work, and takes so long."""
+
+    def __init__(self, clients: int, units: int = 1, work_s: float = 0.0, rate: float = 100) -> None:
+        self.clock = Clock()
+        self.ended: dict[int, str] = {}
+        self.heard: list[tuple[int, bytes]] = []
+        self.keeps = 0  # bytes of each client that are worked off in one turn; 0 = all
+        self._kept: dict[int, bytes] = {}
+        self._units, self._work_s = units, work_s
+        self.lot = Lot(OUTBOX, self.ended.__setitem__, self.hear, rate, self.clock)
+        self.clients: dict[int, socket.socket] = {}
+        for _ in range(clients):
+            ours, client = socket.socketpair()
+            ours.setblocking(False)
+            client.setblocking(False)
+            descriptor = ours.detach()
+            self.lot.park(descriptor)
+            self.clients[descriptor] = client
+
+    def hear(self, descriptor: int, data: bytes) -> Heard:
+        data = self._kept.pop(descriptor, b"") + data
+        now, later = (data[: self.keeps], data[self.keeps :]) if self.keeps else (data, b"")
+        if later:
+            self._kept[descriptor] = later
+        self.heard.append((descriptor, now))
+        self.clock.now += self._work_s * len(now)
+        return Heard(self._units * len(now), wants_more=bool(later))
+
+    def say(self, data: bytes) -> None:
+        """Each client that is there says this."""
+        for client in self.clients.values():
+            with contextlib.suppress(OSError):
+                client.send(data)
+
+    def end(self) -> None:
+        for descriptor, client in self.clients.items():
+            self.lot.close(descriptor, "test")
+            client.close()
+        self.lot.handle_events()
+
+
+@pytest.fixture
+def talkers() -> Iterator[Callable[..., Talkers]]:
+    made: list[Talkers] = []
+
+    def make(*arguments: Any, **options: Any) -> Talkers:
+        made.append(Talkers(*arguments, **options))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.end()
+
+
+def test_a_turn_is_over_after_its_time_and_the_next_begins_with_those_who_had_none(
+    talkers: Callable[..., Talkers],
+) -> None:
+    one = talkers(40, work_s=TURN_S / 2)
+    one.say(b"x")
+    began = one.clock.now
+    one.lot.handle_events()
+    assert TURN_S <= one.clock.now - began < 4 * TURN_S
+    heard = len(one.heard)
+    assert 0 < heard < 10
+    while len(one.heard) < 40:
+        one.say(b"y")  # all want more, always
+        one.lot.handle_events()
+    assert len({descriptor for descriptor, _ in one.heard[:40]}) == 40, "each once before anybody twice"
+
+
+def test_who_goes_beyond_the_rate_is_not_read_and_then_is_read_again(talkers: Callable[..., Talkers]) -> None:
+    one = talkers(1, units=500)
+    one.say(b"x")
+    one.lot.handle_events()
+    one.say(b"y")
+    one.lot.handle_events()
+    assert [data for _, data in one.heard] == [b"x"]
+    assert one.lot.has_paused()
+    one.clock.now += 0.9
+    one.lot.go_on()
+    one.lot.handle_events()
+    assert [data for _, data in one.heard] == [b"x"]
+    one.clock.now += 0.2
+    one.lot.go_on()
+    one.lot.handle_events()
+    assert [data for _, data in one.heard] == [b"x", b"", b"y"]
+    assert one.lot.budget.delays == 2
+
+
+def test_what_a_client_has_said_is_worked_off_in_turns_and_nothing_more_is_read_meanwhile(
+    talkers: Callable[..., Talkers],
+) -> None:
+    one = talkers(1)
+    one.keeps = 3
+    one.say(b"0123456789")
+    one.lot.handle_events()
+    one.say(b"and more")
+    for _ in range(20):
+        one.lot.handle_events()
+        assert len(one.heard[-1][1]) <= 3
+        one.clock.now += PACE_S
+        one.lot.go_on()
+    assert b"".join(data for _, data in one.heard) == b"0123456789and more"
+    assert not one.lot.has_paused()
+
+
+def test_who_goes_on_saying_too_much_is_ended_as_chatty_and_who_stops_is_not(
+    talkers: Callable[..., Talkers],
+) -> None:
+    one = talkers(2)
+    quiet, loud = one.clients
+    one.say(b"x" * 1000)
+    while one.clock.now < 300.0 and loud in one.lot:
+        with contextlib.suppress(BlockingIOError):
+            one.clients[loud].send(b"x" * 100)
+        one.lot.handle_events()
+        one.lot.go_on()
+        one.clock.now += 0.1
+    one.lot.handle_events()
+    assert one.ended == {loud: "chatty"}
+    assert 120.0 < one.clock.now < 170.0, "after the patience, when its next turn comes"
+    assert quiet in one.lot
+
+
+def test_a_client_that_is_not_read_and_hangs_up_is_gone_at_once(talkers: Callable[..., Talkers]) -> None:
+    one = talkers(1, units=10_000)
+    one.say(b"x")
+    one.lot.handle_events()
+    assert one.lot.has_paused()
+    for client in one.clients.values():
+        client.close()
+    one.lot.handle_events()
+    assert list(one.ended.values()) == ["gone"]
+    assert not one.lot.has_paused()
+    one.clock.now += 1000
+    one.lot.go_on()  # its turn comes to nobody
+
+
+def test_a_client_that_is_not_read_still_gets_what_is_for_it(talkers: Callable[..., Talkers]) -> None:
+    one = talkers(1, units=10_000)
+    one.say(b"x")
+    one.lot.handle_events()
+    ((descriptor, client),) = one.clients.items()
+    for _ in range(10):
+        one.lot.write(descriptor, bytes(4000))
+    seen = 0
+    while seen < 40_000:
+        one.lot.handle_events()
+        with contextlib.suppress(BlockingIOError):
+            seen += len(client.recv(10_000))
+    assert len(one.heard) == 1
+
+
+def test_who_is_ended_is_told_of_later_and_written_to_no_more(over_tcp: Parked) -> None:
+    over_tcp.lot.end(over_tcp.descriptor, b"farewell", "evicted")
+    over_tcp.lot.write(over_tcp.descriptor, b"behind it")
+    over_tcp.lot.close(over_tcp.descriptor, "another reason")
+    assert not over_tcp.ended
+    assert over_tcp.descriptor not in over_tcp.lot
+    assert over_tcp.why() == "evicted"
+    assert over_tcp.client.recv(100) == b"farewell"
+    assert over_tcp.client.recv(100) == b""
+
+
+def test_who_is_ended_gets_first_what_waits_for_it(parked: Parked) -> None:
+    parked.lot.write(parked.descriptor, bytes(OUTBOX - 100))
+    parked.lot.end(parked.descriptor, b"farewell", "shutdown")
+    assert parked.why() == "shutdown"
+    assert len(parked.lot) == 1
+    assert parked.lot.has_paused()
+    seen = b""
+    while data := parked.client.recv(700):
+        parked.lot.handle_events()
+        seen += data
+    assert seen == bytes(OUTBOX - 100) + b"farewell"
+    assert len(parked.lot) == 0
+    assert parked.lot.cut_bytes == 0
+
+
+def test_who_is_ended_and_does_not_read_is_closed_after_a_while_and_counted() -> None:
+    one = Talkers(1)
+    (descriptor,) = one.clients
+    while not one.lot._outboxes:
+        one.lot.write(descriptor, bytes(10_000))
+    one.lot.end(descriptor, b"farewell", "shutdown")
+    one.lot.handle_events()
+    one.clock.now += DRAIN_S - 1
+    one.lot.go_on()
+    assert len(one.lot) == 1
+    one.clock.now += 2
+    one.lot.go_on()
+    assert len(one.lot) == 0
+    assert one.lot.cut_bytes > len(b"farewell")
+    one.end()
+
+
+def test_a_client_that_was_ended_and_resets_is_closed_at_once(parked: Parked) -> None:
+    parked.lot.write(parked.descriptor, bytes(OUTBOX - 100))
+    parked.lot.end(parked.descriptor, b"farewell", "shutdown")
+    assert parked.why() == "shutdown"
+    parked.client.close()
+    parked.lot.handle_events()
+    assert len(parked.lot) == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 
+from zfront.lot import Lot
 from zfront.room import Room
 from zfront.settings import FrontSettings
 from zfront.visit import Visit, read_visit
@@ -36,5 +37,7 @@ def test_a_poll_is_answered_and_a_stream_ends_when_the_clock_of_the_room_says_so
     now += 111
     for second in range(30):
         room.sweep(second)
+    assert isinstance(room.lot, Lot)
+    room.lot.handle_events()
     assert room.closed == {"aged": 1, "idle": 1}
     assert listener.recv(1000).endswith(b"0\r\n\r\n")
