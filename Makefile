@@ -38,6 +38,12 @@ bench: $(STAMP) ## every figure, side by side with the yardsticks (15 minutes; g
 	@tests/needs $(FOR_BENCH)
 	$(BIN)/python -m tests.bench $(BENCH)
 
+simulate: $(STAMP) ## a whole system on a clock of its own, with faults (SECONDS=600, or SEED=n; TRACE=1)
+	$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seconds $(or $(SECONDS),600)) $(if $(TRACE),--trace)
+
+mutants: $(STAMP) ## small faults in a copy of the packages: does the simulator find each?
+	$(BIN)/python -m tests.simulation.mutants
+
 soak: $(STAMP) ## memory of a frontend over 10 minutes at 1,000 messages/s
 	@tests/needs $(FOR_BENCH)
 	$(BIN)/python -m tests.bench soak --repeat 1
@@ -50,4 +56,4 @@ results: $(STAMP) ## the reports under docs/results again (2 hours; root, for th
 clean: ## remove the environment and caches
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
 
-.PHONY: help demo test check bench soak results clean
+.PHONY: help demo test check bench simulate mutants soak results clean
