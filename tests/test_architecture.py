@@ -14,6 +14,7 @@ PURE = [
     "zrouter/wire.py",
     "zrouter/table.py",
     "zrouter/peers.py",
+    "zrouter/clock.py",
     "zrouter/counters.py",
     "zrouter/limits.py",
     "zrouter/figures.py",

@@ -1,7 +1,7 @@
 """The mailboxes: what was sent a short while ago, so that a client that comes back gets what it missed.
 
 Owns: the position of each message, the journal of the last frames, what a client of some ids has missed. Must
-not know: sockets, the time (`now` is an argument, in seconds), who is logged in.
+not know: sockets, where the time comes from (clock.py), who is logged in.
 
 Each message that the router takes gets the next position; one number so says how far a client of any ids has
 come. Frames are kept as they came, in segments. Nobody looks into a segment until somebody comes back who may
@@ -16,6 +16,7 @@ from operator import itemgetter
 from typing import Final, NamedTuple
 
 from zrouter import wire
+from zrouter.clock import Clock
 from zrouter.limits import Limits
 from zrouter.wire import Delivery
 
@@ -62,12 +63,12 @@ class _Segment:
 class Mailboxes:
     """The journal of one router's life."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, clock: Clock, limits: Limits) -> None:
         self.position = 0  # of the last message that was taken
         self.evicted = 0  # messages that had to go before their time
         self.bytes = 0
         self._limits = limits
-        self._now = 0.0
+        self._clock = clock
         self._segment_bytes = limits.mailbox_total // _PARTS
         self._segments: deque[_Segment] = deque()
         self._floor = 0  # of what came after this position, nothing has been forgotten
@@ -96,7 +97,7 @@ class Mailboxes:
             self._skip(skipped)
             return
         if not self._segments or self._segments[-1].sealed_at is not None:
-            self._segments.append(_Segment(before, self._now))
+            self._segments.append(_Segment(before, self._clock.now))
         segment = self._segments[-1]
         segment.frames += frames
         segment.messages += messages - skipped
@@ -104,7 +105,7 @@ class Mailboxes:
         segment.bytes += size
         self.bytes += size
         if segment.bytes > self._segment_bytes:
-            segment.sealed_at = self._now
+            segment.sealed_at = self._clock.now
             self._make_room()
 
     def _skip(self, count: int) -> None:
@@ -118,10 +119,9 @@ class Mailboxes:
         else:
             frames.append(count)
 
-    def tick(self, now: float) -> None:
+    def tick(self) -> None:
         """Seal what is old enough, and forget what is too old."""
-        self._now = now
-        kept_s = self._limits.mailbox_s
+        now, kept_s = self._clock.now, self._limits.mailbox_s
         segments = self._segments
         if not segments:
             return

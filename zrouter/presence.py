@@ -1,7 +1,7 @@
 """Presence: telling those who watch an id on how many connections it is, and when it has none any more.
 
 Owns: who watches what, what each watched id was last said to be, what is yet to be said to whom. Must not
-know: sockets, the time (`now` is an argument, in seconds), who holds an id; it is told when that changes.
+know: sockets, where the time comes from (clock.py), who holds an id; it is told when that changes.
 
 What is said is a state, never a step, so that what changes faster than it can be said is said once:
 
@@ -23,6 +23,7 @@ from math import ceil
 from typing import Final
 
 from zrouter import wire
+from zrouter.clock import Clock
 from zrouter.wire import WireError, encode
 
 STATES: Final = 2000  # in one frame
@@ -67,6 +68,7 @@ class Watches:
 
     def __init__(
         self,
+        clock: Clock,
         count: Callable[[bytes], int],
         left_at: Callable[[bytes], float | None],
         linger_s: float,
@@ -78,8 +80,7 @@ class Watches:
         self._left_at = left_at
         self._linger_s = linger_s
         self._max_watches = max_watches
-        self._now = 0.0
-        self._started: float | None = None
+        self._clock = clock
         self._watchers: dict[bytes, Watcher] = {}
         self._watched: dict[bytes, _Watched] = {}
         self._came: dict[bytes, None] = {}  # of this burst
@@ -87,14 +88,7 @@ class Watches:
         self._to_tell: dict[Watcher, None] = {}  # those that have something untold, and may be told
         self._deaf: list[Watcher] = []
         self._slots: dict[int, dict[bytes, None]] = {}  # slot -> ids that are then said to have left
-        self._next_slot = 0
-
-    def at(self, now: float) -> None:
-        """What happens from now on happens at that time."""
-        self._now = now
-        if self._started is None:
-            self._started = now
-            self._next_slot = int(now / _SLOT_S)
+        self._next_slot: int | None = None  # until the first tick
 
     # ---- who watches -------------------------------------------------------------------------------
 
@@ -160,7 +154,7 @@ class Watches:
                 elif count != watched.said:
                     self._changed[an_id] = None
             elif watched.said and not watched.slot:
-                self._leave(an_id, watched, self._now)
+                self._leave(an_id, watched, self._clock.now)
 
     def reported(self, address: bytes, told_bytes: int) -> None:
         """That peer has taken so many bytes of Presence frames."""
@@ -169,13 +163,14 @@ class Watches:
             watcher.told_bytes = min(max(watcher.told_bytes, told_bytes), watcher.handed_bytes)
             self._may_be_told(watcher)
 
-    def tick(self, now: float) -> None:
+    def tick(self) -> None:
         """Say what has changed, and who left so long ago that it is to be said."""
-        self.at(now)
         for an_id in self._changed:
             self._say(an_id, self._count(an_id))
         self._changed = {}
-        while self._next_slot <= now / _SLOT_S:
+        if self._next_slot is None:
+            self._next_slot = int(self._started / _SLOT_S)
+        while self._next_slot <= self._clock.now / _SLOT_S:
             for an_id in self._slots.pop(self._next_slot, ()):
                 self._watched[an_id].slot = 0
                 self._say(an_id, 0)
@@ -190,7 +185,7 @@ class Watches:
         slots, self._slots = self._slots, {}
         for ids in slots.values():
             for an_id in ids:
-                self._leave(an_id, self._watched[an_id], self._now)
+                self._leave(an_id, self._watched[an_id], self._clock.now)
 
     # ---- out ---------------------------------------------------------------------------------------
 
@@ -231,14 +226,18 @@ class Watches:
 
     # ---- inside ------------------------------------------------------------------------------------
 
+    @property
+    def _started(self) -> float:
+        assert self._clock.started is not None
+        return self._clock.started
+
     def _begin(self, an_id: bytes, watched: _Watched) -> None:
         """Somebody begins to watch an id that nobody watched."""
-        assert self._started is not None
         if count := self._count(an_id):
             watched.said = count
             return
         left_at = max(self._started, self._left_at(an_id) or self._started)
-        if self._now >= left_at + self._linger_s:
+        if self._clock.now >= left_at + self._linger_s:
             watched.said = 0
         else:
             self._leave(an_id, watched, left_at)
@@ -261,7 +260,6 @@ class Watches:
             self._to_tell[watcher] = None
 
     def _leave(self, an_id: bytes, watched: _Watched, left_at: float) -> None:
-        assert self._started is not None
         # A slot more than that: `left_at` may be as old as a tick.
         watched.slot = ceil((max(left_at, self._started) + self._linger_s) / _SLOT_S) + 1
         self._slots.setdefault(watched.slot, {})[an_id] = None

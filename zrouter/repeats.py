@@ -1,7 +1,7 @@
 """Sends that were seen before: a retried one gets the receipts of the first, and nobody gets it twice.
 
 Owns: which keys senders have given a short while ago, what was sent with each and what came of it. Must not
-know: sockets, the time (`now` is an argument, in seconds), how a message is routed.
+know: sockets, where the time comes from (clock.py), how a message is routed.
 
 A key is the sender's own name for a Send or a Publish, the same when it tries again, whatever connection it
 comes on.
@@ -15,6 +15,7 @@ from hashlib import blake2b
 from typing import NamedTuple, TypeAlias
 
 from zrouter import wire
+from zrouter.clock import Clock
 from zrouter.wire import WireError, encode
 
 _DIGEST_BYTES = 16
@@ -40,21 +41,21 @@ class _First(NamedTuple):
 class Repeats:
     """The keys of the last `window_s` seconds (0 = none), as many as fit `max_bytes` with their receipts."""
 
-    def __init__(self, window_s: float, max_bytes: int) -> None:
+    def __init__(self, clock: Clock, window_s: float, max_bytes: int) -> None:
         self.bytes = 0
         self.evicted = 0  # keys that had to go before their time
         self._window_s = window_s
         self._max_bytes = max_bytes
-        self._now = 0.0
+        self._clock = clock
         self._firsts: dict[bytes, _First] = {}
         self._oldest: deque[_First] = deque()  # by age; some may be forgotten already
 
     def __len__(self) -> int:
         return len(self._firsts)
 
-    def tick(self, now: float) -> None:
-        """What comes from now on comes at that time; forget what is too old."""
-        self._now = now
+    def tick(self) -> None:
+        """Forget what is too old."""
+        now = self._clock.now
         while self._oldest and now - self._oldest[0].at > self._window_s:
             self._forget_oldest()
 
@@ -77,7 +78,7 @@ class Repeats:
         """This one, whose key is new, is routed now; `outcome` will have its receipts."""
         if not self._window_s:
             return
-        first = self._firsts[send.key] = _First(send.key, _digest(send), outcome, self._now)
+        first = self._firsts[send.key] = _First(send.key, _digest(send), outcome, self._clock.now)
         self._oldest.append(first)
         self.bytes += _size(send.key, outcome)
         while self.bytes > self._max_bytes:

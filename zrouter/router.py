@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from zrouter import figures, wire
 from zrouter.burst import Burst, too_large
+from zrouter.clock import Clock
 from zrouter.comebacks import Comebacks
 from zrouter.counters import Counters, Rates
 from zrouter.limits import Limits
@@ -65,19 +66,23 @@ class Router:
         self.limits = limits or Limits()
         self.epoch = epoch
         self.peers = Peers(self.limits.max_peers)
-        self.table = RoutingTable(self.limits.mailbox_s, self.limits.mailbox_ids)
-        self.mailboxes = Mailboxes(self.limits)
+        self._clock = clock = Clock()
+        self.table = RoutingTable(clock, self.limits.mailbox_s, self.limits.mailbox_ids)
+        self.mailboxes = Mailboxes(clock, self.limits)
         self.counters = Counters()
         self._rates = Rates()
         self._process_figures = process_figures
-        self.repeats = Repeats(self.limits.idempotency_s, self.limits.idempotency_bytes)
+        self.repeats = Repeats(clock, self.limits.idempotency_s, self.limits.idempotency_bytes)
         self.watches = Watches(
-            self.table.count, self.table.left_at, self.limits.presence_linger_s, self.limits.max_watches
+            clock,
+            self.table.count,
+            self.table.left_at,
+            self.limits.presence_linger_s,
+            self.limits.max_watches,
         )
         self._burst = Burst(self.table, self.mailboxes, self.repeats, self.limits, self.counters)
         self.publishing: Publishing | None = None
         self._is_idle = True
-        self._now = 0.0
         self._frontends: dict[bytes, Peer] = {}  # who ever held an id or sent a report
         self._answers: list[tuple[bytes, bytes]] = []
         self._losses: list[Loss] = []
@@ -123,8 +128,7 @@ class Router:
     def receive(self, arrivals: Iterable[tuple[bytes, bytes]], now: float) -> None:
         """Take what has come, `(address, frame)` in order. The hot path."""
         self._is_idle = False
-        self._now = now
-        self.watches.at(now)
+        self._clock.set(now)
         decode, find_peer, send = wire.decode_to_router, self.peers.by_address.get, self._burst.send
         a_send = wire.Send
         for address, frame in arrivals:
@@ -157,7 +161,7 @@ class Router:
         """Forget the silent, pulse to everybody, take the rates."""
         away = self._last_tick is not None and now - self._last_tick > _AWAY_S
         self._last_tick = now
-        self.watches.at(now)
+        self._clock.set(now)
         if away:
             self.peers.excuse_all(now)
             self.watches.excuse_all()
@@ -168,10 +172,10 @@ class Router:
         if now >= self._next_pulse:
             self._next_pulse = now + min(self.limits.lease_s / 3, _PULSE_S)
             self._answers.extend(map(self._pulse, self.peers))
-        self.table.tick(now)
-        self.mailboxes.tick(now)
-        self.repeats.tick(now)
-        self.watches.tick(now)
+        self.table.tick()
+        self.mailboxes.tick()
+        self.repeats.tick()
+        self.watches.tick()
         if self.publishing is not None:
             self.publishing.catch_up()
         self._rates.take(self.counters, now)
@@ -180,8 +184,10 @@ class Router:
 
     def deliveries(self, now: float | None = None) -> list[tuple[bytes, bytes]]:
         """`(address, frame)` for each frontend that this burst has something for."""
+        if now is not None:
+            self._clock.set(now)
         if self.publishing is not None:
-            self.publishing.work(self._now if now is None else now, is_idle=self._is_idle)
+            self.publishing.work(self._clock.now, is_idle=self._is_idle)
         return self._burst.deliveries(self._frontends.values())
 
     def undeliverable(self, address: bytes, frame: bytes, gone: bool) -> None:

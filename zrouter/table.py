@@ -1,7 +1,7 @@
 """The routing table: which holders (frontends) hold an id, and back.
 
 Owns: id -> route and holder -> ids, and that the two agree; which ids left a short while ago. Must not know:
-the link, leases, messages, the time (`now` is an argument, in seconds).
+the link, leases, messages, where the time comes from (clock.py).
 
 A route is what the hot loop needs for one id, in one look-up: a callable that takes the message into the
 inbox of each holder, the number of connections, and the holders. All ids that one holder holds on the same
@@ -14,6 +14,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from typing import TypeAlias
 
+from zrouter.clock import Clock
 from zrouter.wire import KEPT, Delivery, Fan
 
 Hand: TypeAlias = Callable[[Delivery], object]
@@ -61,7 +62,7 @@ class RoutingTable:
     `linger_s` is that while, for `max_lingering` ids at the most; those that left first are forgotten.
     """
 
-    def __init__(self, linger_s: float = 0.0, max_lingering: int = 0) -> None:
+    def __init__(self, clock: Clock, linger_s: float = 0.0, max_lingering: int = 0) -> None:
         self._routes: dict[bytes, Route] = {}
         self.connections = 0  # of all ids together
         self.kept: list[Delivery] = []  # the inbox of the ids that linger
@@ -69,7 +70,7 @@ class RoutingTable:
         self._linger_s = linger_s
         self._max_lingering = max_lingering if linger_s else 0
         self._lingering: OrderedDict[bytes, float] = OrderedDict()  # id -> when it left, in that order
-        self._now = 0.0
+        self._clock = clock
         # Those that came since somebody looked, if anybody wants to know.
         self.arrived: dict[bytes, None] | None = None
 
@@ -81,10 +82,9 @@ class RoutingTable:
         """How many ids left a short while ago."""
         return len(self._lingering)
 
-    def tick(self, now: float) -> None:
-        """What leaves from now on leaves at that time; forget the ids that have lingered long enough."""
-        self._now = now
-        lingering = self._lingering
+    def tick(self) -> None:
+        """Forget the ids that have lingered long enough."""
+        lingering, now = self._lingering, self._clock.now
         while lingering and now - next(iter(lingering.values())) > self._linger_s:
             self._end_linger()
 
@@ -141,12 +141,12 @@ class RoutingTable:
         return 0 if route is None or route is self._kept else route[1]
 
     def left_at(self, an_id: bytes) -> float | None:
-        """When an id that has no connection had one, to the last tick; None if that is too long ago."""
+        """When an id that has no connection had one; None if that is too long ago."""
         return self._lingering.get(an_id)
 
     def _linger(self, an_id: bytes) -> None:
         self._routes[an_id] = self._kept
-        self._lingering[an_id] = self._now
+        self._lingering[an_id] = self._clock.now
         if len(self._lingering) > self._max_lingering:
             self._end_linger()
 

@@ -16,6 +16,7 @@ import zmq.backend
 from zfront.transports import chunked
 from zrouter import wire
 from zrouter.burst import Burst
+from zrouter.clock import Clock
 from zrouter.counters import Counters
 from zrouter.limits import Limits
 from zrouter.mailbox import Mailboxes
@@ -83,8 +84,9 @@ def link() -> dict[str, float]:
 
 def rules() -> dict[str, float]:
     """A pair's way through our own code, in batches."""
-    table = RoutingTable()
-    burst = Burst(table, Mailboxes(Limits()), Repeats(300.0, 1 << 25), Limits(), Counters())
+    clock = Clock()
+    table = RoutingTable(clock)
+    burst = Burst(table, Mailboxes(clock, Limits()), Repeats(clock, 300.0, 1 << 25), Limits(), Counters())
     frontend, sender = Peer(b"\0f", "f", b"i" * 8, 1.0, 0.0), Peer(b"\0s", "s", b"i" * 8, 1.0, 0.0)
     ids = [b"%d" % number for number in range(10_000)]
     for an_id in ids:

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zrouter import wire
+from zrouter.clock import Clock
 from zrouter.limits import Limits
 from zrouter.mailbox import Mailboxes
 from zrouter.wire import Delivery, Pair
@@ -31,14 +32,16 @@ def keep(mailboxes: Mailboxes, pairs: list[Pair]) -> None:
 @given(STEPS)
 def test_who_comes_back_gets_what_was_sent_since_and_none_of_it_twice(steps: list[object]) -> None:
     limits = Limits(mailbox_messages=4, mailbox_bytes=40, mailbox_s=50, mailbox_total=10_000)
-    mailboxes = Mailboxes(limits)
+    clock = Clock()
+    mailboxes = Mailboxes(clock, limits)
     sent: list[tuple[Delivery, int]] = []
     now = 0
     for step in steps:
         match step:
             case int():
                 now += step
-                mailboxes.tick(now)
+                clock.set(now)
+                mailboxes.tick()
             case list():
                 first = mailboxes.position + 1
                 keep(mailboxes, step)
@@ -62,7 +65,7 @@ def test_who_comes_back_gets_what_was_sent_since_and_none_of_it_twice(steps: lis
 
 @given(st.lists(PAIRS, max_size=60))
 def test_all_that_is_kept_has_a_bound_and_the_oldest_go(frames: list[list[Pair]]) -> None:
-    mailboxes = Mailboxes(Limits(mailbox_total=2000))
+    mailboxes = Mailboxes(Clock(), Limits(mailbox_total=2000))
     for pairs in frames:
         keep(mailboxes, pairs)
         assert mailboxes.bytes <= 2000 + 200
@@ -74,21 +77,23 @@ def test_all_that_is_kept_has_a_bound_and_the_oldest_go(frames: list[list[Pair]]
 
 
 def test_what_is_older_than_its_time_is_gone_and_said_to_be() -> None:
-    mailboxes = Mailboxes(Limits(mailbox_s=10))
+    clock = Clock()
+    mailboxes = Mailboxes(clock, Limits(mailbox_s=10))
     keep(mailboxes, [(b"a", b"old")])
     for now in range(1, 14):
-        mailboxes.tick(now)
+        clock.set(now)
+        mailboxes.tick()
     keep(mailboxes, [(b"a", b"new")])
     assert answer(mailboxes, {b"a"}, 0) == (False, [(b"a", b"new", 2)])
     assert answer(mailboxes, {b"a"}, 1) == (True, [(b"a", b"new", 2)])
 
 
 def test_a_position_that_was_never_reached_is_a_gap() -> None:
-    assert answer(Mailboxes(Limits()), {b"a"}, 7) == (False, [])
+    assert answer(Mailboxes(Clock(), Limits()), {b"a"}, 7) == (False, [])
 
 
 def test_without_mailboxes_nothing_is_kept_and_nobody_is_told_otherwise() -> None:
-    mailboxes = Mailboxes(Limits(mailbox_s=0))
+    mailboxes = Mailboxes(Clock(), Limits(mailbox_s=0))
     keep(mailboxes, [(b"a", b"x")])
     assert (mailboxes.position, mailboxes.messages) == (1, 0)
     assert answer(mailboxes, {b"a"}, 1) == (False, [])

@@ -8,6 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from tests.zrouter.test_router import F1, F2, S, end_burst, peer
 from zrouter import wire
+from zrouter.clock import Clock
 from zrouter.limits import Limits
 from zrouter.presence import Watches
 from zrouter.router import Router
@@ -28,15 +29,19 @@ class Presence(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.now = 100.0
+        self.clock = Clock()
+        self.clock.set(100.0)
         self.counts = dict.fromkeys(IDS, 0)
         self.left: dict[bytes, float] = {}
-        self.watches = Watches(self.counts.__getitem__, self.left.get, LINGER_S, 5)
-        self.watches.at(self.now)
+        self.watches = Watches(self.clock, self.counts.__getitem__, self.left.get, LINGER_S, 5)
         self.watching: dict[bytes, set[bytes]] = {watcher: set() for watcher in WATCHERS}
         self.told: dict[tuple[bytes, bytes], int] = {}
         self.taken = dict.fromkeys(WATCHERS, 0)
         self.deaf: set[bytes] = set()
+
+    @property
+    def now(self) -> float:
+        return self.clock.now
 
     @rule(an_id=st.sampled_from(IDS), count=st.integers(0, 3))
     def change(self, an_id: bytes, count: int) -> None:
@@ -101,8 +106,8 @@ class Presence(RuleBasedStateMachine):
     @rule(ticks=st.integers(1, 30))
     def pass_time(self, ticks: int) -> None:
         for _ in range(ticks):
-            self.now += TICK_S
-            self.watches.tick(self.now)
+            self.clock.set(self.now + TICK_S)
+            self.watches.tick()
             self.end_burst()
 
     @rule()

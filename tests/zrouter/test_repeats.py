@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from tests.zrouter.test_router import F1, S, end_burst, peer, two_frontends
 from zrouter import wire
+from zrouter.clock import Clock
 from zrouter.limits import Limits
 from zrouter.repeats import Repeats
 from zrouter.wire import KEPT, WireError, encode
@@ -19,13 +20,15 @@ WINDOW_S = 10
 
 @given(st.lists(st.one_of(SENDS, st.integers(1, 6)), max_size=40))
 def test_a_key_gives_the_first_receipts_until_its_time_is_over(steps: list[wire.Send | int]) -> None:
-    repeats = Repeats(WINDOW_S, 1 << 20)
+    clock = Clock()
+    repeats = Repeats(clock, WINDOW_S, 1 << 20)
     model: dict[bytes, tuple[list[wire.Pair], list[int], int]] = {}
     now = 0
     for number, step in enumerate(steps):
         if isinstance(step, int):
             now += step
-            repeats.tick(now)
+            clock.set(now)
+            repeats.tick()
             model = {key: first for key, first in model.items() if now - first[2] <= WINDOW_S}
             continue
         first = model.get(step.key)
@@ -41,13 +44,14 @@ def test_a_key_gives_the_first_receipts_until_its_time_is_over(steps: list[wire.
                 repeats.find(step)
             assert refused.value.code == wire.KEY_REUSED
     assert len(repeats) == len(model)
-    repeats.tick(now + WINDOW_S + 1)
+    clock.set(now + WINDOW_S + 1)
+    repeats.tick()
     assert (len(repeats), repeats.bytes) == (0, 0)
 
 
 @given(st.lists(st.tuples(st.binary(min_size=1, max_size=255), st.integers(1, 50)), max_size=40))
 def test_keys_have_a_bound_and_the_oldest_go(sends: list[tuple[bytes, int]]) -> None:
-    repeats = Repeats(WINDOW_S, 4000)
+    repeats = Repeats(Clock(), WINDOW_S, 4000)
     came: list[wire.Send] = []
     for key, count in dict(sends).items():
         came.append(wire.Send(1, [(b"a", b"x")] * count, key))

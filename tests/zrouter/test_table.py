@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from zrouter.clock import Clock
 from zrouter.table import Holder, RoutingTable
 from zrouter.wire import KEPT
 
@@ -14,7 +15,7 @@ STEPS = st.lists(st.tuples(st.integers(0, 2), st.sampled_from(IDS), st.integers(
 
 @given(STEPS, st.integers(0, 2))
 def test_the_table_agrees_with_a_dict_of_dicts(steps: list[tuple[int, bytes, int]], forgotten: int) -> None:
-    table, holders = RoutingTable(), [Holder(b"%d" % n, str(n)) for n in range(3)]
+    table, holders = RoutingTable(Clock()), [Holder(b"%d" % n, str(n)) for n in range(3)]
     model: dict[bytes, dict[str, int]] = {an_id: {} for an_id in IDS}
     for number, an_id, connections in steps:
         table.set(holders[number], an_id, connections)
@@ -43,11 +44,13 @@ def test_the_table_agrees_with_a_dict_of_dicts(steps: list[tuple[int, bytes, int
 def test_an_id_that_left_lingers_until_it_is_back_or_forgotten(
     steps: list[tuple[int, bytes, int]], linger_s: int, most: int
 ) -> None:
-    table, holders = RoutingTable(linger_s, most), [Holder(b"%d" % n, str(n)) for n in range(3)]
+    clock = Clock()
+    table, holders = RoutingTable(clock, linger_s, most), [Holder(b"%d" % n, str(n)) for n in range(3)]
     held: dict[bytes, set[int]] = {an_id: set() for an_id in IDS}
     left: dict[bytes, int] = {}
     for now, (number, an_id, connections) in enumerate(steps):
-        table.tick(now)
+        clock.set(now)
+        table.tick()
         left = {an_id: when for an_id, when in left.items() if now - when <= linger_s}
         table.set(holders[number], an_id, connections)
         was_held = bool(held[an_id])
