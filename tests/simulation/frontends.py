@@ -16,6 +16,7 @@ from tests.simulation.routers import ENDPOINT
 from tests.simulation.sockets import Descriptors, SimContext
 from tests.simulation.world import Process
 from zfront.link import Link
+from zfront.lot import PACE_S, Lot
 from zfront.room import Room
 from zfront.settings import FrontSettings
 from zfront.ticks import TENTH_S
@@ -95,9 +96,26 @@ class Frontend:
         room.on_parting = self._parting
         self._ticker: SimEvery | None = None
         self._second = 0
-        self.process.loop.add_handler(room.lot.fileno(), lambda *_: room.lot.handle_events(), SimLoop.READ)  # type: ignore
+        self._pacer: SimEvery | None = None
+        assert isinstance(room.lot, Lot)
+        self.process.loop.add_handler(room.lot.fileno(), self._clients_did, SimLoop.READ)
         link.start()
         self.process.loop.call_every(1.0, self._sweep)
+
+    def _clients_did(self, *_: int) -> None:
+        lot = self.room.lot
+        assert isinstance(lot, Lot)
+        lot.handle_events()
+        if self._pacer is None and lot.has_paused():
+            self._pacer = SimEvery(PACE_S, self._go_on)
+
+    def _go_on(self) -> None:
+        lot = self.room.lot
+        assert isinstance(lot, Lot)
+        lot.go_on()
+        if self._pacer is not None and not lot.has_paused():
+            self._pacer.stop()
+            self._pacer = None
 
     def end(self) -> None:
         """As SIGKILL: its kernel closes all connections."""

@@ -39,6 +39,7 @@ class Pair:
         self.client_ended = False  # it has closed or shut down its sending half
         self.is_reset = False
         self.server_closed = False
+        self.server_reads_no_more = False  # shutdown(SHUT_RD)
         self.is_blocked = False  # the server's last write was not taken whole
         self.written = 0  # bytes, since it was made
         self.writes_left = -1  # of the server, until it is reset in the middle of one; -1: any number
@@ -79,7 +80,7 @@ class Pair:
             return select.EPOLLHUP | select.EPOLLERR | select.EPOLLIN | select.EPOLLRDHUP
         if self.to_server:
             found |= select.EPOLLIN
-        if self.client_ended:
+        if self.client_ended or self.server_reads_no_more:
             found |= select.EPOLLIN | select.EPOLLRDHUP
         if len(self.to_client) < self.room:
             found |= select.EPOLLOUT
@@ -179,7 +180,7 @@ class Kernel:
         if pair.is_reset:
             raise ConnectionResetError(errno.ECONNRESET, "simulated")
         if not pair.to_server:
-            if pair.client_ended:
+            if pair.client_ended or pair.server_reads_no_more:
                 return b""
             raise BlockingIOError(errno.EAGAIN, "simulated")
         data = bytes(pair.to_server[:most])
@@ -220,6 +221,13 @@ class _Socket:
 
     def getsockopt(self, *option: int) -> int:
         return 0
+
+    def shutdown(self, how: int) -> None:
+        pair = self._kernel.find(self._descriptor)
+        if pair.is_reset:
+            raise OSError(errno.ENOTCONN, "simulated")
+        assert how == socket.SHUT_RD
+        pair.server_reads_no_more = True
 
     def detach(self) -> int:
         return self._descriptor
