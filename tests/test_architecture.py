@@ -29,6 +29,7 @@ PURE = [
     "zrouter/session.py",
     "zrouter/telling.py",
     "zrouter/mailbox.py",
+    "zrouter/unkept.py",
     "zrouter/cursor.py",
     "zrouter/resumption.py",
     "zrouter/follows/store.py",

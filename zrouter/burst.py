@@ -66,7 +66,7 @@ class Burst:
         self._position = mailboxes.position  # of the last message
         self._frames: list[bytes | int | Kept] = []  # to be kept: see Mailboxes.keep
         self._frame_bytes = 0
-        self._fans = 0  # messages that were fanned out
+        self._fanned = 0  # positions of publishes: of a message for each id that it was fanned out to
         self._unkept = 0  # messages for nobody who is or just was here
         self._nobody: Route = (self._unheld.append, 0, ())
         self._asking: list[Peer] = []  # who gets receipts
@@ -108,9 +108,15 @@ class Burst:
                 position += 1
                 find(an_id, nobody)[0]((an_id, message, position))
         self._position = position
-        if len(self._unheld) - unheld < count:
+        if len(self._unheld) == unheld:
             self._frames.append(frame)
             self._frame_bytes += len(frame)
+        elif len(self._unheld) - unheld < count:
+            # Kept as a whole, what is in it for nobody, too.
+            self._frames.append(frame)
+            self._frame_bytes += len(frame)
+            self._counters.nobody += len(self._unheld) - unheld
+            del self._unheld[unheld:]
         else:
             self._unkept += count
             last = self._frames[-1] if self._frames else b""
@@ -119,14 +125,18 @@ class Burst:
             else:
                 self._frames.append(count)
 
-    def fan_out(self, message: bytes, ids: Iterable[bytes], reach: Reach) -> None:
-        """One message to all of these ids, each at most once; it has one position."""
-        find = self._find
+    def fan_out(self, message: bytes, ids: Iterable[bytes], reach: Reach) -> bool:
+        """One message to all of these ids, each at most once, with a position each; whether all are there.
+
+        One connection may be several of them: it has to be told where it is between two of its messages.
+        """
+        find, is_whole = self._find, True
         routes: dict[int, Route] = {}
         groups: dict[int, list[bytes]] = {}  # ids with the same route, by its identity
         for an_id in ids:
             route = find(an_id)
             if route is None:
+                is_whole = False
                 continue
             group = groups.get(id(route))
             if group is None:
@@ -134,11 +144,12 @@ class Burst:
                 groups[id(route)] = [an_id]
             else:
                 group.append(an_id)
-        if not groups:
-            return
-        shares: dict[Holder, list[bytes]] = {}
+        position = before = self._position
+        shares: dict[Holder, tuple[list[bytes], list[int]]] = {}
         for key, group in groups.items():
             _, connections, holders = routes[key]
+            first = position + 1
+            position += len(group)
             if connections == KEPT:
                 reach.kept += len(group)
                 self._counters.kept += len(group)
@@ -146,19 +157,41 @@ class Burst:
             reach.online += len(group)
             reach.handed += connections * len(group)
             for holder in holders:
-                share = shares.get(holder)
-                shares[holder] = group if share is None else share + group
-        self._position += 1
-        self._fans += 1
-        for holder, share in shares.items():
-            holder.fans.append((self._position, message, share))
-        self._reaches[self._position] = reach
+                if holder not in shares:
+                    shares[holder] = ([*group], [first, len(group)])
+                    continue
+                share, spans = shares[holder]
+                share += group
+                if spans[-2] + spans[-1] == first:
+                    spans[-1] += len(group)
+                else:
+                    spans += (first, len(group))
+        if position == before:
+            return is_whole
+        self._position = position
+        self._fanned += position - before
+        for holder, (share, spans) in shares.items():
+            last = spans[-2] + spans[-1] - 1
+            holder.fans.append((last, message, share))
+            holder.spans.append(spans)
+            self._reaches[last] = reach
         if self._mailboxes.is_on:
             kept = [an_id for group in groups.values() for an_id in group]
             self._frames.append(Kept(message, kept))
             self._frame_bytes += _KEPT_BYTES + len(message) + _ID_BYTES * len(kept)
         else:
-            self._frames.append(1)
+            self._frames.append(position - before)
+        return is_whole
+
+    def pass_by(self) -> None:
+        """Publishes have gone past followers who are away: whoever comes back from before has missed that."""
+        if not self._mailboxes.is_on:
+            return
+        self._position += 1
+        self._fanned += 1
+        self._unkept += 1
+        self._frames.append(1)
+        self._mailboxes.unkept.published(self._position)
 
     def deliveries(self, frontends: Iterable[Peer]) -> list[tuple[bytes, bytes]]:
         """`(address, frame)` for each frontend that something is for."""
@@ -170,7 +203,7 @@ class Burst:
             if not count:
                 continue
             fanned = count - len(inbox)
-            frame = encode(wire.Deliver(peer.seq, inbox, peer.fans))
+            frame = encode(wire.Deliver(peer.seq, inbox, peer.fans, peer.spans))
             peer.seq += count
             if peer.under_way_bytes() + len(frame) > self._limits.window:
                 self.overflow(peer)
@@ -216,17 +249,18 @@ class Burst:
         """All is out, or dropped and counted."""
         if self._frames:
             count = self._position - self._mailboxes.position
-            self._counters.messages_in += count - self._fans
+            self._counters.messages_in += count - self._fanned
             self._mailboxes.keep(self._frames, count, self._frame_bytes, self._unkept)
             self._frames.clear()
-            self._frame_bytes = self._unkept = self._fans = 0
+            self._frame_bytes = self._unkept = self._fanned = 0
             self._reaches.clear()
         for peer in self._sent_to:
-            peer.inbox.clear()
-            peer.fans.clear()
+            peer.empty()
         self._sent_to.clear()
         if self._unheld:
             self._counters.nobody += len(self._unheld)
+            if self._mailboxes.is_on:
+                self._mailboxes.unkept.sent(self._unheld)
             self._unheld.clear()
         if self._kept:
             self._counters.kept += len(self._kept)
@@ -263,8 +297,7 @@ class Burst:
                         handed[index] = left if left > 0 else nobody
         for position, _, ids in peer.fans:
             self._reaches[position].handed -= sum(peer.held.get(an_id, 0) for an_id in ids)
-        peer.inbox.clear()
-        peer.fans.clear()
+        peer.empty()
         return dropped
 
 

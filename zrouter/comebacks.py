@@ -7,7 +7,7 @@ sockets, the time, what a client is.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 
 from zrouter import wire
 from zrouter.counters import Counters
@@ -18,7 +18,10 @@ from zrouter.wire import WireError, encode
 
 
 class Comebacks:
-    """The Resumes of one router's life. `find_peer` says who is on a connection now."""
+    """The Resumes of one router's life. `find_peer` says who is on a connection now.
+
+    `here` has the ids that somebody holds or that messages are kept for.
+    """
 
     def __init__(
         self,
@@ -26,11 +29,13 @@ class Comebacks:
         mailboxes: Mailboxes,
         counters: Counters,
         find_peer: Callable[[bytes], Peer | None],
+        here: Container[bytes],
     ) -> None:
         self._epoch = epoch
         self._mailboxes = mailboxes
         self._counters = counters
         self._find_peer = find_peer
+        self._here = here
         self._waiting: deque[tuple[Peer, wire.Resume]] = deque()  # in the order in which they came
 
     def __len__(self) -> int:
@@ -58,7 +63,7 @@ class Comebacks:
                 if looked >= budget:
                     return  # goes on where it stopped, after the next burst
                 budget -= looked
-                missed = self._mailboxes.missed(resume.ids, resume.position)
+                missed = self._mailboxes.missed(resume.ids, resume.position, self._here)
             self._waiting.popleft()
             budget -= RESUME_COST + len(resume.ids)
             if self._find_peer(peer.address) is not peer:

@@ -88,8 +88,8 @@ class Dealer:
                 continue
             if type(message) is Deliver:
                 messages += message.messages
-                for position, body, ids in message.fans:
-                    messages += [(an_id, body, position) for an_id in ids]
+                if message.fans:
+                    messages += message.fanned()
                 if len(messages) >= BURST_MESSAGES:
                     break
             elif message is not None:

@@ -42,9 +42,10 @@ PUBLISH_PATIENCE_S: Final = 0.02
 PUBLISHES_UNDER_WAY: Final = 8  # each has a view of the store open
 PUBLISH_REPEATS: Final = 100  # of one that is not done yet; each is told when it is
 
+_SPAN_BYTES: Final = 10  # of an id whose position is not the one behind the last
 # A frame to a frontend has a frame and a burst of messages; of publishes a burst of messages, one more, and
 # so much for their ids.
-BURST_IDS_BYTES: Final = (PUBLISH_FOLLOWERS + PUBLISH_SLICE) * (wire.MAX_ID_BYTES + 2)
+BURST_IDS_BYTES: Final = (PUBLISH_FOLLOWERS + PUBLISH_SLICE) * (wire.MAX_ID_BYTES + 2 + _SPAN_BYTES)
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,13 +11,14 @@ have missed some of it: then it is indexed by id, once. So keeping a message cos
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from operator import itemgetter
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from zrouter import wire
 from zrouter.clock import Clock
 from zrouter.limits import Limits
+from zrouter.unkept import Unkept
 from zrouter.wire import Delivery
 
 # A segment is sealed at this part of the bytes or seconds that are kept: it is forgotten as a whole.
@@ -25,12 +26,14 @@ _PARTS: Final = 64
 _POSITION_BYTES: Final = 8
 # What an indexed message takes beside its bytes: an object, a slot, a share of its id's row.
 _ROW_BYTES: Final = 120
+# A message with its position before it; one for many ids is shared by their rows.
+Row: TypeAlias = "bytes | tuple[int, bytes]"
 # What a frame takes beside its bytes.
 _FRAME_BYTES: Final = 50
 
 
 class Kept(NamedTuple):
-    """One message for many ids; it has one position."""
+    """One message for many ids, each with a position, one after another."""
 
     message: bytes
     ids: list[bytes]
@@ -57,7 +60,7 @@ class _Segment:
         self.frames: list[bytes | int | Kept] = []  # those that are not indexed yet, see Mailboxes.keep
         self.indexed = since  # the position before the first message of these
         # id -> what came for it, each with its position before it; a lone one without a list.
-        self.index: dict[bytes, bytes | list[bytes]] = {}
+        self.index: dict[bytes, Row | list[Row]] = {}
 
 
 class Mailboxes:
@@ -68,6 +71,7 @@ class Mailboxes:
         self.evicted = 0  # messages that had to go before their time
         self.bytes = 0
         self._limits = limits
+        self.unkept = Unkept()
         self._clock = clock
         self._segment_bytes = limits.mailbox_total // _PARTS
         self._segments: deque[_Segment] = deque()
@@ -87,7 +91,8 @@ class Mailboxes:
         """Keep what came in one burst: so many messages in Send frames of so many bytes together.
 
         A number in place of a frame: so many messages were for nobody who is or just was here, `skipped` in
-        all. They have positions and are not kept. A Kept is one message.
+        all. They have positions and are not kept: `unkept` has to know their ids. A Kept is a message for
+        each of its ids.
         """
         before = self.position
         self.position += messages
@@ -145,14 +150,19 @@ class Mailboxes:
         self._make_room()
         return done
 
-    def missed(self, ids: Iterable[bytes], position: int) -> Missed:
-        """The messages for these ids after that position, of those that were looked into."""
+    def missed(self, ids: Iterable[bytes], position: int, here: Container[bytes]) -> Missed:
+        """The messages for these ids after that position, of those that were looked into.
+
+        `here` has the ids that somebody holds or that messages are kept for.
+        """
+        if position == self.position:
+            return Missed(True, [])
         is_all = self.is_on and self._floor <= position <= self.position
         messages: list[Delivery] = []
         for an_id in ids:
             found, is_whole = self._newest(an_id, position)
             messages += found
-            is_all = is_all and is_whole
+            is_all = is_all and is_whole and not self.unkept.may_have(an_id, position, an_id in here)
         messages.sort(key=itemgetter(2))
         size = 0
         for index in range(len(messages) - 1, -1, -1):
@@ -167,8 +177,11 @@ class Mailboxes:
         size = 0
         for segment in reversed(self._segments):
             row = segment.index.get(an_id, [])
-            for one in (row,) if isinstance(row, bytes) else reversed(row):
-                at, message = int.from_bytes(one[:_POSITION_BYTES], "big"), one[_POSITION_BYTES:]
+            for one in reversed(row) if isinstance(row, list) else (row,):
+                if isinstance(one, bytes):
+                    at, message = int.from_bytes(one[:_POSITION_BYTES], "big"), one[_POSITION_BYTES:]
+                else:
+                    at, message = one
                 if at <= position:
                     return found, True
                 size += len(message)
@@ -188,10 +201,9 @@ class Mailboxes:
             if isinstance(frame, int):
                 position += frame
             elif isinstance(frame, Kept):
-                position += 1
-                one = position.to_bytes(_POSITION_BYTES, "big") + frame.message
                 for an_id in frame.ids:
-                    _put(index, an_id, one)
+                    position += 1
+                    _put(index, an_id, (position, frame.message))
                 done += len(frame.ids)
             else:
                 send = wire.decode_to_router(frame)
@@ -220,11 +232,11 @@ class Mailboxes:
         self._floor = self._segments[0].since if self._segments else self.position
 
 
-def _put(index: dict[bytes, bytes | list[bytes]], an_id: bytes, one: bytes) -> None:
+def _put(index: dict[bytes, Row | list[Row]], an_id: bytes, one: Row) -> None:
     row = index.get(an_id)
     if row is None:
         index[an_id] = one
-    elif isinstance(row, bytes):
-        index[an_id] = [row, one]
-    else:
+    elif isinstance(row, list):
         row.append(one)
+    else:
+        index[an_id] = [row, one]

@@ -228,12 +228,12 @@ class Publishing:
             return self._online.catch_up(view, PUBLISH_LOOK_UPS)
 
     def _hand_over(self, store: Follows, budget: int) -> None:
-        room = PUBLISH_BYTES
+        room, is_whole = PUBLISH_BYTES, True
         while budget > 0 and room > 0:
             while len(self._under_way) < PUBLISHES_UNDER_WAY and self._begin_next(store):
                 budget -= PUBLISH_START
             if not self._under_way:
-                return
+                break
             one = self._under_way.popleft()
             found = next(one.followers, None)
             if found is None:
@@ -241,11 +241,14 @@ class Publishing:
                 continue
             looked, ids = found
             budget -= looked // PUBLISH_LOOKED
+            is_whole = is_whole and looked <= len(ids)
             if ids:
-                self._burst.fan_out(one.message, ids, one.reach)
+                is_whole = self._burst.fan_out(one.message, ids, one.reach) and is_whole
                 budget -= len(ids)
                 room -= len(one.message)
             self._under_way.append(one)
+        if not is_whole:
+            self._burst.pass_by()
 
     def _queue(self, one: _Message) -> None:
         """It is the next of its publisher."""

@@ -88,7 +88,7 @@ class Router:
         self._losses: list[Loss] = []
         self._last_tick: float | None = None
         self._next_pulse = 0.0
-        self._comebacks = Comebacks(epoch, self.mailboxes, self.counters, self.peers.find)
+        self._comebacks = Comebacks(epoch, self.mailboxes, self.counters, self.peers.find, self.table.routes)
         self._handlers: dict[type, Callable[[Peer, Any], None]] = {
             wire.Login: self._login,
             wire.Logout: self._logout,
@@ -299,6 +299,7 @@ class Router:
         room = self.limits.max_ids - len(self.table)
         if len(login.ids) > room and sum(an_id not in self.table.routes for an_id in login.ids) > room:
             raise WireError(wire.FULL, f"the router holds {len(self.table)} ids, its limit")
+        self.mailboxes.unkept.came(an_id for an_id in login.ids if an_id not in self.table.routes)
         table_set = self.table.set
         for an_id, connections in zip(login.ids, login.connections, strict=True):
             table_set(peer, an_id, connections)

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TypeAlias
 
 from zrouter.clock import Clock
-from zrouter.wire import KEPT, Delivery, Fan
+from zrouter.wire import KEPT, Delivery, Fan, Spans
 
 Hand: TypeAlias = Callable[[Delivery], object]
 Route: TypeAlias = "tuple[Hand, int, tuple[Holder, ...]]"
@@ -27,7 +27,7 @@ _SHARED_UP_TO = 16
 class Holder:
     """Whoever can hold ids: what it holds, and the inbox that routed pairs wait in until the next flush."""
 
-    __slots__ = ("_routes", "address", "connections", "fans", "held", "inbox", "name")
+    __slots__ = ("_routes", "address", "connections", "fans", "held", "inbox", "name", "spans")
 
     def __init__(self, address: bytes, name: str) -> None:
         self.address = address
@@ -36,11 +36,19 @@ class Holder:
         self.connections = 0  # sum of held's values
         self.inbox: list[Delivery] = []  # one list for life: routes hold its bound append
         self.fans: list[Fan] = []  # what goes to many ids, behind the inbox
+        self.spans: list[Spans] = []  # of these, which positions the ids have
         self._routes: dict[int, Route] = {}
 
     def waiting(self) -> int:
         """Messages for it that wait until the next flush, each id's counted."""
         return len(self.inbox) + sum(len(ids) for _, _, ids in self.fans)
+
+    def empty(self) -> None:
+        """Nothing waits any more."""
+        self.inbox.clear()
+        if self.fans:
+            self.fans.clear()
+            self.spans.clear()
 
     def route(self, connections: int) -> Route:
         """The route of an id that only this holder holds, on that many connections."""

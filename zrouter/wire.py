@@ -9,7 +9,8 @@ know, so a later minor version may append some.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain, repeat
 from typing import Annotated, Any, Final, TypeAlias
 
 import msgspec
@@ -49,8 +50,10 @@ Key = Annotated[bytes, Meta(max_length=MAX_KEY_BYTES)]
 Pair: TypeAlias = tuple[Id, bytes]
 # A message on its way to a frontend: id, message, and its position among all that the router took.
 Delivery: TypeAlias = tuple[Id, bytes, Count]
-# One message on its way to many ids of a frontend: its position, the message, and these ids.
+# One message on its way to many ids of a frontend: the position of the last, the message, and these ids.
 Fan: TypeAlias = tuple[Count, bytes, list[Id]]
+# Which positions the ids of a Fan have, in order: first, count, first, count ..., each of them one more.
+Spans: TypeAlias = list[Count]
 # An id that is watched, and on how many connections it is.
 State: TypeAlias = tuple[Id, Count]
 # A subscriber and a subscribee.
@@ -221,12 +224,21 @@ class Welcome(Message, tag=64):
 class Deliver(Message, tag=65):
     """Messages for ids of this peer. `seq` = messages addressed to this peer before these, lost ones too.
 
-    `fans` come behind `messages`: each stands for a message to each of its ids.
+    `fans` come behind `messages`: each stands for a message to each of its ids; `spans` has their positions.
     """
 
     seq: Count
     messages: list[Delivery]
     fans: list[Fan] = []
+    spans: list[Spans] = []
+
+    def fanned(self) -> Iterator[Delivery]:
+        """The messages that `fans` stand for, in order; without `spans` those of a fan share its position."""
+        for index, (last, message, ids) in enumerate(self.fans):
+            spans = self.spans[index] if index < len(self.spans) else []
+            firsts = zip(spans[::2], spans[1::2], strict=False)
+            each = chain.from_iterable(range(first, first + count) for first, count in firsts)
+            yield from zip(ids, repeat(message), chain(each, repeat(last)), strict=False)
 
 
 class Receipts(Message, tag=66):

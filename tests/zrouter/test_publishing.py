@@ -71,7 +71,7 @@ class House:
         for to, deliver in self.delivered:
             if to == address:
                 found += [(an_id, message) for an_id, message, _ in deliver.messages]
-                found += [(an_id, message) for _, message, ids in deliver.fans for an_id in ids]
+                found += [(an_id, message) for an_id, message, _ in deliver.fanned()]
         return found
 
 
@@ -281,7 +281,7 @@ def test_a_follower_that_just_left_gets_it_when_it_comes_back() -> None:
     house.login(OTHER, b"ann")
     house.say(OTHER, wire.Resume(9, [b"ann"], 1, 1))
     house.settle()
-    assert house.answers[OTHER].pop() == wire.Resumed(9, 2, "", [(b"ann", b"miaow", 2)], 0)
+    assert house.answers[OTHER].pop() == wire.Resumed(9, 3, "", [(b"ann", b"miaow", 2)], 0)
 
 
 def test_pages_of_followers_and_of_whom_one_follows() -> None:

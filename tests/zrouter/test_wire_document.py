@@ -34,6 +34,7 @@ TYPES = {
     "Annotated[bytes, Meta(max_length=MAX_ID_BYTES)]": "bin",
     "Annotated[int, Meta(ge=0, le=MAX_RELATIONS)]": "uint",
     "list[Fan]": "fans",
+    "list[Spans]": "spans",
     "list[tuple[Count, Count, Count, Count]]": "array of [uint, uint, uint, uint]",
     "list[State]": "array of [id, uint]",
     "Report | None": "report",

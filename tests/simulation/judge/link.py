@@ -279,12 +279,11 @@ class LinkJudge:
             one.handed += one.holders[peer.address]
             self._place(peer, one.entry, position, "")
         peer.seq = deliver.seq + len(due)
-        for position, body, ids in deliver.fans:
+        for an_id, body, position in deliver.fanned():
             entry = self._ledger.find(body.decode(errors="replace"))
-            for an_id in ids:
-                self._fanned(peer, entry, an_id)
-                self._place(peer, entry, position, an_id.decode(), is_fan=True)
-            peer.seq += len(ids)
+            self._fanned(peer, entry, an_id)
+            self._place(peer, entry, position, an_id.decode(), is_fan=True)
+            peer.seq += 1
 
     def _fanned(self, peer: PeerModel, entry: Entry | None, an_id: bytes) -> None:
         if entry is None or not entry.is_published:
@@ -300,7 +299,7 @@ class LinkJudge:
     def _place(
         self, peer: PeerModel, entry: Entry | None, position: int, an_id: str, *, is_fan: bool = False
     ) -> None:
-        if position < peer.position or (position == peer.position and not is_fan):
+        if position <= peer.position:
             raise Broken("out of order", f"{peer.name}: position {position} behind {peer.position}")
         peer.position = position
         if entry is None:
