@@ -92,7 +92,7 @@ class Client:
     def _reads(self, pair: Pair | None) -> None:
         self._read_is_due = False
         if pair is None or pair is not self.pair:
-            if self.pair is not None and self.pair.to_client:
+            if self.pair is not None and self.pair.has_news():
                 self._came()
             return
         data = pair.take(self.reads_bytes)

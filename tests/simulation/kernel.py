@@ -64,6 +64,10 @@ class Pair:
         self.to_client.clear()
         self.on_event()
 
+    def has_news(self) -> bool:
+        """Whether there is something for the client to read, or the end."""
+        return bool(self.to_client) or self.server_closed or self.is_reset
+
     def take(self, most: int) -> bytes:
         """The client reads."""
         data = bytes(self.to_client[:most])

@@ -27,6 +27,7 @@ from zrouter.settings import RouterSettings
 
 MOST_EVENTS = 400_000
 _LOOK_S = 0.25
+_PROBE_S = 0.5  # a poll that is answered asks again
 _REST_S = 45.0  # within which everything has come to rest
 
 
@@ -75,6 +76,7 @@ class Simulation:
             )
             for number, (kind, own, watched) in enumerate(plan.clients)
         ]
+        self._turn = 0
         self.keys: list[tuple[Sender, bytes]] = []
         for frontend in self.frontends:
             self.equip(frontend)
@@ -119,8 +121,9 @@ class Simulation:
         """Those who are away and are to be here."""
         for client in self.clients:
             if client.pair is None and not client.is_retired:
-                places = self.frontends
-                client.connect(places[client.number % len(places)])
+                # Where there is no room, there is elsewhere.
+                self._turn += 1
+                client.connect(self.frontends[self._turn % len(self.frontends)])
 
 
 def play(
@@ -186,6 +189,7 @@ def _come_to_rest(simulation: Simulation) -> None:
         world.run_until(world.now + _LOOK_S, MOST_EVENTS)
     if why:
         raise Broken(*why)
-    ending.probe()
-    world.run_until(world.now + 3.0, MOST_EVENTS)
+    for an_id in simulation.plan.ids:
+        ending.probe(an_id)
+        world.run_until(world.now + _PROBE_S, MOST_EVENTS)
     ending.judge()

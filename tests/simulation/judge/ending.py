@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from tests.simulation.judge.ledger import Entry
 from tests.simulation.world import Broken
 from zrouter import wire
 
@@ -21,7 +22,7 @@ class Ending:
 
     def __init__(self, simulation: Simulation) -> None:
         self._simulation = simulation
-        self._probes: list[tuple[str, list[int]]] = []
+        self._probes: list[tuple[Entry, int]] = []
 
     def make_room(self) -> None:
         """Where bounds were reached, some leave for good, so that the others can be served."""
@@ -86,17 +87,18 @@ class Ending:
                     )
         return None
 
-    def probe(self) -> None:
-        """One more message to each id; and who follows whom."""
+    def probe(self, an_id: str) -> None:
+        """One more message to that id; and who follows it."""
         sender = self._simulation.senders[0]
-        for an_id in self._simulation.plan.ids:
-            sender.send([an_id], 20, b"probe " + an_id.encode()[:200], receipts=True)
-            if an_id in self._simulation.ledger.published_by:
-                sender.ask(
-                    lambda request, one=an_id: wire.Related(request, one.encode(), True, b"", 2000),  # type: ignore
-                    lambda answer, one=an_id: self._related(one, answer),  # type: ignore
-                    tries=20,
-                )
+        entries = self._simulation.ledger.entries
+        sender.send([an_id], 20, b"probe " + an_id.encode()[:200], receipts=True)
+        self._probes.append((list(entries.values())[-1], self.truth()[an_id]))
+        if an_id in self._simulation.ledger.published_by:
+            sender.ask(
+                lambda request: wire.Related(request, an_id.encode(), True, b"", 2000),
+                lambda answer: self._related(an_id, answer),
+                tries=20,
+            )
 
     def _related(self, an_id: str, answer: object) -> None:
         must, may = self._simulation.ledger.follows.followers(an_id)
@@ -109,13 +111,11 @@ class Ending:
     def judge(self) -> None:
         """Whether all have everything."""
         simulation = self._simulation
-        truth = self.truth()
-        entries = list(simulation.ledger.entries.values())[-len(simulation.plan.ids) :]
-        for entry in entries:
+        for entry, connections in self._probes:
             if entry.receipt is None:
                 raise Broken("not answered", f"{entry}")
-            if max(0, entry.receipt) != truth[entry.id]:
-                raise Broken("wrong receipt", f"{entry}: {entry.receipt}, on {truth[entry.id]} connections")
+            if max(0, entry.receipt) != connections:
+                raise Broken("wrong receipt", f"{entry}: {entry.receipt}, on {connections} connections")
         for client in self._there():
             self._judge(client)
         for frontend in simulation.frontends:
@@ -131,7 +131,7 @@ class Ending:
             if lacks:
                 raise Broken("lost", lacks[0])
             return
-        for entry in list(self._simulation.ledger.entries.values())[-len(self._simulation.plan.ids) :]:
+        for entry, _ in self._probes:
             if entry.id in client.ids and (entry.number, entry.id) not in client.witness.seen:
                 raise Broken("lost", f"{client.witness.name}: {entry}")
 

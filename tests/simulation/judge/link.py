@@ -137,6 +137,7 @@ class LinkJudge:
         elif before:
             self._left[an_id] = self._clock()
             self._had_too_many |= len(self._left) >= self._limits.mailbox_ids
+            self.presence.knows_who_left &= not self._had_too_many
         self.presence.changed(an_id, total)
 
     def _send(self, peer: PeerModel, send: wire.Send) -> None:

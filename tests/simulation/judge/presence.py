@@ -23,7 +23,7 @@ class PresenceModel:
         ] = {}  # watcher -> id -> what it was told last; -1: nothing yet
         self._clock = clock
         self._linger_s = linger_s
-        self._knows_who_left = mailbox_s >= linger_s
+        self.knows_who_left = mailbox_s >= linger_s
         self._started = clock()
         self._history: dict[bytes, list[tuple[float, int]]] = {}  # id -> (since, connections)
         self._unchecked: list[tuple[bytes, bytes, int]] = []
@@ -85,8 +85,7 @@ class PresenceModel:
         since, total = history[-1]
         if total:
             raise Broken("false presence", f"{an_id[:20]!r} is told to have left, and is on {total}")
-        if not self._knows_who_left and since == -1e9:
-            return
         for_s = now - max(since, self._started)
-        if for_s < self._linger_s - _UNTRUE_S and self._knows_who_left:
+        # Who has no mailbox for those that left does not know when they did.
+        if for_s < self._linger_s - _UNTRUE_S and self.knows_who_left:
             raise Broken("false presence", f"{an_id[:20]!r} is told to have left after {for_s:.3f} s")
