@@ -89,6 +89,9 @@ def _follow(simulation: Simulation, step: Step) -> None:
     sender = senders[step.a % len(ids) % len(senders)]
     if sender.is_up():
         sender.follow(subscriber, ids[step.b % 2], is_follow=step.c % 4 != 0)
+        if step.c % 8 == 1:
+            # Behind it, though it is not answered yet.
+            sender.send([ids[step.b % 2]], 30, b"", receipts=True, publishes=True)
 
 
 def _ask(simulation: Simulation, step: Step) -> None:

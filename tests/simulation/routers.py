@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import zmq
@@ -103,6 +104,7 @@ class RouterHost:
         self.world = network.world
         self.shelf = SimShelf()
         self.life = 0
+        self._turns = 0
         self.settings = settings
         self._network = network
         self._descriptors = descriptors
@@ -155,4 +157,11 @@ class RouterHost:
         if self.socket.has_arrivals() or self.service._router.has_work():
             self._wake(process)
         else:
-            process.after(self.socket.options[zmq.RCVTIMEO] / 1000, lambda: self._wake(process))
+            self._turns += 1
+            process.after(
+                self.socket.options[zmq.RCVTIMEO] / 1000, partial(self._time_out, process, self._turns)
+            )
+
+    def _time_out(self, process: Process, turn: int) -> None:
+        if turn == self._turns:
+            self._wake(process)

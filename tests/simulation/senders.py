@@ -84,6 +84,8 @@ class Sender:
             return b""
         kind = wire.Publish if publishes else wire.Send
         if key:
+            for entry in entries:
+                entry.is_repeated = True
             self._by_key[key] = (lambda request: kind(request, pairs, key)), entries
         self._ask(
             lambda request: kind(request, pairs, key), partial(self._told, entries), _MOST_TRIES if key else 0
@@ -122,7 +124,7 @@ class Sender:
         if pair in self._changing:
             return
         self._changing.add(pair)
-        self._ledger.follows.asked(*pair, is_follow, self.world.now)
+        self._ledger.follows.asked(*pair, is_follow, self.world.now, self.number)
         kind = wire.Follows if is_follow else wire.Unfollows
         pairs = [(subscriber.encode(), subscribee.encode())]
 

@@ -182,14 +182,20 @@ def _come_to_rest(simulation: Simulation) -> None:
     simulation.rest()
     ending = Ending(simulation)
     ending.make_room()
-    until = world.now + _REST_S
     world.run_until(world.now + 3.0, MOST_EVENTS)
+    _wait_for_rest(simulation, ending)
+    for an_id in simulation.plan.ids:
+        ending.probe(an_id)
+        world.run_until(world.now + _PROBE_S, MOST_EVENTS)
+    _wait_for_rest(simulation, ending)
+    ending.judge()
+
+
+def _wait_for_rest(simulation: Simulation, ending: Ending) -> None:
+    world = simulation.world
+    until = world.now + _REST_S
     while (why := ending.unrest()) and world.now < until:
         simulation.come_back()
         world.run_until(world.now + _LOOK_S, MOST_EVENTS)
     if why:
         raise Broken(*why)
-    for an_id in simulation.plan.ids:
-        ending.probe(an_id)
-        world.run_until(world.now + _PROBE_S, MOST_EVENTS)
-    ending.judge()

@@ -198,7 +198,9 @@ class Witness:
         if entry.is_refused or not entry.taken or entry.taken[-1] <= since:
             return False
         if entry.is_published:
-            if entry.receipt is None or not self._ledger.follows.must(an_id, entry.id, entry.at):
+            sender = 0 if entry.is_repeated else entry.number[0]
+            must = self._ledger.follows.must(an_id, entry.id, entry.at, entry.order, sender)
+            if entry.receipt is None or not must:
                 return False
             if self._transport == "sse":
                 return False  # it does not say for which of its ids

@@ -23,6 +23,8 @@ class Ending:
     def __init__(self, simulation: Simulation) -> None:
         self._simulation = simulation
         self._probes: list[tuple[Entry, int]] = []
+        # Where queues are very small, even a message alone may be dropped, and told.
+        self._has_room = min(simulation.plan.most_frames, simulation.plan.router["queue_out"]) >= 20
 
     def make_room(self) -> None:
         """Where bounds were reached, some leave for good, so that the others can be served."""
@@ -59,6 +61,8 @@ class Ending:
         for frontend in simulation.frontends:
             if not frontend.link.session.is_settled():
                 return "not settled", f"{frontend.name} has not told the router all"
+            if frontend.room.report()["waiting"]:
+                return "not told", f"{frontend.name} has clients that wait to be told what they missed"
         for sender in simulation.senders:
             if not sender.is_up():
                 return "not settled", f"sender {sender.number} has no link"
@@ -114,7 +118,7 @@ class Ending:
         for entry, connections in self._probes:
             if entry.receipt is None:
                 raise Broken("not answered", f"{entry}")
-            if max(0, entry.receipt) != connections:
+            if max(0, entry.receipt) != connections and self._has_room:
                 raise Broken("wrong receipt", f"{entry}: {entry.receipt}, on {connections} connections")
         for client in self._there():
             self._judge(client)
@@ -132,7 +136,11 @@ class Ending:
                 raise Broken("lost", lacks[0])
             return
         for entry, _ in self._probes:
-            if entry.id in client.ids and (entry.number, entry.id) not in client.witness.seen:
+            if (
+                self._has_room
+                and entry.id in client.ids
+                and (entry.number, entry.id) not in client.witness.seen
+            ):
                 raise Broken("lost", f"{client.witness.name}: {entry}")
 
 

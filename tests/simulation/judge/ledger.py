@@ -22,6 +22,8 @@ class Entry:
         self.id = id  # whom it is for, or whose followers
         self.is_published = is_published
         self.at = at
+        self.order = 0  # of all that was asked for
+        self.is_repeated = False  # it may be asked for again
         self.taken: list[float] = []  # when a router took it; often once
         self.told: float | None = None  # when its sender was told what became of it
         self.receipt: int | None = None
@@ -49,6 +51,7 @@ class Ledger:
     def new(self, number: tuple[int, int], id: str, is_published: bool, at: float) -> Entry:
         """One more."""
         entry = self.entries[number] = Entry(number, id, is_published, at)
+        entry.order = self.follows.next()
         if is_published:
             self.published_by.add(id)
         return entry

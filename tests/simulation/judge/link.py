@@ -43,7 +43,6 @@ class PeerModel:
         self.asked: dict[int, wire.ToRouter] = {}
         self.due: list[Pending] = []  # of this burst
         self.sends: dict[int, list[Pending]] = {}  # by request
-        self.watches: dict[int, list[bytes]] = {}  # by request: ids that it had not watched before
         self.refusals: dict[int, str] = {}  # requests that have to be refused, and the code
 
 
@@ -64,6 +63,7 @@ class LinkJudge:
             bytes, float
         ] = {}  # ids that have no connection any more: since when, by the router's clock
         self._had_too_many = False
+        self._has_published = False
         self._turned_at = clock()
         self._keys: dict[bytes, tuple[list[wire.Pair], list[Pending]]] = {}
         self._published: set[bytes] = set()  # keys
@@ -104,7 +104,8 @@ class LinkJudge:
             case wire.Publish():
                 self._publish(message)
             case wire.Watch():
-                peer.watches[message.request] = self.presence.watch(address, message.ids)
+                if not self.presence.watch(address, message.ids, self._limits.max_watches):
+                    peer.refusals[message.request] = wire.FULL
             case wire.Unwatch():
                 self.presence.unwatch(address, message.ids)
             case wire.Goodbye():
@@ -180,6 +181,7 @@ class LinkJudge:
         return one
 
     def _publish(self, publish: wire.Publish) -> None:
+        self._has_published = True
         if publish.key and self._limits.idempotency_s:
             if publish.key in self._published:
                 return
@@ -250,14 +252,12 @@ class LinkJudge:
             return
         asked = peer.asked.pop(error.request)
         code = peer.refusals.pop(error.request, "")
-        if isinstance(asked, wire.Login | wire.Send) and code != error.code:
+        if isinstance(asked, wire.Login | wire.Send | wire.Watch) and code != error.code:
             raise Broken(
                 "refused", f"{peer.name}: a {type(asked).__name__} was refused: {error.code}: {error.text}"
             )
         if isinstance(asked, wire.Publish):
             self._published.discard(asked.key)
-        if isinstance(asked, wire.Watch):
-            self.presence.unwatch(peer.address, peer.watches.pop(error.request, ()))
 
     def _drop_due(self, peer: PeerModel) -> None:
         """What was due in this burst, and did not come before its answers, is lost, and counted."""
@@ -266,7 +266,7 @@ class LinkJudge:
 
     def _check_seq(self, peer: PeerModel, seq: int) -> None:
         # What is fanned out and lost is seen by nobody else.
-        if seq < peer.seq or (seq > peer.seq and not self._fans):
+        if seq < peer.seq or (seq > peer.seq and not self._has_published):
             raise Broken("wrong seq", f"{peer.name}: {seq} in place of {peer.seq}")
         peer.seq = max(seq, peer.seq)
 

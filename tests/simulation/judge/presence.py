@@ -36,12 +36,14 @@ class PresenceModel:
             history.append((self._clock(), total))
             del history[:-20]
 
-    def watch(self, address: bytes, ids: Iterable[bytes]) -> list[bytes]:
-        """It watches these, too; those of them that it did not watch."""
+    def watch(self, address: bytes, ids: Iterable[bytes], most: int) -> bool:
+        """It watches these, too; False if that would be more than so many of all watchers together."""
         told = self.told.setdefault(address, {})
         new = [an_id for an_id in dict.fromkeys(ids) if an_id not in told]
+        if new and sum(map(len, self.told.values())) + len(new) > most:
+            return False
         told.update(dict.fromkeys(new, -1))
-        return new
+        return True
 
     def unwatch(self, address: bytes, ids: Iterable[bytes]) -> None:
         told = self.told.get(address, {})
