@@ -287,13 +287,13 @@ class Burst:
         """Empty its inbox, take that from the receipts that counted it as handed over, and say how many."""
         dropped = peer.waiting()
         peer.dropped += dropped
-        lost = {position for _, _, position in peer.inbox}
+        lost = peer.counted() if peer.inbox else {}
         nobody = KEPT if self._mailboxes.is_on else 0
         for sender in self._asking if lost else ():
             for before, pairs, handed in sender.receipted:
-                for index, (an_id, _) in enumerate(pairs):
+                for index in range(len(pairs)):
                     if before + index + 1 in lost:
-                        left = handed[index] - peer.held.get(an_id, 0)
+                        left = handed[index] - lost[before + index + 1]
                         handed[index] = left if left > 0 else nobody
         for position, _, ids in peer.fans:
             self._reaches[position].handed -= sum(peer.held.get(an_id, 0) for an_id in ids)

@@ -7,7 +7,8 @@ store works, or where: a shell takes the changes away and says what came of them
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -56,7 +57,8 @@ class Following:
             WireError: it can't be opened.
         """
         try:
-            return self._store()
+            with reading():
+                return self._store()
         except StoreError as error:
             raise failed(error) from None
 
@@ -129,7 +131,7 @@ class Following:
         total, ids = 0, list[bytes]()
         if store is not None:
             try:
-                with store.read() as view:
+                with reading(), store.read() as view:
                     total, ids = _page(view, related)
             except StoreError as error:
                 raise failed(error) from None
@@ -161,3 +163,18 @@ def _page(view: View, related: wire.Related) -> tuple[int, list[bytes]]:
 def failed(error: StoreError) -> WireError:
     """What is told of it."""
     return WireError(wire.STORE_FAILED, str(error))
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """Read the store: whatever exception comes of one that is damaged, whoever asked is told, and no more.
+
+    Raises:
+        StoreError: in place of any exception but WireError.
+    """
+    try:
+        yield
+    except (StoreError, WireError):
+        raise
+    except Exception as error:
+        raise StoreError(f"the store can't be read, it may be damaged: {error!r:.100}") from error

@@ -51,12 +51,13 @@ class Watcher:
 class _Watched:
     """An id that somebody watches."""
 
-    __slots__ = ("said", "slot", "watchers")
+    __slots__ = ("newcomers", "said", "slot", "watchers")
 
     def __init__(self, watchers: AbstractSet[Watcher]) -> None:
         self.watchers = watchers
         self.said = _UNSAID  # the connections that all of them were told
         self.slot = 0  # when it will be said to have none; 0 = it won't
+        self.newcomers: tuple[Watcher, ...] = ()  # those who came since, and were told nothing yet
 
 
 class Watches:
@@ -117,7 +118,7 @@ class Watches:
             else:
                 watched.watchers = {*watched.watchers, watcher}
             if watched.said != _UNSAID:
-                self._tell(watcher, an_id)
+                self._tell_newcomer(an_id, watched, watcher)
 
     def unwatch(self, address: bytes, ids: Iterable[bytes]) -> None:
         """It no longer watches these; no error if it did not."""
@@ -149,7 +150,7 @@ class Watches:
             watched = self._watched[an_id]
             if count := self._count(an_id):
                 self._stay(an_id, watched)
-                if watched.said <= 0:
+                if watched.said <= 0 or watched.newcomers:
                     self._came[an_id] = None
                 elif count != watched.said:
                     self._changed[an_id] = None
@@ -245,11 +246,25 @@ class Watches:
     def _say(self, an_id: bytes, count: int) -> None:
         """It is on so many connections; 0 is said of those only whose linger has passed."""
         watched = self._watched.get(an_id)
-        if watched is None or watched.said == count or (count == 0 and watched.slot):
+        if watched is None or (count == 0 and watched.slot):
             return
+        untold = watched.newcomers if watched.said == count else watched.watchers
+        if watched.newcomers:
+            watched.newcomers = ()
         watched.said = count
-        for watcher in watched.watchers:
+        for watcher in untold:
             self._tell(watcher, an_id)
+
+    def _tell_newcomer(self, an_id: bytes, watched: _Watched, watcher: Watcher) -> None:
+        """It is told what is, not what all others were told last; it waits while the id may be back soon."""
+        count = self._count(an_id)
+        if watched.said and not count:
+            watched.newcomers += (watcher,)
+            if not watched.slot:
+                self._leave(an_id, watched, self._left_at(an_id) or self._clock.now)
+            return
+        self._say(an_id, count)
+        self._tell(watcher, an_id)
 
     def _tell(self, watcher: Watcher, an_id: bytes) -> None:
         watcher.untold[an_id] = None
@@ -275,6 +290,8 @@ class Watches:
         for an_id in ids:
             watched = self._watched[an_id]
             watcher.untold.pop(an_id, None)
+            if watcher in watched.newcomers:
+                watched.newcomers = tuple(one for one in watched.newcomers if one is not watcher)
             if isinstance(watched.watchers, set) and len(watched.watchers) > 1:
                 watched.watchers.discard(watcher)
                 continue

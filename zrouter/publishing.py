@@ -20,7 +20,7 @@ from heapq import heappop, heappush
 from zrouter import wire
 from zrouter.burst import Burst, Reach, too_large
 from zrouter.counters import Counters
-from zrouter.following import Following, failed
+from zrouter.following import Following, failed, reading
 from zrouter.follows.online import Online
 from zrouter.follows.store import Follows, StoreError
 from zrouter.limits import (
@@ -44,13 +44,15 @@ from zrouter.wire import WireError, encode
 class Asked:
     """One Publish, and who is to be told what it reached: who repeats it is told, too."""
 
-    __slots__ = ("key", "left", "reaches", "waiting")
+    __slots__ = ("error", "failed", "key", "left", "reaches", "waiting")
 
     def __init__(self, peer: Peer, publish: wire.Publish) -> None:
         self.key = publish.key
         self.left = len(publish.pairs)
         self.reaches = [Reach() for _ in publish.pairs]
         self.waiting = [(peer, publish.request)]
+        self.error: WireError | None = None  # why so many of its messages did not reach everyone
+        self.failed = 0
 
     def __len__(self) -> int:
         return len(self.reaches)
@@ -188,6 +190,9 @@ class Publishing:
         told = self.following.answers()
         done, self._done = self._done, []
         for asked in done:
+            if asked.error is not None:
+                self._refuse(asked, asked.error, asked.failed)
+                continue
             receipts = [reach.receipt() for reach in asked.reaches]
             told += [
                 (peer, encode(wire.Published(request, receipts)))
@@ -224,7 +229,7 @@ class Publishing:
             self._done.append(before)
 
     def _catch_up(self, store: Follows) -> bool:
-        with store.read() as view:
+        with reading(), store.read() as view:
             return self._online.catch_up(view, PUBLISH_LOOK_UPS)
 
     def _hand_over(self, store: Follows, budget: int) -> None:
@@ -235,7 +240,12 @@ class Publishing:
             if not self._under_way:
                 break
             one = self._under_way.popleft()
-            found = next(one.followers, None)
+            try:
+                with reading():
+                    found = next(one.followers, None)
+            except StoreError as error:
+                self._end(one, failed(error))
+                continue
             if found is None:
                 self._end(one)
                 continue
@@ -266,21 +276,32 @@ class Publishing:
         return self._begin(self._by_publisher[self._ready.popleft()][0], store)
 
     def _begin(self, one: _Message, store: Follows) -> bool:
-        view = one.view.enter_context(store.read())
-        if not self._online.is_of(view):
+        with reading():
+            view = one.view.enter_context(store.read())
+            is_known = self._online.is_of(view)
+        if not is_known:
             # Another generation, or new numbers, since the burst began: catch up first.
             one.view.close()
             self._ready.appendleft(one.publisher)
             return False
-        number = view.number(one.publisher)
-        if number is not None:
-            followers = view.followers_of(number)
-            one.reach.followers = len(followers)
-            one.followers = self._online.among(followers, PUBLISH_SLICE)
+        try:
+            with reading():
+                number = view.number(one.publisher)
+                if number is not None:
+                    followers = view.followers_of(number)
+                    one.reach.followers = len(followers)
+                    one.followers = self._online.among(followers, PUBLISH_SLICE)
+        except StoreError as error:
+            self._end(one, failed(error))
+            return True
         self._under_way.append(one)
         return True
 
-    def _end(self, one: _Message) -> None:
+    def _end(self, one: _Message, error: WireError | None = None) -> None:
+        """It has reached everyone; or can't, for what is stored of its publisher is damaged."""
+        if error is not None:
+            one.asked.error = error
+            one.asked.failed += 1
         one.followers = iter(())
         one.view.close()
         self.waiting -= 1
@@ -312,10 +333,14 @@ class Publishing:
         self._under_way.clear()
         self.waiting = self._bytes = 0
         for asked in failed_ones.values():
-            self._counters.errors += 1
-            self._counters.refused_messages += asked.left
-            if asked.key:
-                self._repeats.forget(asked.key)
-            for peer, request in asked.waiting:
-                refusal = wire.Error(request, error.code, str(error), asked.left)
-                self._errors.append((peer, encode(refusal)))
+            self._refuse(asked, error, asked.failed + asked.left)
+
+    def _refuse(self, asked: Asked, error: WireError, messages: int) -> None:
+        self._counters.errors += 1
+        self._counters.refused_messages += messages
+        if asked.key:
+            self._repeats.forget(asked.key)
+        for peer, request in asked.waiting:
+            refusal = wire.Error(request, error.code, str(error), messages)
+            self._errors.append((peer, encode(refusal)))
+        asked.waiting.clear()

@@ -297,7 +297,10 @@ class Router:
             raise WireError(wire.BAD_ID, "as many connections as ids, please")
         wire.check_ids(login.ids)
         room = self.limits.max_ids - len(self.table)
-        if len(login.ids) > room and sum(an_id not in self.table.routes for an_id in login.ids) > room:
+        if (
+            len(login.ids) > room
+            and len({an_id for an_id in login.ids if not self.table.count(an_id)}) > room
+        ):
             raise WireError(wire.FULL, f"the router holds {len(self.table)} ids, its limit")
         self.mailboxes.unkept.came(an_id for an_id in login.ids if an_id not in self.table.routes)
         table_set = self.table.set

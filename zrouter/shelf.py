@@ -135,7 +135,8 @@ class Writer:
             return
         try:
             done = iter(self._shelf.make().change(_all_of(jobs)))
-            self._results.extend((job.number, [next(done) for _ in job.changes]) for job in jobs)
+            # As a whole or not at all: each job has one answer.
+            self._results.extend([(job.number, [next(done) for _ in job.changes]) for job in jobs])
         except StoreError as error:
             log.warning("%d follows could not be stored: %s", sum(map(_size, jobs)), error)
             self._results.extend((job.number, error) for job in jobs)

@@ -27,7 +27,7 @@ _SHARED_UP_TO = 16
 class Holder:
     """Whoever can hold ids: what it holds, and the inbox that routed pairs wait in until the next flush."""
 
-    __slots__ = ("_routes", "address", "connections", "fans", "held", "inbox", "name", "spans")
+    __slots__ = ("_routes", "address", "connections", "fans", "held", "inbox", "name", "spans", "was")
 
     def __init__(self, address: bytes, name: str) -> None:
         self.address = address
@@ -37,6 +37,8 @@ class Holder:
         self.inbox: list[Delivery] = []  # one list for life: routes hold its bound append
         self.fans: list[Fan] = []  # what goes to many ids, behind the inbox
         self.spans: list[Spans] = []  # of these, which positions the ids have
+        # Before that message of the inbox, an id was on another number of connections: (place, id, number).
+        self.was: list[tuple[int, bytes, int]] = []
         self._routes: dict[int, Route] = {}
 
     def waiting(self) -> int:
@@ -46,9 +48,25 @@ class Holder:
     def empty(self) -> None:
         """Nothing waits any more."""
         self.inbox.clear()
+        self.was.clear()
         if self.fans:
             self.fans.clear()
             self.spans.clear()
+
+    def counted(self) -> dict[int, int]:
+        """For each position of the inbox, on how many connections its id was as the message came."""
+        if not self.was:
+            return {position: self.held.get(an_id, 0) for an_id, _, position in self.inbox}
+        earlier: dict[bytes, list[tuple[int, int]]] = {}
+        for place, an_id, number in self.was:
+            earlier.setdefault(an_id, []).append((place, number))
+        return {
+            position: next(
+                (number for before, number in earlier.get(an_id, ()) if place < before),
+                self.held.get(an_id, 0),
+            )
+            for place, (an_id, _, position) in enumerate(self.inbox)
+        }
 
     def route(self, connections: int) -> Route:
         """The route of an id that only this holder holds, on that many connections."""
@@ -106,6 +124,8 @@ class RoutingTable:
         before = holder.held.get(an_id, 0)
         if before == connections:
             return
+        if before and holder.inbox:
+            holder.was.append((len(holder.inbox), an_id, before))
         if connections:
             holder.held[an_id] = connections
         else:

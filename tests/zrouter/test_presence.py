@@ -36,6 +36,7 @@ class Presence(RuleBasedStateMachine):
         self.watches = Watches(self.clock, self.counts.__getitem__, self.left.get, LINGER_S, 5)
         self.watching: dict[bytes, set[bytes]] = {watcher: set() for watcher in WATCHERS}
         self.told: dict[tuple[bytes, bytes], int] = {}
+        self.had: dict[tuple[bytes, bytes], set[int]] = {}  # since it watches, and was told nothing yet
         self.taken = dict.fromkeys(WATCHERS, 0)
         self.deaf: set[bytes] = set()
 
@@ -48,6 +49,9 @@ class Presence(RuleBasedStateMachine):
         if self.counts[an_id] and not count:
             self.left[an_id] = self.now
         self.counts[an_id] = count
+        for (_, of), had in self.had.items():
+            if of == an_id:
+                had.add(count)
         self.watches.changed([an_id, b"unwatched"])
 
     @rule(watcher=st.sampled_from(WATCHERS), ids=st.sets(st.sampled_from(IDS)))
@@ -58,6 +62,8 @@ class Presence(RuleBasedStateMachine):
             others = self.watching[WATCHERS[watcher == WATCHERS[0]]]
             assert len(self.watching[watcher] | ids) + len(others) > 5
             return
+        for an_id in ids - self.watching[watcher]:
+            self.had[watcher, an_id] = {self.counts[an_id]}
         self.watching[watcher] |= ids
 
     @rule(watcher=st.sampled_from(WATCHERS), ids=st.sets(st.sampled_from(IDS)))
@@ -75,6 +81,7 @@ class Presence(RuleBasedStateMachine):
         self.watching[watcher] -= ids
         for an_id in ids:
             self.told.pop((watcher, an_id), None)
+            self.had.pop((watcher, an_id), None)
 
     @rule(watcher=st.sampled_from(WATCHERS))
     def stop_reading(self, watcher: bytes) -> None:
@@ -101,6 +108,8 @@ class Presence(RuleBasedStateMachine):
             # Nobody is told of a leave that was not followed by the whole linger.
             assert self.counts[an_id] == 0
             assert self.now - max(100.0, self.left.get(an_id, 0.0)) >= LINGER_S
+        # What it is told first it had since somebody began to watch.
+        assert count in self.had.pop((watcher, an_id), {count})
         self.told[watcher, an_id] = count
 
     @rule(ticks=st.integers(1, 30))
@@ -296,3 +305,26 @@ def test_what_comes_and_goes_within_a_burst_is_told_as_it_is_at_the_end(order: l
     router.receive([(F1, frame) for frame in frames], 7.0)
     said = states(end_burst(router))
     assert said == ({b"a": order[-1]} if order[-1] else {})
+
+
+def test_who_begins_to_watch_during_the_linger_is_not_told_what_was_before() -> None:
+    for comes_back in (False, True):
+        router = a_router()
+        login(router, F1, b"a", 2, 7.0)
+        login(router, F1, b"a", 0, 8.0)
+        router.receive([(F2, encode(wire.Watch(0, [b"a"])))], 9.0)
+        assert end_burst(router) == []
+        if comes_back:
+            router.receive([(F1, encode(wire.Login(0, [b"a"], [2])))], 10.0)
+            assert [states([one], F2) for one in end_burst(router)] == [{b"a": 2}]
+        else:
+            said = [states(beat(router, 9.25 + 0.25 * tick), F2) for tick in range(24)]
+            assert [one for one in said if one] == [{b"a": 0}]
+
+
+def test_who_begins_to_watch_is_told_a_change_that_others_will_be_told_at_the_next_tick() -> None:
+    router = a_router()
+    login(router, F1, b"a", 1, 7.0)
+    login(router, F1, b"a", 3, 7.1)
+    router.receive([(F2, encode(wire.Watch(0, [b"a"])))], 7.1)
+    assert states(end_burst(router), F2) == {b"a": 3}

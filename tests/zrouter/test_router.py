@@ -141,3 +141,51 @@ def test_a_damaged_frame_is_an_error_or_another_message_never_an_exception(place
     end_burst(router)
     router.receive([(S, bytes(frame)[: place % len(frame)])], 0.0)
     end_burst(router)
+
+
+def test_ids_that_linger_and_come_back_count_for_the_limit_of_ids() -> None:
+    router = two_frontends(Limits(max_ids=2))
+    router.receive([(F1, encode(wire.Logout(0, [b"a"])))], 0.0)
+    router.receive([(F1, encode(wire.Login(1, [b"c"], [1])))], 0.0)
+    router.receive([(F1, encode(wire.Login(2, [b"a"], [1])))], 0.0)
+    [done, error] = [message for _, message in end_burst(router)]
+    assert (done, len(router.table)) == (wire.Done(1, 1), 2)
+    assert isinstance(error, wire.Error)
+    assert error.code == wire.FULL
+
+
+def test_an_id_that_stands_twice_in_a_login_is_one_for_the_limit() -> None:
+    router = two_frontends(Limits(max_ids=3))
+    router.receive([(F1, encode(wire.Login(1, [b"c", b"c"], [1, 2])))], 0.0)
+    assert end_burst(router) == [(F1, wire.Done(1, 2))]
+
+
+@given(st.lists(st.integers(0, 3), max_size=4), st.integers(0, 4), st.booleans())
+def test_a_drop_takes_from_the_receipts_what_they_counted(counts: list[int], at: int, goes: bool) -> None:
+    """F1 is on other numbers of connections as the burst goes on, and gets none of it; F2 gets all."""
+    router = two_frontends()
+    for number, count in enumerate([*counts, 1]):
+        router.receive([(S, encode(wire.Send(number + 1, [(b"b", b"x")])))], 0.0)
+        message = wire.Login(0, [b"b"], [count]) if count else wire.Logout(0, [b"b"])
+        router.receive([(F1, encode(message))], 0.0)
+        if goes and number == at:
+            router.receive([(F1, encode(wire.Goodbye(0)))], 0.0)
+            break
+    for address, frame in router.deliveries():
+        if address == F1:
+            router.undeliverable(address, frame, gone=False)
+    told = [wire.decode_from_router(frame) for address, frame in router.replies() if address == S]
+    [receipts] = [message for message in told if isinstance(message, wire.Receipts)]
+    assert all(handed == [3] for _, handed in receipts.receipts)
+
+
+def test_a_drop_leaves_what_was_counted_for_nobody_as_it_was() -> None:
+    router = two_frontends()
+    router.receive([(S, encode(wire.Send(1, [(b"z", b"x"), (b"a", b"x")])))], 0.0)
+    router.receive([(F1, encode(wire.Login(0, [b"z", b"a"], [2, 5])))], 0.0)
+    router.receive([(S, encode(wire.Send(2, [(b"z", b"x"), (b"a", b"x")])))], 0.0)
+    for address, frame in router.deliveries():
+        router.undeliverable(address, frame, gone=False)
+    assert [wire.decode_from_router(frame) for _, frame in router.replies()] == [
+        wire.Receipts([(1, [0, wire.KEPT]), (2, [wire.KEPT, wire.KEPT])])
+    ]
