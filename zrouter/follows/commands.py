@@ -355,7 +355,7 @@ def verify(memory: int, store: Path, as_json: bool) -> None:
     """
     problems = []
     with _open(store) as found:
-        pairs = found.figures()["pairs"]
+        pairs = _pairs_of(found)
         for problem in found.verify(memory):
             problems.append(problem)
             if not as_json:
@@ -366,6 +366,16 @@ def verify(memory: int, store: Path, as_json: bool) -> None:
         print(f"{pairs:,} pairs, the same in both directions")
     if problems:
         sys.exit(program.EXIT_COULD_NOT)
+
+
+def _pairs_of(found: LmdbFollows) -> int | None:
+    """How many are said to be there; None if nobody can say."""
+    from zrouter.follows.store import DamagedError
+
+    try:
+        return int(found.figures()["pairs"])
+    except DamagedError:
+        return None
 
 
 @follows.command(short_help="Copy the store, also while it is in use.")

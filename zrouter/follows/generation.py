@@ -28,10 +28,11 @@ import lmdb
 import msgspec
 import numpy as np
 
+from zrouter import wire
 from zrouter.follows import packed
 from zrouter.follows.packed import BLOCK, SEGMENT, Segment
 from zrouter.follows.samples import Samples
-from zrouter.follows.store import Change, Numbers, Packed, StoreError
+from zrouter.follows.store import Change, DamagedError, Numbers, Packed, StoreError
 
 # Address space, not memory, and not disk: the file is as large as what is in it.
 MAP_BYTES: Final = 256 * 1024**3
@@ -43,8 +44,8 @@ MAX_NUMBERS: Final = 2**32
 MAX_RECENT: Final = 200_000
 MAX_RECENT_OF_ONE: Final = 4096
 _LOCK_BYTES: Final = 8192
-# What comes of bytes that are not what was written.
-_DAMAGES: Final = (lmdb.Error, LookupError, ValueError, struct.error, msgspec.MsgspecError)
+# Besides DamagedError, what comes of bytes that are not what was written.
+DAMAGES: Final = (lmdb.Error, LookupError, ValueError, struct.error, msgspec.MsgspecError)
 _SEGMENT_BITS: Final = 16
 _SEGMENT_MASK: Final = SEGMENT - 1
 _STATE: Final = b"state"
@@ -61,6 +62,22 @@ _DATABASES: Final = (
 )
 
 
+encode_change: Final = msgspec.msgpack.Encoder().encode
+_decode_change: Final = msgspec.msgpack.Decoder(Change).decode
+
+
+def decode_change(row: packed.Buffer) -> Change:
+    """A change of the journal.
+
+    Raises:
+        DamagedError: it is none.
+    """
+    try:
+        return _decode_change(row)
+    except msgspec.MsgspecError:
+        raise DamagedError("a change of the journal is none") from None
+
+
 class State(msgspec.Struct):
     """How much there is."""
 
@@ -74,9 +91,13 @@ class State(msgspec.Struct):
 
 @contextmanager
 def told(path: Path) -> Iterator[None]:
-    """What LMDB has against it, as a StoreError."""
+    """What LMDB has against it, and what is not as it was written, as a StoreError."""
     try:
         yield
+    except DamagedError as error:
+        raise DamagedError(error.why, error.path or str(path)) from None
+    except (lmdb.CorruptedError, lmdb.PageNotFoundError, lmdb.BadValsizeError) as error:
+        raise DamagedError(str(error), str(path)) from None
     except lmdb.MapFullError:
         raise StoreError(f"{path}: more than {MAP_BYTES:,} bytes") from None
     except lmdb.ReadersFullError:
@@ -87,6 +108,8 @@ def told(path: Path) -> Iterator[None]:
         if error.errno is None:
             raise
         raise StoreError(f"{path}: {errno.errorcode.get(error.errno, '')} {error.strerror}") from None
+    except DAMAGES as error:
+        raise DamagedError(repr(error), str(path)) from error
 
 
 def _reserve(lock: Path) -> None:
@@ -96,6 +119,15 @@ def _reserve(lock: Path) -> None:
         os.posix_fallocate(descriptor, 0, _LOCK_BYTES)
     finally:
         os.close(descriptor)
+
+
+def is_id(name: bytes) -> bool:
+    """Whether it is 1 to 255 bytes of UTF-8."""
+    try:
+        wire.check_ids([name])
+    except wire.WireError:
+        return False
+    return True
 
 
 class Generation:
@@ -127,11 +159,19 @@ class Generation:
             self.read_segments()
 
     def read_segments(self) -> None:
-        """They never change, so their place in the map is remembered."""
-        with self.env.begin(buffers=True) as txn:
-            self._segments = [Segment(segment) for _, segment in txn.cursor(self.db["segments"])]
-        self._samples = Samples(self._segments)
-        self._base = sum(segment.count for segment in self._segments)
+        """They never change, so their place in the map is remembered.
+
+        Raises:
+            DamagedError: they are not what was written.
+        """
+        with self.undamaged, self.env.begin(buffers=True) as txn:
+            found = [(key, Segment(value)) for key, value in txn.cursor(self.db["segments"])]
+            self._segments = [segment for _, segment in found]
+            for number, (key, segment) in enumerate(found, 1):
+                if KEY.unpack(key)[0] != number - 1 or (segment.count != SEGMENT and number < len(found)):
+                    raise DamagedError("a segment of ids is missing")
+            self._samples = Samples(self._segments)
+            self._base = sum(segment.count for segment in self._segments)
 
     def view(self, txn: lmdb.Transaction) -> LmdbView:
         """What a transaction sees."""
@@ -152,7 +192,12 @@ class Generation:
         if number is not None:
             return number
         found = txn.get(an_id, db=self.db["added_numbers"])
-        return None if found is None else int(NUMBER.unpack(found)[0])
+        if found is None:
+            return None
+        [number] = NUMBER.unpack(found)
+        if self.name(txn, number) != an_id:
+            raise DamagedError(f"{bytes(an_id)!r} has number {number:,}, which is another's")
+        return int(number)
 
     def name(self, txn: lmdb.Transaction, number: int) -> bytes:
         """The id of a number."""
@@ -162,8 +207,11 @@ class Generation:
             return self._segments[at].name(place)
         found = txn.get(KEY.pack(number), db=self.db["added_names"])
         if found is None:
-            raise KeyError(number)
-        return bytes(found)
+            raise DamagedError(f"number {number:,} has no id")
+        name = bytes(found)
+        if not is_id(name):
+            raise DamagedError(f"number {number:,} has {name[:300]!r} in place of an id")
+        return name
 
     def names(self, txn: lmdb.Transaction, numbers: Sequence[int]) -> list[bytes]:
         """The ids of these numbers."""
@@ -178,6 +226,12 @@ class Generation:
             offsets = segment.offsets
             found.append(bytes(segment.bytes[offsets[place] : offsets[place + 1]]))
         return found
+
+    def rows(self, txn: lmdb.Transaction, database: str) -> Iterator[tuple[bytes, packed.Buffer]]:
+        """All that is in one of them, as it is."""
+        with self.undamaged:
+            for key, value in txn.cursor(self.db[database]):
+                yield bytes(key), value
 
     def segments(self) -> Iterator[list[bytes]]:
         """The ids of the segments, in order."""
@@ -202,8 +256,10 @@ class _Undamaged:
         pass
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, _DAMAGES):
-            raise StoreError(f"{self._path}: it is damaged: {error!r}") from None
+        if isinstance(error, DamagedError):
+            raise DamagedError(error.why, str(self._path)) from None
+        if isinstance(error, DAMAGES):
+            raise DamagedError(repr(error), str(self._path)) from None
 
 
 class LmdbView:
@@ -232,12 +288,12 @@ class LmdbView:
     @property
     def state(self) -> State:
         """How much there is."""
-        return self._of.state(self._txn)
+        with self._of.undamaged:
+            return self._of.state(self._txn)
 
     @property
     def size(self) -> int:
-        with self._of.undamaged:
-            return self.state.size
+        return self.state.size
 
     def number(self, an_id: bytes) -> int | None:
         with self._of.undamaged:
@@ -254,10 +310,30 @@ class LmdbView:
     def following_of(self, number: int) -> Packed:
         return self._list(self._following, number)
 
+    def rows(self, database: str) -> Iterator[tuple[bytes, packed.Buffer]]:
+        """All that is in a database, as it is: for who looks whether it is whole."""
+        return self._of.rows(self._txn, database)
+
     def blocks(self, direction: str = "following") -> Iterator[tuple[int, packed.Buffer]]:
-        """Every block with what changed in it lately, and the number of its first list, in order."""
+        """Every block with what changed in it lately, and the number of its first list, in order.
+
+        Raises:
+            DamagedError: one can't be read.
+        """
+        for first, block, changed in self.raw_blocks(direction):
+            yield first, packed.merge(block, changed) if block is None or changed else block
+
+    def raw_blocks(
+        self, direction: str = "following"
+    ) -> Iterator[tuple[int, packed.Buffer | None, dict[int, packed.Buffer]]]:
+        """For each block the number of its first list, the block, and by slot what changed in it lately."""
         lists, recents = self._following if direction == "following" else self._followers
-        blocks, changes = self._txn.cursor(lists), self._txn.cursor(recents)
+        with self._of.undamaged:
+            yield from self._raw_blocks(self._txn.cursor(lists), self._txn.cursor(recents))
+
+    def _raw_blocks(
+        self, blocks: lmdb.Cursor, changes: lmdb.Cursor
+    ) -> Iterator[tuple[int, packed.Buffer | None, dict[int, packed.Buffer]]]:
         has_block, has_change = blocks.first(), changes.first()
         while has_block or has_change:
             keys = [KEY.unpack(blocks.key())[0]] if has_block else []
@@ -272,16 +348,13 @@ class LmdbView:
             while has_change and (number := KEY.unpack(changes.key())[0]) // BLOCK == at:
                 changed[number % BLOCK] = changes.value()
                 has_change = changes.next()
-            if block is None or changed:
-                block = packed.merge(block, changed)
-            yield at * BLOCK, block
+            yield at * BLOCK, block, changed
 
     def _list(self, of: tuple[Any, Any], number: int) -> Packed:
         blocks, changes = of
         with self._of.undamaged:
             block = self._txn.get(KEY.pack(number // BLOCK), db=blocks)
-            added, removed = packed.recent(self._txn.get(KEY.pack(number), db=changes))
-            return Packed(packed.list_in(block, number % BLOCK), added, removed)
+            return packed.list_of(block, number % BLOCK, self._txn.get(KEY.pack(number), db=changes))
 
 
 class Batch:

@@ -17,19 +17,26 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 import lmdb
-import msgspec
 
 from zrouter.follows.bulk import Source, build
-from zrouter.follows.generation import Batch, Generation, LmdbView, told
+from zrouter.follows.generation import Batch, Generation, LmdbView, decode_change, encode_change, told
 from zrouter.follows.home import Home
-from zrouter.follows.store import Change, EmptyLoadError, Follows, Format, Loaded, Progress, StoreError, check
+from zrouter.follows.store import (
+    Change,
+    DamagedError,
+    EmptyLoadError,
+    Follows,
+    Format,
+    Loaded,
+    Progress,
+    StoreError,
+    check,
+)
 from zrouter.follows.verify import problems, shape
 
 DEFAULT_MEMORY: Final = 1024**3
 _CLEAR_S: Final = 5.0
 _SEQUENCE: Final = struct.Struct(">Q")
-_encode_change = msgspec.msgpack.Encoder().encode
-_decode_change = msgspec.msgpack.Decoder(Change).decode
 
 
 class LmdbFollows(Follows):
@@ -102,8 +109,9 @@ class LmdbFollows(Follows):
                 txn = generation.env.begin(buffers=True)
             try:
                 yield generation.view(txn)
-            except lmdb.Error as error:
-                raise StoreError(f"{self.path}: {error}") from None
+            except (lmdb.Error, DamagedError) as error:
+                with told(self.path):
+                    raise error
             finally:
                 txn.abort()
 
@@ -193,7 +201,7 @@ class LmdbFollows(Follows):
                 with after.env.begin(write=True, buffers=True) as into:
                     batch = Batch(after, into)
                     for _, change in txn.cursor(generation.db["journal"]):
-                        batch.apply(_decode_change(change))
+                        batch.apply(decode_change(change))
                     batch.write()
                     loaded = loaded._replace(pairs=batch.state.pairs, ids=batch.state.size)
                 after.env.sync(True)
@@ -275,7 +283,7 @@ def _journal(generation: Generation, txn: lmdb.Transaction, changes: list[Change
     cursor = txn.cursor(db)
     following = _SEQUENCE.unpack(cursor.key())[0] + 1 if cursor.last() else 0
     for number, change in enumerate(changes, following):
-        txn.put(_SEQUENCE.pack(number), _encode_change(change), db=db, append=True)
+        txn.put(_SEQUENCE.pack(number), encode_change(change), db=db, append=True)
 
 
 def _sync_file(path: Path) -> None:

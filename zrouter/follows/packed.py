@@ -16,32 +16,59 @@ from typing import Final, TypeAlias
 
 import numpy as np
 
-from zrouter.follows.store import Numbers, Packed
+from zrouter.follows.store import DamagedError, Numbers, Packed
+from zrouter.wire import MAX_ID_BYTES
 
 BLOCK: Final = 256  # lists in a block, see docs/decisions/follows.md
 SEGMENT: Final = 65_536  # ids in a segment
 NUMBER: Final = np.dtype("<u4")
+CUT: Final = "a block of lists is cut wrongly"
 _HEAD: Final = BLOCK + 1
 NONE: Numbers = np.empty(0, NUMBER)
 Buffer: TypeAlias = bytes | memoryview
 
 
 def list_in(block: Buffer | None, slot: int) -> Numbers:
-    """A list of a block, in the block's own memory."""
+    """A list of a block, in the block's own memory.
+
+    Raises:
+        DamagedError: it can't be there. What is looked at is what a look-up needs; verify.py looks at all.
+    """
     if block is None:
         return NONE
-    numbers: Numbers = np.frombuffer(block, NUMBER)
-    return numbers[_HEAD + int(numbers[slot]) : _HEAD + int(numbers[slot + 1])]
+    numbers = _numbers(block)
+    if numbers.size <= slot + 1:
+        raise DamagedError(CUT)
+    begin, end = _HEAD + int(numbers[slot]), _HEAD + int(numbers[slot + 1])
+    if not _HEAD <= begin <= end <= numbers.size:
+        raise DamagedError(CUT)
+    return numbers[begin:end]
+
+
+def _numbers(packed: Buffer) -> Numbers:
+    if len(packed) % NUMBER.itemsize:
+        raise DamagedError(CUT)
+    return np.frombuffer(packed, NUMBER)
 
 
 def offsets_of(block: Buffer) -> Numbers:
-    """Where the lists of a block begin and end."""
-    return np.frombuffer(block, NUMBER, _HEAD)
+    """Where the lists of a block begin and end.
+
+    Raises:
+        DamagedError: they can't be where they are said to be.
+    """
+    numbers = _numbers(block)
+    offsets = numbers[:_HEAD]
+    if offsets.size < _HEAD or offsets[0] or (offsets[1:] < offsets[:-1]).any():
+        raise DamagedError(CUT)
+    if int(offsets[-1]) != numbers.size - _HEAD:
+        raise DamagedError(CUT)
+    return offsets
 
 
 def members_of(block: Buffer) -> Numbers:
     """All lists of a block in a row."""
-    return np.frombuffer(block, NUMBER)[_HEAD:]
+    return _numbers(block)[_HEAD:]
 
 
 def pack_block(lengths: np.ndarray, members: np.ndarray) -> bytes:
@@ -57,12 +84,30 @@ def pack_recent(added: set[int], removed: set[int]) -> bytes:
 
 
 def recent(packed: Buffer | None) -> tuple[Numbers, Numbers]:
-    """What was added to a list, and what was removed."""
+    """What was added to a list, and what was removed.
+
+    Raises:
+        DamagedError: less is there than was added.
+    """
     if packed is None:
         return NONE, NONE
-    numbers: Numbers = np.frombuffer(packed, NUMBER)
+    numbers = _numbers(packed)
+    if not numbers.size or int(numbers[0]) >= numbers.size:
+        raise DamagedError("recent changes of a list are cut wrongly")
     end = 1 + int(numbers[0])
     return numbers[1:end], numbers[end:]
+
+
+def list_of(block: Buffer | None, slot: int, changes: Buffer | None) -> Packed:
+    """A list of a block with what changed in it since.
+
+    Raises:
+        DamagedError: it can't be.
+    """
+    found = Packed(list_in(block, slot), *recent(changes))
+    if found.removed.size > found.base.size:
+        raise DamagedError("more was removed from a list than was in it")
+    return found
 
 
 def merge(block: Buffer | None, changes: Mapping[int, Buffer]) -> bytes:
@@ -74,7 +119,7 @@ def merge(block: Buffer | None, changes: Mapping[int, Buffer]) -> bytes:
     done = 0
     for slot in sorted(changes):
         begin, end = int(offsets[slot]), int(offsets[slot + 1])
-        changed = Packed(members[begin:end], *recent(changes[slot])).whole()
+        changed = list_of(block, slot, changes[slot]).whole()
         parts += [members[done:begin], changed]
         lengths[slot] = changed.size
         done = end
@@ -95,11 +140,34 @@ class Segment:
     __slots__ = ("bytes", "count", "offsets")
 
     def __init__(self, packed: Buffer) -> None:
+        """Take it in, and look at each id once: whoever reads it later reads what was written.
+
+        Raises:
+            DamagedError: that is not what is there.
+        """
         view = memoryview(packed)
-        [self.count] = view[:4].cast("I")
+        numbers: Numbers = np.frombuffer(packed[: len(packed) // 4 * 4], NUMBER)
+        self.count = int(numbers[0]) if numbers.size else 0
         head = 4 * (self.count + 2)
+        if not 0 < self.count <= SEGMENT or head > len(view):
+            raise DamagedError("a segment of ids is cut off")
         self.offsets = view[4:head].cast("I")
         self.bytes = view[head:]
+        self._check(numbers[1 : self.count + 2])
+
+    def _check(self, offsets: Numbers) -> None:
+        lengths = np.diff(offsets.astype(np.int64))
+        if offsets[0] or int(offsets[-1]) != len(self.bytes):
+            raise DamagedError("a segment of ids is cut wrongly")
+        if lengths.min() < 1 or lengths.max() > MAX_ID_BYTES:
+            raise DamagedError("a segment has what is too short or too long for an id")
+        try:
+            str(self.bytes, "utf-8")
+        except UnicodeDecodeError:
+            raise DamagedError("a segment has ids that are not UTF-8") from None
+        # RFC 3629, section 3: no character begins with 10xxxxxx.
+        if (np.frombuffer(self.bytes, np.uint8)[offsets[:-1]] & 0xC0 == 0x80).any():
+            raise DamagedError("a segment has ids that are not UTF-8")
 
     def name(self, place: int) -> bytes:
         """The id at that place."""

@@ -31,20 +31,35 @@ class StoreError(Exception):
     """A store could not do what was asked; what it held is untouched."""
 
 
+class DamagedError(StoreError):
+    """What is stored is not what was written."""
+
+    def __init__(self, why: str, path: str = "") -> None:
+        super().__init__(why, path)
+        self.why = why
+        self.path = path
+
+    def __str__(self) -> str:
+        return f"{self.path}: it is damaged: {self.why}" if self.path else f"it is damaged: {self.why}"
+
+
 class BadRecordError(StoreError):
     """A record of a load is none; says on which line."""
 
     def __init__(self, line: int, why: str) -> None:
-        super().__init__(f"line {line}: {why}")
+        super().__init__(line, why)
         self.line = line
         self.why = why
+
+    def __str__(self) -> str:
+        return f"line {self.line}: {self.why}"
 
 
 class EmptyLoadError(StoreError):
     """Nothing would take the place of all pairs; nothing was changed."""
 
-    def __init__(self) -> None:
-        super().__init__("there is no record in it, and nothing would be left of the store")
+    def __str__(self) -> str:
+        return "there is no record in it, and nothing would be left of the store"
 
 
 class Change(NamedTuple):
@@ -77,11 +92,18 @@ class Packed(NamedTuple):
         return self.base.size + self.added.size - self.removed.size
 
     def whole(self) -> Numbers:
-        """The list in one sorted array: `base` itself, not a copy, if nothing has changed lately."""
+        """The list in one sorted array: `base` itself, not a copy, if nothing has changed lately.
+
+        Raises:
+            DamagedError: what was removed was never in it.
+        """
         found = self.base
         if self.removed.size:
             is_kept = np.ones(found.size, np.bool_)
-            is_kept[found.searchsorted(self.removed)] = False
+            try:
+                is_kept[found.searchsorted(self.removed)] = False
+            except IndexError:
+                raise DamagedError("what was removed from a list was never in it") from None
             found = found[is_kept]
         if self.added.size and found.size > _SORTED_WHOLE:
             found = np.insert(found, found.searchsorted(self.added), self.added)
