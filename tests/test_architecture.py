@@ -15,6 +15,7 @@ PURE = [
     "zrouter/table.py",
     "zrouter/peers.py",
     "zrouter/clock.py",
+    "zrouter/lingering.py",
     "zrouter/counters.py",
     "zrouter/limits.py",
     "zrouter/figures.py",

@@ -60,6 +60,7 @@ class Burst:
         self._max_message = limits.max_message
         self._counters = counters
         self._mailboxes = mailboxes
+        self._table = table
         self._find = table.routes.get
         self._kept = table.kept
         self._unheld: list[Delivery] = []
@@ -125,12 +126,24 @@ class Burst:
             else:
                 self._frames.append(count)
 
+    def send_settled(self, peer: Peer, frame: bytes, send: wire.Send) -> None:
+        """The same while ids are yet to be taken from a holder that left: of these they are first.
+
+        Raises:
+            WireError: as `send`.
+        """
+        self._table.settle([an_id for an_id, _ in send.pairs])
+        self.send(peer, frame, send)
+
     def fan_out(self, message: bytes, ids: Iterable[bytes], reach: Reach) -> bool:
         """One message to all of these ids, each at most once, with a position each; whether all are there.
 
         One connection may be several of them: it has to be told where it is between two of its messages.
         """
         find, is_whole = self._find, True
+        if self._table.is_unsettled:
+            ids = list(ids)
+            self._table.settle(ids)
         routes: dict[int, Route] = {}
         groups: dict[int, list[bytes]] = {}  # ids with the same route, by its identity
         for an_id in ids:

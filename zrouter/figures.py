@@ -33,6 +33,7 @@ def of_the_parts(
         "connections": table.connections,
         "peers": len(peers),
         "mailbox_ids": table.lingering,
+        "mailbox_ids_evicted": table.evicted,
         "mailbox_messages": mailboxes.messages,
         "mailbox_bytes": mailboxes.bytes,
         "mailbox_evicted": mailboxes.evicted,

@@ -16,6 +16,7 @@ connection, until every frontend has had the linger to log its ids in.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from itertools import islice
@@ -29,13 +30,14 @@ from zrouter.wire import WireError, encode
 STATES: Final = 2000  # in one frame
 _SLOT_S: Final = 0.25
 _UNSAID: Final = -1
+_AT_ONCE: Final = 1000  # ids of a watcher that goes; the rest later
 _HEAD: Final = encode(wire.Presence([]))[:2]  # of each such frame
 
 
 class Watcher:
     """A peer that watches ids, and what it has yet to be told."""
 
-    __slots__ = ("address", "handed_bytes", "ids", "is_deaf", "only", "told_bytes", "untold")
+    __slots__ = ("address", "handed_bytes", "ids", "is_deaf", "is_gone", "only", "told_bytes", "untold")
 
     def __init__(self, address: bytes) -> None:
         self.address = address
@@ -45,6 +47,7 @@ class Watcher:
         self.handed_bytes = 0
         self.told_bytes = 0
         self.is_deaf = False  # it did not take the last frame: the next tick tries again
+        self.is_gone = False  # and some of what it watched is yet to be forgotten
         self.only: frozenset[Watcher] = frozenset((self,))  # shared by all ids that only it watches
 
 
@@ -90,6 +93,8 @@ class Watches:
         self._deaf: list[Watcher] = []
         self._slots: dict[int, dict[bytes, None]] = {}  # slot -> ids that are then said to have left
         self._next_slot: int | None = None  # until the first tick
+        self._due: dict[bytes, None] = {}  # changes that are to be said now
+        self._ending: deque[Watcher] = deque()  # those that are gone
 
     # ---- who watches -------------------------------------------------------------------------------
 
@@ -127,16 +132,20 @@ class Watches:
             return
         gone = watcher.ids.intersection(ids)
         watcher.ids -= gone
-        self._end(watcher, gone)
+        self.watches -= len(gone)
+        for an_id in gone:
+            self._end(watcher, an_id)
 
     def forget(self, address: bytes) -> None:
         """That peer has left; no error if it watched nothing."""
-        watcher = self._watchers.get(address)
+        watcher = self._watchers.pop(address, None)
         if watcher is not None:
-            self._end(watcher, watcher.ids)
-            del self._watchers[address]
+            self.watches -= len(watcher.ids)
+            watcher.is_gone = True
+            watcher.untold.clear()
             self._to_tell.pop(watcher, None)
-            watcher.only = frozenset()  # the cycle is broken, so it is freed at once
+            self._ending.append(watcher)
+            self._forget_some(_AT_ONCE)
 
     # ---- what changes ------------------------------------------------------------------------------
 
@@ -155,7 +164,7 @@ class Watches:
                 elif count != watched.said:
                     self._changed[an_id] = None
             elif watched.said and not watched.slot:
-                self._leave(an_id, watched, self._clock.now)
+                self._leave(an_id, watched, self._left_at(an_id) or self._clock.now)
 
     def reported(self, address: bytes, told_bytes: int) -> None:
         """That peer has taken so many bytes of Presence frames."""
@@ -165,21 +174,34 @@ class Watches:
             self._may_be_told(watcher)
 
     def tick(self) -> None:
-        """Say what has changed, and who left so long ago that it is to be said."""
-        for an_id in self._changed:
-            self._say(an_id, self._count(an_id))
+        """What has changed, and who left so long ago, is to be said now: `work` does it."""
+        self._due |= self._changed
         self._changed = {}
-        if self._next_slot is None:
-            self._next_slot = int(self._started / _SLOT_S)
-        while self._next_slot <= self._clock.now / _SLOT_S:
-            for an_id in self._slots.pop(self._next_slot, ()):
-                self._watched[an_id].slot = 0
-                self._say(an_id, 0)
-            self._next_slot += 1
         deaf, self._deaf = self._deaf, []
         for watcher in deaf:
             watcher.is_deaf = False
             self._may_be_told(watcher)
+
+    def work(self, budget: int) -> bool:
+        """Say what is due, and forget what the gone have watched, of so many ids; whether there is more."""
+        while self._due and budget > 0:
+            an_id, _ = self._due.popitem()
+            self._say(an_id, self._count(an_id))
+            budget -= 1
+        if self._next_slot is None:
+            self._next_slot = int(self._started / _SLOT_S)
+        while self._next_slot <= self._clock.now / _SLOT_S:
+            ids = self._slots.get(self._next_slot, {})
+            while ids and budget > 0:
+                an_id, _ = ids.popitem()
+                self._watched[an_id].slot = 0
+                self._say(an_id, 0)
+                budget -= 1
+            if ids:
+                return True
+            self._slots.pop(self._next_slot, None)
+            self._next_slot += 1
+        return self._forget_some(budget) or bool(self._due)
 
     def excuse_all(self) -> None:
         """The router itself was away: whoever is said to be without a connection has the linger anew."""
@@ -267,6 +289,8 @@ class Watches:
         self._tell(watcher, an_id)
 
     def _tell(self, watcher: Watcher, an_id: bytes) -> None:
+        if watcher.is_gone:
+            return
         watcher.untold[an_id] = None
         self._may_be_told(watcher)
 
@@ -276,7 +300,8 @@ class Watches:
 
     def _leave(self, an_id: bytes, watched: _Watched, left_at: float) -> None:
         # A slot more than that: `left_at` may be as old as a tick.
-        watched.slot = ceil((max(left_at, self._started) + self._linger_s) / _SLOT_S) + 1
+        slot = ceil((max(left_at, self._started) + self._linger_s) / _SLOT_S) + 1
+        watched.slot = max(slot, self._next_slot or 0)
         self._slots.setdefault(watched.slot, {})[an_id] = None
 
     def _stay(self, an_id: bytes, watched: _Watched) -> None:
@@ -284,21 +309,32 @@ class Watches:
             del self._slots[watched.slot][an_id]
             watched.slot = 0
 
-    def _end(self, watcher: Watcher, ids: AbstractSet[bytes]) -> None:
-        """It watches these no more."""
-        self.watches -= len(ids)
-        for an_id in ids:
-            watched = self._watched[an_id]
-            watcher.untold.pop(an_id, None)
-            if watcher in watched.newcomers:
-                watched.newcomers = tuple(one for one in watched.newcomers if one is not watcher)
-            if isinstance(watched.watchers, set) and len(watched.watchers) > 1:
-                watched.watchers.discard(watcher)
-                continue
-            self._stay(an_id, watched)
-            self._came.pop(an_id, None)
-            self._changed.pop(an_id, None)
-            del self._watched[an_id]
+    def _end(self, watcher: Watcher, an_id: bytes) -> None:
+        """It watches this no more."""
+        watched = self._watched[an_id]
+        watcher.untold.pop(an_id, None)
+        if watcher in watched.newcomers:
+            watched.newcomers = tuple(one for one in watched.newcomers if one is not watcher)
+        if isinstance(watched.watchers, set) and len(watched.watchers) > 1:
+            watched.watchers.discard(watcher)
+            return
+        self._stay(an_id, watched)
+        for some in (self._came, self._changed, self._due):
+            some.pop(an_id, None)
+        del self._watched[an_id]
+
+    def _forget_some(self, budget: int) -> bool:
+        """What those who are gone have watched; whether there is more."""
+        while self._ending:
+            watcher = self._ending[0]
+            for _ in range(min(budget, len(watcher.ids))):
+                self._end(watcher, watcher.ids.pop())
+                budget -= 1
+            if watcher.ids:
+                return True
+            watcher.only = frozenset()  # the cycle is broken, so it is freed at once
+            self._ending.popleft()
+        return False
 
 
 def _has_room(watcher: Watcher) -> bool:

@@ -24,7 +24,7 @@ from zrouter.burst import Burst, too_large
 from zrouter.clock import Clock
 from zrouter.comebacks import Comebacks
 from zrouter.counters import Counters, Rates
-from zrouter.limits import Limits
+from zrouter.limits import LOGGED_OUT, Limits
 from zrouter.mailbox import Mailboxes
 from zrouter.peers import Peer, Peers
 from zrouter.presence import Watches
@@ -86,6 +86,8 @@ class Router:
         self._frontends: dict[bytes, Peer] = {}  # who ever held an id or sent a report
         self._answers: list[tuple[bytes, bytes]] = []
         self._losses: list[Loss] = []
+        self._log_outs = LOGGED_OUT  # that may yet be done in this burst
+        self._has_more = False  # of what is done some at a time
         self._last_tick: float | None = None
         self._next_pulse = 0.0
         self._comebacks = Comebacks(epoch, self.mailboxes, self.counters, self.peers.find, self.table.routes)
@@ -115,6 +117,8 @@ class Router:
 
     def has_work(self) -> bool:
         """Whether something is to be done although nothing came: call `replies` again soon."""
+        if self._has_more or self.table.is_unsettled:
+            return True
         if self.publishing is not None and (self.publishing.has_work() or self.table.arrived):
             return True
         return bool(self._comebacks)
@@ -129,7 +133,7 @@ class Router:
         """Take what has come, `(address, frame)` in order. The hot path."""
         self._is_idle = False
         self._clock.set(now)
-        decode, find_peer, send = wire.decode_to_router, self.peers.by_address.get, self._burst.send
+        decode, find_peer, send = wire.decode_to_router, self.peers.by_address.get, self._send()
         a_send = wire.Send
         for address, frame in arrivals:
             try:
@@ -141,6 +145,7 @@ class Router:
             peer = find_peer(address)
             if peer is None:
                 self._greet(address, message, now)
+                send = self._send()
                 continue
             peer.heard = now
             try:
@@ -148,12 +153,14 @@ class Router:
                     send(peer, frame, message)
                 elif type(message) is wire.Hello:
                     self._greet(address, message, now)
+                    send = self._send()
                 elif len(frame) > self.limits.max_frame:
                     raise too_large("a frame", len(frame), self.limits.max_frame)
                 elif type(message) is wire.Heartbeat and len(frame) > wire.MAX_HEARTBEAT_BYTES:
                     raise too_large("a heartbeat", len(frame), wire.MAX_HEARTBEAT_BYTES)
                 else:
                     self._handlers[type(message)](peer, message)
+                    send = self._send()
             except WireError as error:
                 self._refuse(address, getattr(message, "request", 0), error, _messages(message))
 
@@ -172,7 +179,7 @@ class Router:
         if now >= self._next_pulse:
             self._next_pulse = now + min(self.limits.lease_s / 3, _PULSE_S)
             self._answers.extend(map(self._pulse, self.peers))
-        self.table.tick()
+        self._has_more = True  # perhaps
         self.mailboxes.tick()
         self.repeats.tick()
         self.watches.tick()
@@ -205,6 +212,7 @@ class Router:
         """`(address, frame)` for all that is to be answered; the burst ends here."""
         out = self._burst.receipts()
         self._burst.end()
+        self._do_some()
         self._is_idle = True
         if self.publishing is not None:
             out.extend(self.publishing.answers())
@@ -296,12 +304,11 @@ class Router:
         if len(login.ids) != len(login.connections):
             raise WireError(wire.BAD_ID, "as many connections as ids, please")
         wire.check_ids(login.ids)
-        room = self.limits.max_ids - len(self.table)
-        if (
-            len(login.ids) > room
-            and len({an_id for an_id in login.ids if not self.table.count(an_id)}) > room
-        ):
-            raise WireError(wire.FULL, f"the router holds {len(self.table)} ids, its limit")
+        limit = self.limits.max_ids
+        if len(self.table) + len(login.ids) > limit:
+            new = {an_id for an_id in login.ids if not self.table.count(an_id)}
+            if len(self.table) + len(new) > limit:
+                raise WireError(wire.FULL, f"the router holds {len(self.table)} ids, its limit")
         self.mailboxes.unkept.came(an_id for an_id in login.ids if an_id not in self.table.routes)
         table_set = self.table.set
         for an_id, connections in zip(login.ids, login.connections, strict=True):
@@ -380,6 +387,20 @@ class Router:
 
     # ---- what they share ----------------------------------------------------------------------------
 
+    def _send(self) -> Callable[[Peer, bytes, wire.Send], None]:
+        """How a Send is routed now."""
+        return self._burst.send_settled if self.table.is_unsettled else self._burst.send
+
+    def _do_some(self) -> None:
+        """What a million ids can need at once is done some at a time, so that nobody else waits."""
+        if self._log_outs < LOGGED_OUT or self.table.is_unsettled:
+            self.table.log_out(self._log_outs)
+            self._log_outs = LOGGED_OUT
+            self.watches.changed(self.table.logged_out())
+        if self._has_more:
+            has_more = self.table.expire(LOGGED_OUT)
+            self._has_more = self.watches.work(LOGGED_OUT) or has_more
+
     def _pulse(self, peer: Peer) -> tuple[bytes, bytes]:
         return peer.address, encode(wire.Pulse(self.epoch, peer.seq))
 
@@ -403,9 +424,12 @@ class Router:
         self._burst.abandon(peer)
         if self.publishing is not None:
             self.publishing.forget(peer)
-        watched = self.watches.among(peer.held.keys())
-        self.table.forget(peer)
-        self.watches.changed(watched)
+        self.table.leave(peer)
+        if self.watches.watches <= LOGGED_OUT:
+            # Those who watch them wait for nothing.
+            self.table.settle(list(self.watches.among(peer.held.keys())))
+        self._log_outs -= self.table.log_out(self._log_outs)
+        self.watches.changed(self.table.logged_out())
         self.watches.forget(peer.address)
         self.peers.remove(peer)
         self._frontends.pop(peer.address, None)

@@ -79,7 +79,8 @@ class RouterSettings:
     )
     mailbox_ids: int = setting(
         1_000_000,
-        "Ids without a connection that messages are kept for; beyond it, who left first is forgotten.",
+        "Ids without a connection that messages are kept for; beyond it those that left the frontend with"
+        " most of them go first.",
         type=click.IntRange(0),
     )
     idempotency_seconds: float = setting(

@@ -1,21 +1,26 @@
 """The routing table: which holders (frontends) hold an id, and back.
 
-Owns: id -> route and holder -> ids, and that the two agree; which ids left a short while ago. Must not know:
-the link, leases, messages, where the time comes from (clock.py).
+Owns: id -> route and holder -> ids, and that the two agree; what of a holder that left is yet to be undone.
+Must not know: the link, leases, messages, where the time comes from (clock.py), how long ids that left are
+known (lingering.py).
 
 A route is what the hot loop needs for one id, in one look-up: a callable that takes the message into the
 inbox of each holder, the number of connections, and the holders. All ids that one holder holds on the same
 number of connections share one route, so an id costs two dict slots and its bytes: about 150 B.
+
+A holder that leaves may hold a million ids. They are taken from it some at a time, and each that somebody
+asks for before its turn is taken from it first: nobody waits for all of them, nor sees that it takes time.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 from zrouter.clock import Clock
-from zrouter.wire import KEPT, Delivery, Fan, Spans
+from zrouter.lingering import Leavers, Lingering, Place
+from zrouter.wire import Delivery, Fan, Spans
 
 Hand: TypeAlias = Callable[[Delivery], object]
 Route: TypeAlias = "tuple[Hand, int, tuple[Holder, ...]]"
@@ -27,7 +32,10 @@ _SHARED_UP_TO = 16
 class Holder:
     """Whoever can hold ids: what it holds, and the inbox that routed pairs wait in until the next flush."""
 
-    __slots__ = ("_routes", "address", "connections", "fans", "held", "inbox", "name", "spans", "was")
+    __slots__ = (
+        "_routes", "address", "connections", "fans", "held", "inbox",
+        "leavers", "left_at", "name", "spans", "was",
+    )  # fmt: skip
 
     def __init__(self, address: bytes, name: str) -> None:
         self.address = address
@@ -39,6 +47,8 @@ class Holder:
         self.spans: list[Spans] = []  # of these, which positions the ids have
         # Before that message of the inbox, an id was on another number of connections: (place, id, number).
         self.was: list[tuple[int, bytes, int]] = []
+        self.left_at: float | None = None  # when it left with all that it holds
+        self.leavers: Leavers | None = None  # what left it, once something has
         self._routes: dict[int, Route] = {}
 
     def waiting(self) -> int:
@@ -85,18 +95,19 @@ class Holder:
 class RoutingTable:
     """id -> route, for every id that anybody holds, or held until a short while ago.
 
-    `linger_s` is that while, for `max_lingering` ids at the most; those that left first are forgotten.
+    `linger_s` is that while, for `max_lingering` ids at the most: see Lingering.
     """
 
     def __init__(self, clock: Clock, linger_s: float = 0.0, max_lingering: int = 0) -> None:
         self._routes: dict[bytes, Route] = {}
         self.connections = 0  # of all ids together
-        self.kept: list[Delivery] = []  # the inbox of the ids that linger
-        self._kept: Route = (self.kept.append, KEPT, ())
-        self._linger_s = linger_s
-        self._max_lingering = max_lingering if linger_s else 0
-        self._lingering: OrderedDict[bytes, float] = OrderedDict()  # id -> when it left, in that order
         self._clock = clock
+        self._lingering = Lingering(clock, self._routes, linger_s, max_lingering)
+        self.kept = self._lingering.kept  # the inbox of the ids that linger
+        self._leaving: deque[Holder] = (
+            deque()
+        )  # holders that left, and that something is yet to be taken from
+        self._logged_out: list[bytes] = []
         # Those that came since somebody looked, if anybody wants to know.
         self.arrived: dict[bytes, None] | None = None
 
@@ -108,11 +119,15 @@ class RoutingTable:
         """How many ids left a short while ago."""
         return len(self._lingering)
 
-    def tick(self) -> None:
-        """Forget the ids that have lingered long enough."""
-        lingering, now = self._lingering, self._clock.now
-        while lingering and now - next(iter(lingering.values())) > self._linger_s:
-            self._end_linger()
+    @property
+    def evicted(self) -> int:
+        """How many of these had to go before their time."""
+        return self._lingering.evicted
+
+    @property
+    def is_unsettled(self) -> bool:
+        """Whether something is yet to be taken from a holder that left: `settle` ids before routing."""
+        return bool(self._leaving)
 
     @property
     def routes(self) -> Mapping[bytes, Route]:
@@ -124,6 +139,8 @@ class RoutingTable:
         before = holder.held.get(an_id, 0)
         if before == connections:
             return
+        if self._leaving:
+            self.settle((an_id,))
         if before and holder.inbox:
             holder.was.append((len(holder.inbox), an_id, before))
         if connections:
@@ -132,16 +149,25 @@ class RoutingTable:
             del holder.held[an_id]
         holder.connections += connections - before
         self.connections += connections - before
+        self._reroute(holder, an_id, connections)
+
+    def _reroute(self, holder: Holder, an_id: bytes, connections: int) -> None:
+        """That is so now: so is its route."""
         route = self._routes.get(an_id)
-        if route is None or route is self._kept or route[2] == (holder,):
+        is_lingering = type(route) is Place
+        if route is None or is_lingering or route[2] == (holder,):
             if connections:
                 if route is None and self.arrived is not None:
                     self.arrived[an_id] = None
                 self._routes[an_id] = holder.route(connections)
-                if route is self._kept:
-                    del self._lingering[an_id]
-            elif self._max_lingering:
-                self._linger(an_id)
+                if is_lingering:
+                    self._lingering.remove(an_id, cast(Place, route))
+            elif self._lingering.is_on:
+                if holder.leavers is None:
+                    holder.leavers = Leavers()
+                self._lingering.add(
+                    holder.leavers, an_id, self._clock.now if holder.left_at is None else holder.left_at
+                )
             else:
                 del self._routes[an_id]
             return
@@ -150,38 +176,76 @@ class RoutingTable:
             holders.append(holder)
         self._routes[an_id] = self._route_to(an_id, holders)
 
-    def forget(self, holder: Holder) -> int:
-        """Nothing is held by `holder` any more; how many ids that were."""
-        ids = list(holder.held)
+    def leave(self, holder: Holder) -> None:
+        """Nothing is held by `holder` any more: `settle` and `log_out` take it away; its inbox is empty."""
+        self.connections -= holder.connections
+        holder.connections = 0
+        holder.left_at = self._clock.now
+        self._leaving.append(holder)
+
+    def settle(self, ids: Iterable[bytes]) -> None:
+        """What these have lost is taken away now."""
         for an_id in ids:
-            self.set(holder, an_id, 0)
-        holder.drop_routes()
-        return len(ids)
+            route = self._routes.get(an_id)
+            if route is None:
+                continue
+            for holder in route[2]:
+                if holder.left_at is not None:
+                    del holder.held[an_id]
+                    self._reroute(holder, an_id, 0)
+                    self._logged_out.append(an_id)
+
+    def log_out(self, budget: int) -> int:
+        """Take so many ids at the most from holders that left; how many that were."""
+        done = 0
+        while self._leaving and done < budget:
+            holder = self._leaving[0]
+            held = holder.held
+            for _ in range(min(budget - done, len(held))):
+                an_id, _ = held.popitem()
+                self._reroute(holder, an_id, 0)
+                self._logged_out.append(an_id)
+                done += 1
+            if not held:
+                self._leaving.popleft()
+                holder.drop_routes()
+        return done
+
+    def logged_out(self) -> list[bytes]:
+        """The ids that holders which left have lost since the last call."""
+        ids, self._logged_out = self._logged_out, []
+        return ids
+
+    def expire(self, budget: int) -> bool:
+        """Forget ids that have lingered long enough, so many at the most; whether there are more."""
+        return self._lingering.expire(budget)
+
+    def forget(self, holder: Holder) -> None:
+        """Nothing is held by `holder` any more, and all of that is taken away at once."""
+        self.leave(holder)
+        while self.log_out(len(holder.held) + 1):
+            pass
 
     def holders(self, an_id: bytes) -> Iterable[tuple[Holder, int]]:
         """Each holder of an id with its number of connections; nothing if nobody holds it."""
+        if self._leaving:
+            self.settle((an_id,))
         route = self._routes.get(an_id)
         return [] if route is None else [(holder, holder.held[an_id]) for holder in route[2]]
 
     def count(self, an_id: bytes) -> int:
         """On how many connections an id is."""
+        if self._leaving:
+            self.settle((an_id,))
         route = self._routes.get(an_id)
-        return 0 if route is None or route is self._kept else route[1]
+        return 0 if route is None or type(route) is Place else route[1]
 
     def left_at(self, an_id: bytes) -> float | None:
-        """When an id that has no connection had one; None if that is too long ago."""
-        return self._lingering.get(an_id)
-
-    def _linger(self, an_id: bytes) -> None:
-        self._routes[an_id] = self._kept
-        self._lingering[an_id] = self._clock.now
-        if len(self._lingering) > self._max_lingering:
-            self._end_linger()
-
-    def _end_linger(self) -> None:
-        """Forget the id that left first."""
-        an_id, _ = self._lingering.popitem(last=False)
-        del self._routes[an_id]
+        """When an id that has no connection had one, or up to 0.25 s before; None if that is too long ago."""
+        if self._leaving:
+            self.settle((an_id,))
+        route = self._routes.get(an_id)
+        return route.at if isinstance(route, Place) else None
 
     @staticmethod
     def _route_to(an_id: bytes, holders: list[Holder]) -> Route:

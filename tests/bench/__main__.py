@@ -16,7 +16,19 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import api, clients, flood, follows, hostile, publish, router, sizes, soak, transports
+from tests.bench import (
+    api,
+    clients,
+    flood,
+    follows,
+    hostile,
+    leaving,
+    publish,
+    router,
+    sizes,
+    soak,
+    transports,
+)
 from tests.bench.lines import Line, NotHereError, medians
 
 MEASURES = {
@@ -34,6 +46,7 @@ MEASURES = {
         router.mailboxes,
         router.presence,
         router.comeback,
+        leaving.leaving,
         transports.transports,
         transports.streams,
         api.api_batch,
@@ -70,7 +83,7 @@ def main(names: tuple[str, ...], repeat: int, json_path: Path, quick: bool) -> N
 
     \b
     Measures: parking saturated broadcast paced paced_awake held memory throughput singles mailboxes presence
-    comeback transports streams api_batch api_single swarm messages follows_lookup follows_changes
+    comeback leaving transports streams api_batch api_single swarm messages follows_lookup follows_changes
     publish_popular publish_others publish_friends follow_changes_router hostile_clients;
     paced_awake sets a parameter of the kernel for that time, as root;
     soak takes 10 minutes, follows_load and follows_load_postgresql one to five

@@ -8,6 +8,7 @@ forgotten by time and by the bound; frontends go and come back; the router itsel
 from __future__ import annotations
 
 from typing import Any, NamedTuple
+from unittest.mock import patch
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -64,7 +65,12 @@ class Comebacks(RuleBasedStateMachine):
         for publisher, followers in PUBLISHERS.items():
             for an_id in followers:
                 follows.follow(an_id, publisher)
+        self.slowly = patch("zrouter.router.LOGGED_OUT", 1)
+        self.slowly.start()
         self.router = Router(EPOCH, LIMITS, store=lambda: follows)
+
+    def teardown(self) -> None:
+        self.slowly.stop()
 
     @initialize()
     def begin(self) -> None:
@@ -97,7 +103,10 @@ class Comebacks(RuleBasedStateMachine):
             answers += [
                 wire.decode_from_router(frame) for to, frame in self.router.replies() if to == address
             ]
-            if not self.router.has_work() and not self.router.is_pacing():
+            # What is done some at a time goes on while everything else happens.
+            publishing = self.router.publishing
+            assert publishing is not None
+            if not self.router._comebacks and not publishing.has_work() and not self.router.table.arrived:
                 return answers
 
     def deliver(self, front: bytes, frame: bytes) -> None:

@@ -50,7 +50,8 @@ def test_an_id_that_left_lingers_until_it_is_back_or_forgotten(
     left: dict[bytes, int] = {}
     for now, (number, an_id, connections) in enumerate(steps):
         clock.set(now)
-        table.tick()
+        while table.expire(1):
+            pass
         left = {an_id: when for an_id, when in left.items() if now - when <= linger_s}
         table.set(holders[number], an_id, connections)
         was_held = bool(held[an_id])
@@ -66,3 +67,92 @@ def test_an_id_that_left_lingers_until_it_is_back_or_forgotten(
             assert (route is not None and route[1] == KEPT) == (other in left)
         assert len(table) == sum(map(bool, held.values()))
         assert table.lingering == len(left)
+
+
+LEAVING = st.lists(
+    st.tuples(
+        st.sampled_from(["set", "set", "leave", "log out", "look", "time"]),
+        st.integers(0, 2),
+        st.sampled_from(IDS),
+        st.integers(0, 20),
+    ),
+    max_size=60,
+)
+
+
+@given(LEAVING, st.integers(0, 1))
+def test_nobody_sees_that_ids_are_taken_some_at_a_time_from_a_holder_that_left(
+    steps: list[tuple[str, int, bytes, int]], linger_s: int
+) -> None:
+    clock = Clock()
+    table = RoutingTable(clock, linger_s * 100.0, 10)
+    holders = [Holder(b"%d" % n, str(n)) for n in range(3)]
+    model: dict[bytes, dict[Holder, int]] = {an_id: {} for an_id in IDS}
+    left: dict[bytes, float] = {}
+    for what, number, an_id, connections in steps:
+        holder, held = holders[number], model[an_id]
+        match what:
+            case "set":
+                table.set(holder, an_id, connections)
+                was_held = bool(held)
+                held.pop(holder, None)
+                if connections:
+                    held[holder] = connections
+                    left.pop(an_id, None)
+                elif was_held and not held:
+                    left[an_id] = clock.now
+            case "leave":
+                table.leave(holder)
+                for one, of in model.items():
+                    if of.pop(holder, 0) and not of:
+                        left[one] = clock.now
+                holders[number] = Holder(b"new", "new")
+            case "log out":
+                table.log_out(1)
+            case "time":
+                clock.set(clock.now + 1.0)
+            case "look":
+                assert dict(table.holders(an_id)) == held
+                assert table.count(an_id) == sum(held.values())
+                table.settle([an_id])
+                route = table.routes.get(an_id)
+                if held or (linger_s and an_id in left):
+                    assert route is not None
+                    assert route[1] == (sum(held.values()) or KEPT)
+                    assert set(route[2]) == set(held)
+                    assert table.left_at(an_id) == (None if held else left[an_id])
+                else:
+                    assert route is None
+        assert table.connections == sum(sum(of.values()) for of in model.values())
+    while table.is_unsettled:
+        table.log_out(2)
+    assert len(table) == sum(map(bool, model.values()))
+    assert table.lingering == (len(left) if linger_s else 0)
+
+
+def test_a_holder_whose_ids_come_and_go_takes_no_places_of_others() -> None:
+    clock = Clock()
+    table, quiet, busy = RoutingTable(clock, 120.0, 100), Holder(b"1", "quiet"), Holder(b"2", "busy")
+    mine = [b"quiet%d" % number for number in range(40)]
+    for an_id in mine:
+        table.set(quiet, an_id, 1)
+        table.set(quiet, an_id, 0)
+    for number in range(5000):
+        clock.set(number / 100)
+        table.set(busy, b"%d" % number, 1)
+        table.set(busy, b"%d" % number, 0)
+    table.leave(busy)
+    assert all(table.left_at(an_id) == 0.0 for an_id in mine)
+    assert (table.lingering, table.evicted) == (100, 40 + 5000 - 100)
+    assert table.left_at(b"4999") is not None  # of the busy one the last that left
+
+
+def test_places_are_shared_out_by_who_has_most_down_to_the_last() -> None:
+    table, holders = RoutingTable(Clock(), 120.0, 3), [Holder(b"%d" % n, str(n)) for n in range(4)]
+    for number, holder in enumerate([0, 0, 0, 1, 2, 3, 3]):
+        table.set(holders[holder], b"%d" % number, 1)
+    for number, holder in enumerate([0, 0, 0, 1, 2, 3, 3]):
+        table.set(holders[holder], b"%d" % number, 0)
+    kept = [holder for number, holder in enumerate([0, 0, 0, 1, 2, 3, 3]) if b"%d" % number in table.routes]
+    assert len(kept) == 3
+    assert len(set(kept)) == 3

@@ -90,7 +90,7 @@ ROUTER: Final = [
     Mutant(
         "a publish that failed leaves its key, so its retry is not routed",
         "zrouter/publishing.py",
-        "            if asked.key:\n                self._repeats.forget(asked.key)\n",
+        "        if asked.key:\n            self._repeats.forget(asked.key)\n",
         "",
     ),
     Mutant(
