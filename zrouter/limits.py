@@ -12,6 +12,9 @@ from zrouter import wire
 # latency, fewer cost throughput; 256 KiB of 25-byte messages are about 7,000 of them, 2 ms of work.
 BURST_FRAMES: Final = 1000
 BURST_BYTES: Final = 256 * 1024
+# Bytes of ids that are logged in, watched, kicked cost so much more than those of messages, in longer frames.
+BURST_IDS_COST: Final = 16
+BURST_IDS_FROM: Final = 2048
 # For those who come back, messages may have to be looked through: so many after each burst, 15 ms of work.
 RESUME_MESSAGES: Final = 20_000
 RESUME_COST: Final = 50  # of one who comes back, in such messages

@@ -56,6 +56,7 @@ class Lingering:
         self._count = 0
         self._by_count: dict[int, dict[Leavers, None]] = {}  # those that have so many ids
         self._highest = 0  # of these numbers
+        self._is_ranked = False  # whether these two are kept
         self._due: list[tuple[float, int, Leavers]] = []  # a heap: the oldest place, or one that was
         self._turns = count()
 
@@ -128,8 +129,18 @@ class Lingering:
     def _changed(self, leavers: Leavers, more: int) -> None:
         """It has so many ids more."""
         self._count += more
-        by_count, before = self._by_count, leavers.count
-        after = leavers.count = before + more
+        before = leavers.count
+        leavers.count = before + more
+        if self._is_ranked:
+            self._rank(leavers, before)
+        elif self._count > self._most // 2:
+            self._is_ranked = True
+            for _, _, one in self._due:
+                self._rank(one, 0)
+
+    def _rank(self, leavers: Leavers, before: int) -> None:
+        """It had so many, and has another number now. Who has most matters only when there is little room."""
+        by_count, after = self._by_count, leavers.count
         if before:
             same = by_count[before]
             del same[leavers]
@@ -141,3 +152,6 @@ class Lingering:
             self._highest = after
         while self._highest and self._highest not in by_count:
             self._highest -= 1
+        if self._count < self._most // 4:
+            self._is_ranked, self._highest = False, 0
+            by_count.clear()

@@ -431,6 +431,7 @@ class Router:
         self._log_outs -= self.table.log_out(self._log_outs)
         self.watches.changed(self.table.logged_out())
         self.watches.forget(peer.address)
+        self._has_more = True  # perhaps, of what it watched
         self.peers.remove(peer)
         self._frontends.pop(peer.address, None)
 

@@ -20,9 +20,10 @@ import zmq
 import zmq.backend
 
 from zrouter.daemon import notify, process
-from zrouter.limits import BURST_BYTES, BURST_FRAMES
+from zrouter.limits import BURST_BYTES, BURST_FRAMES, BURST_IDS_COST, BURST_IDS_FROM
 from zrouter.router import Router
 from zrouter.settings import RouterSettings
+from zrouter.wire import Send, encode
 
 if TYPE_CHECKING:
     from zrouter.shelf import Shelf, Writer
@@ -33,6 +34,7 @@ TICK_MS: Final = 250
 PACE_MS: Final = 5  # while a publish waits for frontends
 # A frame longer than max_frame gets an error; one longer than this many times that ends the connection.
 OVERSIZE: Final = 4
+_SEND: Final = encode(Send(0, []))[1]  # the second byte of a frame is its kind
 _NOBLOCK: Final = int(zmq.NOBLOCK)
 _MORE: Final = int(zmq.NOBLOCK | zmq.SNDMORE)
 # Plain integers: pyzmq's enums cost a look-up each.
@@ -156,7 +158,8 @@ class RouterService:
                         wait = _NOBLOCK
                         continue
                 arrivals.append((address, frame))
-                room -= len(frame)
+                size = len(frame)
+                room -= size if size < BURST_IDS_FROM or frame[1] == _SEND else size * BURST_IDS_COST
                 # A frame that comes alone is the usual case, and an exception costs more than a question.
                 if not wait and not _get(self._socket, _EVENTS) & _POLLIN:
                     break

@@ -156,3 +156,30 @@ def test_places_are_shared_out_by_who_has_most_down_to_the_last() -> None:
     kept = [holder for number, holder in enumerate([0, 0, 0, 1, 2, 3, 3]) if b"%d" % number in table.routes]
     assert len(kept) == 3
     assert len(set(kept)) == 3
+
+
+@given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 9)), max_size=150))
+def test_who_has_to_go_left_first_of_the_holder_with_most(steps: list[tuple[int, int]]) -> None:
+    clock = Clock()
+    table, holders = RoutingTable(clock, 60.0, 8), [Holder(b"%d" % n, str(n)) for n in range(3)]
+    left: dict[int, float] = {}  # id -> when; each is one holder's
+    for an_id, what in steps:
+        clock.set(clock.now + (20.0 if what == 9 else 1.0))
+        while table.expire(1):
+            pass
+        left = {one: at for one, at in left.items() if clock.now - at <= 60.0}
+        holder = holders[min(an_id % 4, 2)]
+        table.set(holder, b"%d" % an_id, 1)
+        left.pop(an_id, None)
+        if what:
+            table.set(holder, b"%d" % an_id, 0)
+            left[an_id] = clock.now
+        known = {int(one) for one in table.routes if not table.count(one)}
+        gone = left.keys() - known
+        assert len(gone) == max(0, len(left) - 8)
+        for one in gone:
+            by_holder = [[at for of, at in left.items() if min(of % 4, 2) == n] for n in range(3)]
+            mine = by_holder[min(one % 4, 2)]
+            assert len(mine) == max(map(len, by_holder))
+            assert left.pop(one) == min(mine)
+        assert known == left.keys()
