@@ -20,8 +20,8 @@ RESUME_MESSAGES: Final = 20_000
 RESUME_COST: Final = 50  # of one who comes back, in such messages
 MAX_RESUMES: Final = 100_000
 
-# Of a holder that left with many ids, of ids whose time is over, of presence that is to be told or forgotten:
-# so many ids after each burst, one or two milliseconds of work.
+# Of a holder that left with many ids, of ids and keys whose time is over, of presence that is to be told or
+# forgotten: so many after each burst, one or two milliseconds of work.
 LOGGED_OUT: Final = 1000
 
 # Publishes and follows that wait; more are refused. Pairs: some seconds of the disk's.

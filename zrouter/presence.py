@@ -95,6 +95,7 @@ class Watches:
         self._next_slot: int | None = None  # until the first tick
         self._due: dict[bytes, None] = {}  # changes that are to be said now
         self._ending: deque[Watcher] = deque()  # those that are gone
+        self._unended = 0  # ids that these watched, and that are yet to be forgotten
 
     # ---- who watches -------------------------------------------------------------------------------
 
@@ -106,7 +107,10 @@ class Watches:
         """
         watcher = self._watchers.get(address) or Watcher(address)
         new = dict.fromkeys(ids).keys() - watcher.ids
-        if self.watches + len(new) > self._max_watches:
+        over = self.watches + self._unended + len(new) - self._max_watches
+        if over > 0:
+            self._forget_some(over)
+        if self.watches + self._unended + len(new) > self._max_watches:
             raise WireError(wire.FULL, f"{self.watches} ids are watched already, of {self._max_watches}")
         if not new:
             return
@@ -141,6 +145,7 @@ class Watches:
         watcher = self._watchers.pop(address, None)
         if watcher is not None:
             self.watches -= len(watcher.ids)
+            self._unended += len(watcher.ids)
             watcher.is_gone = True
             watcher.untold.clear()
             self._to_tell.pop(watcher, None)
@@ -329,6 +334,7 @@ class Watches:
             watcher = self._ending[0]
             for _ in range(min(budget, len(watcher.ids))):
                 self._end(watcher, watcher.ids.pop())
+                self._unended -= 1
                 budget -= 1
             if watcher.ids:
                 return True

@@ -53,11 +53,15 @@ class Repeats:
     def __len__(self) -> int:
         return len(self._firsts)
 
-    def tick(self) -> None:
-        """Forget what is too old."""
+    def expire(self, budget: int) -> bool:
+        """Forget what is too old, so many at the most; whether there is more."""
         now = self._clock.now
         while self._oldest and now - self._oldest[0].at > self._window_s:
+            if budget <= 0:
+                return True
             self._forget_oldest()
+            budget -= 1
+        return False
 
     def find(self, send: wire.Send | wire.Publish) -> Outcome | None:
         """What `remember` was given for the same one when it came first; None if its key is new.

@@ -181,7 +181,6 @@ class Router:
             self._answers.extend(map(self._pulse, self.peers))
         self._has_more = True  # perhaps
         self.mailboxes.tick()
-        self.repeats.tick()
         self.watches.tick()
         if self.publishing is not None:
             self.publishing.catch_up()
@@ -314,6 +313,7 @@ class Router:
         for an_id, connections in zip(login.ids, login.connections, strict=True):
             table_set(peer, an_id, connections)
         self.watches.changed(login.ids)
+        self._log_outs += len(login.ids)  # as many as come: what is yet to be done grows no further
         self._frontends[peer.address] = peer
         self._done(peer, login.request, len(login.ids))
 
@@ -393,13 +393,14 @@ class Router:
 
     def _do_some(self) -> None:
         """What a million ids can need at once is done some at a time, so that nobody else waits."""
-        if self._log_outs < LOGGED_OUT or self.table.is_unsettled:
+        if self._log_outs != LOGGED_OUT or self.table.is_unsettled:
             self.table.log_out(self._log_outs)
             self._log_outs = LOGGED_OUT
             self.watches.changed(self.table.logged_out())
         if self._has_more:
-            has_more = self.table.expire(LOGGED_OUT)
-            self._has_more = self.watches.work(LOGGED_OUT) or has_more
+            parts = (self.table.expire, self.repeats.expire, self.watches.work)
+            more = [do_some(LOGGED_OUT) for do_some in parts]  # each of them
+            self._has_more = any(more)
 
     def _pulse(self, peer: Peer) -> tuple[bytes, bytes]:
         return peer.address, encode(wire.Pulse(self.epoch, peer.seq))

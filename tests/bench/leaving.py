@@ -29,8 +29,9 @@ def leaving() -> list[Line]:
             went, more = _sends_until(router, sender, lambda: api.stats()["mailbox_ids"] == many)
             assert api.stats()["ids"] == FEW
         return [
-            Line("a frontend logs in 1,000,000 ids: others' sends, p99", "ms", _p99(came), 10),
-            Line("the same: the slowest", "ms", max(came), 100),
+            # Dictionaries that grow: at 699,050 ids two of them at once.
+            Line("a frontend logs in 1,000,000 ids: others' sends, p99", "ms", _p99(came), 30),
+            Line("the same: the slowest send beside the logins", "ms", max(came), 100),
             Line("it is killed: others' sends until its ids are logged out, p99", "ms", _p99(went), 10),
             Line("the same: the slowest", "ms", max(went), 10),
             Line("the same: memory of the router at most", "MB", max(memory, more) / 1e6, 300),

@@ -168,3 +168,30 @@ def test_a_watcher_of_many_ids_that_goes_is_forgotten_and_others_are_told_all_th
     while router.has_work():
         end_burst(router)
     assert router.watches._watched == {}
+
+
+def test_peers_that_log_in_many_ids_and_begin_anew_again_and_again_leave_nothing_that_grows() -> None:
+    router = a_router()
+    for turn in range(30):
+        ids = [b"%d.%d" % (turn, number) for number in range(2000)]
+        router.receive([(F1, AGAIN), (F1, login(ids)), (F1, encode(wire.Watch(0, ids)))], 0.0)
+        end_burst(router)
+        assert len(router.table) <= len(IDS) + 2 * 2000 + len(SHARED)
+        assert router.figures()["watches"] == 2000
+    while router.has_work():
+        end_burst(router)
+    assert len(router.table) == 2000 + len(SHARED)
+    assert len(router.watches._watched) == 2000
+
+
+def test_keys_whose_time_is_over_are_forgotten_some_after_each_burst() -> None:
+    router = a_router()
+    keys = [b"key%d" % number for number in range(3 * LOGGED_OUT)]
+    router.receive([(S, encode(wire.Send(0, [(b"x", b"")], key))) for key in keys], 1.0)
+    end_burst(router)
+    router.tick(1.0 + Limits().idempotency_s + 1.0)
+    left = []
+    while router.has_work():
+        end_burst(router)
+        left.append(len(router.repeats))
+    assert left[:3] == [2 * LOGGED_OUT, LOGGED_OUT, 0]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from unittest.mock import patch
+
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -29,6 +31,8 @@ class Presence(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
+        self.slowly = patch("zrouter.presence._AT_ONCE", 0)
+        self.slowly.start()
         self.clock = Clock()
         self.clock.set(100.0)
         self.counts = dict.fromkeys(IDS, 0)
@@ -39,6 +43,9 @@ class Presence(RuleBasedStateMachine):
         self.had: dict[tuple[bytes, bytes], set[int]] = {}  # since it watches, and was told nothing yet
         self.taken = dict.fromkeys(WATCHERS, 0)
         self.deaf: set[bytes] = set()
+
+    def teardown(self) -> None:
+        self.slowly.stop()
 
     @property
     def now(self) -> float:
@@ -133,6 +140,7 @@ class Presence(RuleBasedStateMachine):
     @invariant()
     def is_bounded(self) -> None:
         assert self.watches.watches == sum(map(len, self.watching.values())) <= 5
+        assert self.watches.watches + self.watches._unended <= 5
 
 
 TestPresence = Presence.TestCase
