@@ -38,8 +38,8 @@ class Leavers:
 class Place(tuple[Any, ...]):
     """A route like any other (table.py): to what is kept, on no connection, of no holder."""
 
-    ids: dict[bytes, None]
-    at: float
+    ids: dict[bytes, float]  # each with when it left; what left in one burst shares that number
+    at: float  # when the first of them did
     leavers: Leavers
 
 
@@ -79,7 +79,7 @@ class Lingering:
             if not leavers.is_due:
                 leavers.is_due = True
                 heappush(self._due, (at, next(self._turns), leavers))
-        place.ids[an_id] = None
+        place.ids[an_id] = at
         self._routes[an_id] = place
         self._changed(leavers, 1)
         if self._count > self._most:

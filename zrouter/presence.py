@@ -228,13 +228,25 @@ class Watches:
         to_tell, self._to_tell = self._to_tell, {}
         for watcher in to_tell:
             while watcher.untold and _has_room(watcher):
-                some = list(islice(watcher.untold, STATES))
-                for an_id in some:
-                    del watcher.untold[an_id]
-                frame = encode(wire.Presence([(an_id, self._watched[an_id].said) for an_id in some]))
+                states = self._take_untold(watcher)
+                if not states:
+                    continue
+                frame = encode(wire.Presence(states))
                 watcher.handed_bytes += len(frame)
-                self.states_out += len(some)
+                self.states_out += len(states)
                 yield watcher.address, frame
+
+    def _take_untold(self, watcher: Watcher) -> list[tuple[bytes, int]]:
+        """What a frame has for it; of ids that have left since, it is told what becomes of them."""
+        states: list[tuple[bytes, int]] = []
+        for an_id in list(islice(watcher.untold, STATES)):
+            del watcher.untold[an_id]
+            watched = self._watched[an_id]
+            if not watched.slot:
+                states.append((an_id, watched.said))
+            elif watcher not in watched.newcomers:
+                watched.newcomers += (watcher,)
+        return states
 
     def untaken(self, address: bytes, frame: bytes) -> None:
         """This frame could not be sent to that peer, who does not take any more: it is told again later."""

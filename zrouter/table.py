@@ -241,11 +241,11 @@ class RoutingTable:
         return 0 if route is None or type(route) is Place else route[1]
 
     def left_at(self, an_id: bytes) -> float | None:
-        """When an id that has no connection had one, or up to 0.25 s before; None if that is too long ago."""
+        """When an id that has no connection had one; None if that is too long ago."""
         if self._leaving:
             self.settle((an_id,))
         route = self._routes.get(an_id)
-        return route.at if isinstance(route, Place) else None
+        return route.ids[an_id] if isinstance(route, Place) else None
 
     @staticmethod
     def _route_to(an_id: bytes, holders: list[Holder]) -> Route:

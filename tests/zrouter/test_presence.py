@@ -341,3 +341,30 @@ def test_who_begins_to_watch_is_told_a_change_that_others_will_be_told_at_the_ne
     login(router, F1, b"a", 3, 7.1)
     router.receive([(F2, encode(wire.Watch(0, [b"a"])))], 7.1)
     assert states(end_burst(router), F2) == {b"a": 3}
+
+
+def test_who_leaves_before_a_watcher_was_told_that_it_is_there_is_not_said_to_be_there() -> None:
+    router = a_router()
+    login(router, F1, b"d", 1, 7.0)
+    frames = [wire.Watch(0, [b"d"]), wire.Logout(0, [b"d"])]
+    router.receive([(S, encode(frames[0])), (F1, encode(frames[1]))], 8.0)
+    assert states(end_burst(router)) == {}
+    router.receive([(F1, encode(wire.Login(0, [b"d"], [1])))], 9.0)
+    assert states(end_burst(router)) == {b"d": 1}
+    login(router, F1, b"d", 0, 10.0)
+    [(when, said)] = told_until(router, 10.25, 18.0)
+    assert (said, when >= 15.0) == ({b"d": 0}, True)
+
+
+def test_who_left_behind_others_of_the_same_moment_has_the_whole_linger() -> None:
+    router = a_router()
+    login(router, F1, b"d", 1, 7.0)
+    login(router, F1, b"e", 1, 7.0)
+    login(router, F1, b"d", 0, 8.0)
+    login(router, F1, b"e", 0, 8.2)
+    for tick in range(20):
+        beat(router, 8.25 + tick * TICK_S)
+    router.receive([(S, encode(wire.Watch(0, [b"e"])))], 13.1)
+    assert states(end_burst(router)) == {}
+    [(when, said)] = told_until(router, 13.1, 16.0)
+    assert (said, when >= 13.2) == ({b"e": 0}, True)

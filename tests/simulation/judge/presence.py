@@ -31,8 +31,8 @@ class PresenceModel:
 
     def changed(self, an_id: bytes, total: int) -> None:
         """It is on so many connections now."""
-        history = self._history.setdefault(an_id, [])
-        if not history or history[-1][1] != total:
+        history = self._history.setdefault(an_id, [(-1e9, 0)])  # a Logout of who never was on is no news
+        if history[-1][1] != total:
             history.append((self._clock(), total))
             del history[:-20]
 
