@@ -104,3 +104,10 @@ def test_without_mailboxes_nothing_is_kept_and_nobody_is_told_otherwise() -> Non
     assert (mailboxes.position, mailboxes.messages) == (1, 0)
     assert answer(mailboxes, {b"a"}, 0) == (False, [])
     assert answer(mailboxes, {b"a"}, 1) == (True, [])  # nothing came since
+
+
+def test_an_id_that_is_asked_for_twice_is_answered_once() -> None:
+    mailboxes = Mailboxes(Clock(), Limits())
+    keep(mailboxes, [(b"a", b"x")])
+    mailboxes.look_into(0, 3)
+    assert mailboxes.missed([b"a", b"a"], 0, {b"a"}) == (True, [(b"a", b"x", 1)])
