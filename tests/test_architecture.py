@@ -14,6 +14,7 @@ PURE = [
     "zrouter/wire.py",
     "zrouter/table.py",
     "zrouter/peers.py",
+    "zrouter/strangers.py",
     "zrouter/clock.py",
     "zrouter/lingering.py",
     "zrouter/counters.py",

@@ -33,6 +33,8 @@ class Counters(msgspec.Struct):
     goodbyes: int = 0
     lapsed: int = 0  # peers forgotten for silence
     unreachable: int = 0  # peers forgotten because their connection had gone
+    strangers_cut: int = 0  # connections ended that said nothing, or claimed a routing id
+    accepts_failed: int = 0  # connections that could not be accepted
     kicks: int = 0  # connections asked to end
 
 

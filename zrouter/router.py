@@ -16,7 +16,7 @@ Must not know: sockets or the time. A shell (service.py) feeds it and carries ou
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from zrouter import figures, wire
@@ -111,7 +111,7 @@ class Router:
             self._use(store)
 
     @property
-    def known(self) -> Container[bytes]:
+    def known(self) -> Mapping[bytes, Peer]:
         """The addresses of all peers that said Hello."""
         return self.peers.by_address
 

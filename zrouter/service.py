@@ -20,6 +20,7 @@ import zmq
 import zmq.backend
 
 from zrouter.daemon import notify, process
+from zrouter.doorkeeper import Doorkeeper, seed
 from zrouter.limits import BURST_BYTES, BURST_FRAMES, BURST_IDS_COST, BURST_IDS_FROM
 from zrouter.router import Router
 from zrouter.settings import RouterSettings
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("zrouter")
 
 TICK_MS: Final = 250
+LOOK_MS: Final = 20  # how often to look at who connects, while some have not said Hello
 PACE_MS: Final = 5  # while a publish waits for frontends
 # A frame longer than max_frame gets an error; one longer than this many times that ends the connection.
 OVERSIZE: Final = 4
@@ -56,11 +58,13 @@ class RouterService:
         self._router = Router(
             time.time_ns(),
             settings.limits(),
-            process.figures,
+            self._figures,
             None if self._shelf is None else self._shelf.store,
         )
         self._running = True
         self._next_tick = 0.0
+        seed()
+        self._next_look = 0.0
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.ROUTER)
         self._socket.set(zmq.ROUTER_MANDATORY, 1)
@@ -70,9 +74,11 @@ class RouterService:
         self._socket.set(zmq.LINGER, 1000)
         self._socket.set(zmq.TCP_KEEPALIVE, 1)
         self._socket.set(zmq.BACKLOG, 1024)
+        self._socket.set(zmq.HANDSHAKE_IVL, round(settings.hello_timeout * 1000))
         self._waits_ms = 0
         self._wait_at_most(TICK_MS)
         # Before anybody else can connect.
+        self._door = Doorkeeper(self._context, self._socket, settings.max_strangers, settings.hello_timeout)
         self._socket.bind(_STORE_ENDPOINT)
         self._waker = self._context.socket(zmq.DEALER)
         self._waker.set(zmq.ROUTING_ID, _STORE)
@@ -82,8 +88,8 @@ class RouterService:
         self.endpoint = str(self._socket.get_string(zmq.LAST_ENDPOINT))
 
     def run(self) -> None:
-        """Serve until `stop()`, SIGTERM or SIGINT."""
-        for signum in (signal.SIGTERM, signal.SIGINT):
+        """Serve until `stop()`, SIGTERM, SIGINT or SIGHUP."""
+        for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(signum, lambda *_: self.stop())
         # Nothing here makes cycles that matter, and a collection with millions of ids stalls everybody.
         gc.collect()
@@ -106,6 +112,7 @@ class RouterService:
         if not is_written:
             log.error("follows are not on disk yet, and were not answered: leaving without them")
             os._exit(1)
+        self._door.close()
         self._waker.close()
         self._socket.close()
         self._context.term()
@@ -121,6 +128,9 @@ class RouterService:
         if now >= self._next_tick:
             self._next_tick = now + TICK_MS / 1000
             self._router.tick(now)
+        if now >= self._next_look:
+            self._next_look = now + LOOK_MS / 1000
+            self._door.look(now, self._router.counters)
         self._flush(now)
         for loss in self._router.losses():
             # The name is the peer's own choice: %r keeps line ends and escapes out of the log.
@@ -146,17 +156,19 @@ class RouterService:
         arrivals: list[tuple[bytes, bytes]] = []
         room = BURST_BYTES
         wait = _NOBLOCK if self._router.has_work() else 0  # for the first frame
-        self._wait_at_most(PACE_MS if self._router.is_pacing() else TICK_MS)
+        usual = LOOK_MS if self._door.strangers else TICK_MS
+        self._wait_at_most(PACE_MS if self._router.is_pacing() else usual)
         try:
             while room > 0 and len(arrivals) < BURST_FRAMES:
                 address = recv(wait)
                 if address in known:
                     frame = recv()
                 else:
-                    frame = self._recv_from_stranger()
-                    if address == _STORE:
+                    found = self._recv_from_stranger(address)
+                    if found is None:
                         wait = _NOBLOCK
                         continue
+                    frame = found
                 arrivals.append((address, frame))
                 size = len(frame)
                 room -= size if size < BURST_IDS_FROM or frame[1] == _SEND else size * BURST_IDS_COST
@@ -188,17 +200,33 @@ class RouterService:
         with suppress(zmq.Again):
             self._waker.send(b"", _NOBLOCK)
 
-    def _recv_from_stranger(self) -> bytes:
+    def _recv_from_stranger(self, address: bytes) -> bytes | None:
         """The frame behind an address that nobody has who said Hello; empty if it isn't one message.
 
         A message of ours is an address and one frame. Asking ZeroMQ whether more parts follow costs more than
         receiving them, so of known peers it isn't asked: a surplus part is then read as the next address,
-        which is nobody's, so it ends here and is refused.
+        so it ends here and is refused. None: it is no peer's, or somebody's who claims an address that ROUTER
+        makes up, and was cut off.
         """
-        frame, parts = b"", 0
+        frame, parts, connection = b"", 0, -1
         while _get(self._socket, _RCVMORE):
-            frame, parts = self._socket.recv(), parts + 1
+            part = self._socket.recv(copy=False)
+            with suppress(zmq.ZMQError):
+                connection = part.get(zmq.SRCFD)
+            frame, parts = part.bytes, parts + 1
+        if address == _STORE:
+            return None
+        if parts and connection >= 0:
+            self._door.look(time.monotonic(), self._router.counters)
+            if self._door.strangers.is_made_up(address):
+                self._door.strangers.spoke(connection)
+            elif address[:1] == b"\0":
+                self._door.cut(connection, self._router.counters)
+                return None
         return frame if parts == 1 else b""
+
+    def _figures(self) -> dict[str, Any]:
+        return {**process.figures(), "strangers": len(self._door.strangers)}
 
     def _flush(self, now: float) -> None:
         """Send what the burst has made, and tell the router what could not be sent."""

@@ -64,6 +64,14 @@ class RouterSettings:
     max_peers: int = setting(
         10_000, "Peers on the link at once; further ones are refused.", type=click.IntRange(1)
     )
+    max_strangers: int = setting(
+        128,
+        "Connections that have not said anything yet; beyond it the oldest is ended.",
+        type=click.IntRange(1),
+    )
+    hello_timeout: float = setting(
+        5.0, "A connection that says nothing for that long is ended.", type=click.FloatRange(0.1), unit="s"
+    )
     mailbox_messages: int = setting(
         50, "Messages that a client that comes back gets for each id, at the most.", type=click.IntRange(1)
     )

@@ -50,6 +50,8 @@ def installed(world: World, knobs: dict[tuple[ModuleType, str], Any]) -> Iterato
         replace(module, "zmq", zmq)
     for module in (zrouter.dealer, zrouter.service):
         replace(module, "_get", zmq.backend.Socket.get)
+    replace(zrouter.service, "seed", lambda: None)
+    replace(zrouter.service, "Doorkeeper", sockets.NoDoorkeeper)
     replace(zrouter.dealer, "recv_monitor_message", sockets.recv_monitor_message)
     for module in (zrouter.service, zfront.link):
         replace(module, "time", clock)

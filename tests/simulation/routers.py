@@ -153,7 +153,7 @@ class RouterHost:
             return
         self._turn_is_due = False
         self.service.turn()
-        self.judge.turned(self.service._router.known)  # type: ignore[arg-type]
+        self.judge.turned(self.service._router.known)
         if self.socket.has_arrivals() or self.service._router.has_work():
             self._wake(process)
         else:

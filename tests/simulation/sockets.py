@@ -11,12 +11,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 import zmq
 
 from tests.simulation.network import NOTICE_S, Connection, Network
 from tests.simulation.world import Process, World
+from zrouter.strangers import Strangers
 
 _RECONNECT_MAX = 5  # doublings
 
@@ -179,6 +180,28 @@ class SimDealer(_Socket):
             self._try_soon(0.03 * 2**self._tries)
 
 
+class Part(NamedTuple):
+    """A frame that came by no descriptor."""
+
+    bytes: bytes
+
+    def get(self, option: int) -> int:
+        raise zmq.ZMQError(zmq.EINVAL)
+
+
+class NoDoorkeeper:
+    """In place of a Doorkeeper: connections of the simulated network have no descriptors to cut."""
+
+    def __init__(self, *arguments: Any) -> None:
+        self.strangers = Strangers(1, 1.0, b"")
+
+    def look(self, now: float, counters: Any) -> None:
+        """Nobody is there."""
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
 class SimRouter(_Socket):
     """A ROUTER socket with ZMQ_ROUTER_MANDATORY."""
 
@@ -201,10 +224,10 @@ class SimRouter(_Socket):
     def close(self, linger: int | None = None) -> None:
         self.is_closed = True
 
-    def recv(self, flags: int = 0) -> bytes:
+    def recv(self, flags: int = 0, copy: bool = True) -> Any:
         if self._has_part:
             self._has_part = False
-            return self._part
+            return self._part if copy else Part(self._part)
         if not self._readable:
             raise zmq.Again
         connection = self._readable.popleft()
