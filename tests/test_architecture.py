@@ -11,6 +11,8 @@ ROOT = Path(__file__).parent.parent
 
 # Rules without I/O: they import none of what talks to the world, and never ask the time.
 PURE = [
+    "zrouter/errors.py",
+    "zrouter/arguments.py",
     "zrouter/wire.py",
     "zrouter/table.py",
     "zrouter/peers.py",
@@ -98,7 +100,7 @@ PURE = [
 WORLD = {"socket", "select", "asyncio", "zmq", "tornado", "lmdb", "redis", "time", "datetime"}
 
 # zfront and zflood stand on these rooms of zrouter, zrouter on neither, and they never on each other.
-GROUND = {"wire", "cursor", "resumption", "client", "aio", "session", "dealer", "daemon"}
+GROUND = {"errors", "wire", "cursor", "resumption", "client", "aio", "session", "dealer", "daemon"}
 
 
 def imports(path: Path) -> set[str]:

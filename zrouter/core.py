@@ -16,11 +16,17 @@ from typing import Any, Final, Generic, NamedTuple, TypeAlias, TypeVar, cast
 import zmq
 
 from zrouter import wire
+from zrouter.arguments import as_bytes as as_bytes
+from zrouter.arguments import as_id as as_id
+from zrouter.arguments import as_ids as as_ids
+from zrouter.arguments import as_key as as_key
+from zrouter.arguments import as_pair as as_pair
+from zrouter.arguments import check_count, check_endpoint, check_pairs
 from zrouter.dealer import Dealer
 from zrouter.inbox import Inbox
 from zrouter.session import RouterError, Session
 from zrouter.watching import Watching
-from zrouter.wire import Message, Pair, WireError
+from zrouter.wire import Message, Pair
 
 DEFAULT_TIMEOUT_S: Final = 5.0
 DEFAULT_MAX_RECEIVED: Final = 100_000
@@ -81,40 +87,6 @@ class Call(NamedTuple, Generic[Result]):
     result: Callable[[Any], Result]
 
 
-def as_id(an_id: str | bytes) -> bytes:
-    """The id's bytes.
-
-    Raises:
-        WireError: it is not 1 to 255 bytes of UTF-8.
-    """
-    found = an_id.encode() if isinstance(an_id, str) else an_id
-    wire.check_ids([found])
-    return found
-
-
-def as_pair(an_id: str | bytes, message: str | bytes) -> Pair:
-    """What one send carries.
-
-    Raises:
-        WireError: the id is not one.
-    """
-    return (as_id(an_id), message.encode() if isinstance(message, str) else message)
-
-
-def as_key(key: str | bytes | None, most: int = wire.MAX_KEY_BYTES) -> bytes:
-    """The key's bytes; none for None.
-
-    Raises:
-        WireError: it has no or too many bytes.
-    """
-    if key is None:
-        return b""
-    found = key.encode() if isinstance(key, str) else key
-    if not 1 <= len(found) <= most:
-        raise WireError(wire.NOT_UNDERSTOOD, f"a key has 1 to {most} bytes, not {len(found)}")
-    return found
-
-
 def as_pairs(pairs: Iterable[AnyPair]) -> Iterator[Pair]:
     """The pairs' bytes. If the first is of bytes, all are taken to be: to look at each costs too much."""
     each = iter(pairs)
@@ -122,13 +94,11 @@ def as_pairs(pairs: Iterable[AnyPair]) -> Iterator[Pair]:
     if first is None:
         return iter(())
     whole = chain((first,), each)
+    if not isinstance(first, tuple | list) or len(first) != 2:
+        check_pairs([first])
     if isinstance(first[0], bytes) and isinstance(first[1], bytes):
         return cast(Iterator[Pair], whole)
-    return ((_as_bytes(one), _as_bytes(other)) for one, other in whole)
-
-
-def _as_bytes(text: str | bytes) -> bytes:
-    return text.encode() if isinstance(text, str) else text
+    return ((as_bytes(one, "an id"), as_bytes(other, "a message")) for one, other in whole)
 
 
 def batch_key(key: bytes, number: int) -> bytes:
@@ -142,7 +112,7 @@ def portions(ids: Iterable[str | bytes], max_frame: int) -> Iterator[list[bytes]
     Raises:
         WireError: one of them is not an id.
     """
-    keys = [as_id(an_id) for an_id in ids]
+    keys = as_ids(ids)
     most = min(_IDS_ASKED, max(1, (max_frame - wire.SEND_BYTES) // (wire.MAX_ID_BYTES + wire.PAIR_BYTES)))
     for first in range(0, max(1, len(keys)), most):
         yield keys[first : first + most]
@@ -151,6 +121,16 @@ def portions(ids: Iterable[str | bytes], max_frame: int) -> Iterator[list[bytes]
 def default_name(kind: str) -> str:
     """How a process introduces itself if nobody named it: `kind@host:pid`."""
     return f"{kind}@{socket.gethostname()}:{os.getpid()}"
+
+
+def _own_name() -> str:
+    """Of a client that nobody named: the first of a process is `client@host:pid`, the next `...:pid-2`."""
+    pid = os.getpid()
+    made = _made[pid] = _made.get(pid, 0) + 1
+    return default_name("client") + (f"-{made}" if made > 1 else "")
+
+
+_made: dict[int, int] = {}  # clients of each process, this one and those that it was forked from
 
 
 def send_call(pairs: list[Pair], key: bytes = b"") -> Call[list[int]]:
@@ -223,11 +203,13 @@ class Core:
     def __init__(
         self, router: str, name: str | None, max_received: int, on_link: Callable[[bool], None] | None
     ) -> None:
-        self.inbox = Inbox(max_received)
+        # Before anything is opened.
+        check_endpoint(router)
+        self.inbox = Inbox(check_count(max_received, "max_received"))
         self.watching = Watching()
         held, watched = self.inbox.held, self.watching.watched
         self.session = Session(
-            name or default_name("client"),
+            name or _own_name(),
             os.urandom(8),
             LEASE_S,
             holdings=lambda: held,
@@ -243,26 +225,26 @@ class Core:
 
     def hold(self, ids: Iterable[str | bytes], since: str | None) -> None:
         """Log in as these ids from now on, and again whenever the router forgot it."""
-        keys = [as_id(an_id) for an_id in ids]
+        keys = as_ids(ids)
         self.inbox.hold(keys, since)
         for an_id in keys:
             self.session.changed(an_id)
 
     def release(self, ids: Iterable[str | bytes]) -> None:
         """Log out of these ids."""
-        for an_id in self.inbox.release([as_id(an_id) for an_id in ids]):
+        for an_id in self.inbox.release(as_ids(ids)):
             self.session.changed(an_id)
 
     def watch(self, ids: Iterable[str | bytes]) -> None:
         """Watch these ids from now on, and again whenever the router forgot it."""
-        keys = [as_id(an_id) for an_id in ids]
+        keys = as_ids(ids)
         self.watching.watch(keys)
         for an_id in keys:
             self.session.watch_changed(an_id)
 
     def unwatch(self, ids: Iterable[str | bytes]) -> None:
         """Watch these no more."""
-        for an_id in self.watching.unwatch([as_id(an_id) for an_id in ids]):
+        for an_id in self.watching.unwatch(as_ids(ids)):
             self.session.watch_changed(an_id)
 
     def is_settled(self) -> bool:

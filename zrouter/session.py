@@ -8,10 +8,14 @@ A shell feeds it `opened`, `closed`, `receive` and `tick`, and sends whatever `o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, TypeAlias
 
 from zrouter import wire
+from zrouter.errors import LinkLostError as LinkLostError
+from zrouter.errors import RefusedError as RefusedError
+from zrouter.errors import RouterError as RouterError
+from zrouter.errors import RouterUnavailableError as RouterUnavailableError
 from zrouter.resumption import Resumption
 from zrouter.telling import Make, Telling
 from zrouter.wire import FromRouter, Message, Pair, encode
@@ -24,31 +28,6 @@ _AWAY_S: Final = 1.0
 _ABSENT_S: Final = 1.5
 # Messages in one Send frame: beyond this a frame gains little.
 SEND_MESSAGES: Final = 512
-
-
-class RouterError(Exception):
-    """Something could not be done through the router.
-
-    `handed` = the receipts that a `send_many`, or another call for many, had got before it failed.
-    """
-
-    handed: Sequence[Any] = ()
-
-
-class RouterUnavailableError(RouterError):
-    """No router answered within the time allowed."""
-
-
-class LinkLostError(RouterError):
-    """The link broke before the answer came: whether the router acted on the request is not known."""
-
-
-class RefusedError(RouterError):
-    """The router refused. `code` is one of wire.ERROR_CODES."""
-
-    def __init__(self, code: str, text: str) -> None:
-        super().__init__(text)
-        self.code = code
 
 
 # What a request gets: its answer, or the error that came instead.

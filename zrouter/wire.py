@@ -16,6 +16,8 @@ from typing import Annotated, Any, Final, TypeAlias
 import msgspec
 from msgspec import Meta
 
+from zrouter.errors import WireError as WireError
+
 VERSION: Final = 1
 DEFAULT_ROUTER: Final = "tcp://127.0.0.1:5570"
 MAX_ID_BYTES: Final = 255
@@ -404,19 +406,6 @@ FromRouter: TypeAlias = (
     | Relations
     | Published
 )
-
-
-class WireError(ValueError):
-    """Bytes that are not a message. `code` is one of ERROR_CODES.
-
-    `request` and `messages` say what was refused, as far as could be read: its number, the pairs of a Send.
-    """
-
-    def __init__(self, code: str, text: str, request: int = 0, messages: int = 0) -> None:
-        super().__init__(text)
-        self.code = code
-        self.request = request
-        self.messages = messages
 
 
 encode = msgspec.msgpack.Encoder().encode

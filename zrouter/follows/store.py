@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from zrouter import wire
+from zrouter.errors import PortableError
 
 Numbers: TypeAlias = npt.NDArray[np.uint32]
 Format: TypeAlias = Literal["tsv", "csv", "jsonl"]
@@ -27,7 +28,7 @@ Format: TypeAlias = Literal["tsv", "csv", "jsonl"]
 _SORTED_WHOLE: Final = 10_000
 
 
-class StoreError(Exception):
+class StoreError(PortableError):
     """A store could not do what was asked; what it held is untouched."""
 
 
