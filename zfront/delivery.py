@@ -55,12 +55,12 @@ class Delivery:
         find, numbers, kinds = self._audience.by_id.get, self._rows.numbers, self._rows.kinds
         escape, number_it = chunked.escape, chunked.message_chunk
         writes: dict[int, bytes | bytearray] = {}
-        delivered = waiting = 0
+        delivered = waiting = before = 0
         for an_id, message, position in messages:
             if waiting > _WRITE_BYTES:
-                self.write(writes, position - 1)
-                writes.clear()
+                writes = self._make_room(writes, before, position)
                 waiting = 0
+            before = position
             held = find(an_id)
             if held is None:
                 self.unheard += 1
@@ -92,6 +92,21 @@ class Delivery:
         self.delivered += delivered
         self._resumption.delivered(messages[-1][2])
         self.write(writes, messages[-1][2])
+
+    def _make_room(
+        self, writes: dict[int, bytes | bytearray], before: int, position: int
+    ) -> dict[int, bytes | bytearray]:
+        """Write what was made up to the message before the one at that position; what has to wait.
+
+        Those of one publish share a position, and a poll's answer can't be for a part of them: there may be
+        one more for it. What polls get is made once for all of them.
+        """
+        if before != position:
+            self.write(writes, position - 1)
+            return {}
+        kinds = self._rows.kinds
+        self._lot.write_all({one: data for one, data in writes.items() if kinds[one] != POLL})
+        return {one: data for one, data in writes.items() if kinds[one] == POLL}
 
     def write(self, writes: dict[int, bytes | bytearray], position: int) -> None:
         """Write to each connection what is for it; a poll's is its answer: all up to that position."""

@@ -355,9 +355,9 @@ class Room:
         states = self._watch(connection, watch)
         if self._rows.kinds[connection] & WAITS:
             if gone or new:
-                self.resumption.ask_again(connection)
+                self.resumption.ask_again(connection, new)
         elif new:
-            self.resumption.greet(connection, has_history=True)
+            self.resumption.greet(connection, has_history=True, joined=new)
         return len(login) + len(logout) + len(watch) + len(unwatch), states
 
     def _part(self, connection: int, is_writing: bool) -> None:

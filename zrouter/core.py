@@ -249,7 +249,8 @@ class Core:
 
     def is_settled(self) -> bool:
         """Whether the router knows all logins and watches, and has said what those that resume missed."""
-        return self.session.is_settled() and not self.inbox.is_waiting()
+        is_refused = self.session.refused_login is not None or self.session.refused_watch is not None
+        return self.session.is_settled() and (is_refused or not self.inbox.is_waiting())
 
     def take(self, now: float) -> bool:
         """Take what has come; False if there is more."""

@@ -112,6 +112,10 @@ class Watches:
             self._forget_some(over)
         if self.watches + self._unended + len(new) > self._max_watches:
             raise WireError(wire.FULL, f"{self.watches} ids are watched already, of {self._max_watches}")
+        for an_id in watcher.ids.intersection(ids):
+            # It may have forgotten what it was told: a frontend whose last client that watches went and came.
+            if self._watched[an_id].said != _UNSAID:
+                self._tell(watcher, an_id)
         if not new:
             return
         self._watchers[address] = watcher
@@ -168,8 +172,10 @@ class Watches:
                     self._came[an_id] = None
                 elif count != watched.said:
                     self._changed[an_id] = None
-            elif watched.said and not watched.slot:
+            elif not watched.slot and (watched.said or an_id in self._came):
                 self._leave(an_id, watched, self._left_at(an_id) or self._clock.now)
+                # It came and went in one burst: whoever is yet to be told that it is away has to wait.
+                watched.said = watched.said or _UNSAID
 
     def reported(self, address: bytes, told_bytes: int) -> None:
         """That peer has taken so many bytes of Presence frames."""
@@ -242,10 +248,11 @@ class Watches:
         for an_id in list(islice(watcher.untold, STATES)):
             del watcher.untold[an_id]
             watched = self._watched[an_id]
-            if not watched.slot:
+            if watched.slot:
+                if watcher not in watched.newcomers:
+                    watched.newcomers += (watcher,)
+            elif watched.said != _UNSAID:
                 states.append((an_id, watched.said))
-            elif watcher not in watched.newcomers:
-                watched.newcomers += (watcher,)
         return states
 
     def untaken(self, address: bytes, frame: bytes) -> None:

@@ -8,6 +8,7 @@ A shell feeds it `opened`, `closed`, `receive` and `tick`, and sends whatever `o
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, TypeAlias
 
@@ -20,6 +21,8 @@ from zrouter.resumption import Resumption
 from zrouter.telling import Make, Telling
 from zrouter.wire import FromRouter, Message, Pair, encode
 
+# A login or a question for what was missed that is not answered within that time is asked again.
+_ANSWER_S: Final = 5.0
 # A Hello that is not answered within that time means a dead connection.
 _GREETING_S: Final = 3.0
 # Shorter breaks of the link are not told to the owner.
@@ -71,7 +74,7 @@ class Session:
         self._instance = instance
         self._lease_s = lease_s
         self._connections = connections
-        self._logins = Telling(holdings, self._login, self._logged_in)
+        self._logins = Telling(holdings, self._login, self._logged_in, self._admitted)
         self._is_watched = is_watched
         self._watches = Telling(watching, self._watch, self._watched)
         self._connected = False
@@ -89,10 +92,13 @@ class Session:
         self._last_request = 0
         # Frame and owner of each request; no frame where repeating it is not what a new session wants.
         self._waiting: dict[int, tuple[bytes | None, OnAnswer]] = {}
+        self._overdue: deque[tuple[float, int]] = deque()  # requests of our own: when they are asked again
         self._to_repeat: list[int] = []  # requests refused for want of a Hello, so never acted on
         self._out: list[bytes] = []
         self._on_link = on_link
         self._resumption = resumption
+        if resumption is not None:
+            resumption.refused = self._logins.refused
         self._away_since: float | None = None
         self._is_away_told = False
 
@@ -111,6 +117,7 @@ class Session:
         if self._resumption is not None:
             self._resumption.closed()
         self._out.clear()
+        self._overdue.clear()
         self._to_repeat.clear()
         waiting, self._waiting = self._waiting, {}
         for _, on_answer in waiting.values():
@@ -171,6 +178,12 @@ class Session:
             return not (self._greeting_since is not None and now - self._greeting_since > _GREETING_S)
         if was_away:
             self._heard = now  # what came meanwhile is yet to be read
+        else:
+            self._give_up_overdue(now)
+        self._logins.tick(now)
+        self._watches.tick(now)
+        if self._resumption is not None:
+            self._resumption.tick(now)
         if now - self._heard > self.welcome.lease_ms / 1000:
             return False
         if now >= self._next_heartbeat:
@@ -199,11 +212,11 @@ class Session:
         """The frames to send now, in order."""
         if self.welcome is not None:
             for telling in (self._logins, self._watches):
-                for make, on_answer in telling.requests():
-                    self.ask(make, on_answer, is_repeated=False)
+                for make, on_answer in telling.requests(self.welcome.max_frame):
+                    self._ask_within(now + _ANSWER_S, make, on_answer)
             if self._resumption is not None and not self._logins.has_untold():
                 for make, on_answer in self._resumption.requests():
-                    self.ask(make, on_answer, is_repeated=False)
+                    self._ask_within(now + _ANSWER_S, make, on_answer)
         out, self._out = self._out, []
         if out:
             self._said = now
@@ -258,6 +271,15 @@ class Session:
             self._is_away_told = True
             on_link(False)
 
+    def _ask_within(self, deadline: float, make: Callable[[int], Message], on_answer: OnAnswer) -> None:
+        """Ask for ourselves; no answer by then counts as an error, for the router may have had to drop it."""
+        self._overdue.append((deadline, self.ask(make, on_answer, is_repeated=False)))
+
+    def _give_up_overdue(self, now: float) -> None:
+        while self._overdue and self._overdue[0][0] <= now:
+            _, request = self._overdue.popleft()
+            self._answer(request, RouterUnavailableError("the router did not answer"))
+
     def _greet(self, now: float) -> None:
         self._greeting_since = now
         hello = wire.Hello(wire.VERSION, self.name, self._instance, round(self._lease_s * 1000))
@@ -303,6 +325,7 @@ class Session:
         self._logins.welcomed()
         self._watches.welcomed()
         self._next_heartbeat = now  # with the first report
+        self._overdue.clear()
         for request in [request for request, (frame, _) in self._waiting.items() if frame is None]:
             del self._waiting[request]
         repeat, self._to_repeat = self._to_repeat, []
@@ -337,7 +360,7 @@ class Session:
         self._reported_presence_bytes = self._presence_bytes
         self._out.append(encode(wire.Heartbeat(self._received_bytes, report, self._presence_bytes)))
 
-    def _login(self, some: list[bytes]) -> Iterator[Make]:
+    def _login(self, some: list[bytes]) -> Iterator[tuple[Make, list[bytes]]]:
         """What tells the router on how many connections these ids are now."""
         ids: list[bytes] = []
         counts: list[int] = []
@@ -350,22 +373,26 @@ class Session:
             else:
                 gone.append(an_id)
         if gone:
-            yield lambda request: wire.Logout(request, gone)
+            yield (lambda request: wire.Logout(request, gone)), gone
         if ids:
-            yield lambda request: wire.Login(request, ids, counts)
+            yield (lambda request: wire.Login(request, ids, counts)), ids
 
     def _logged_in(self, answer: Answer) -> None:
         if isinstance(answer, RefusedError) and answer.code != wire.SAY_HELLO:
             self.refused_login = answer
 
-    def _watch(self, some: list[bytes]) -> Iterator[Make]:
+    def _admitted(self, ids: list[bytes]) -> None:
+        if self._resumption is not None:
+            self._resumption.admitted(ids)
+
+    def _watch(self, some: list[bytes]) -> Iterator[tuple[Make, list[bytes]]]:
         """What tells the router which of these ids are watched now."""
         watched = [an_id for an_id in some if self._is_watched(an_id)]
         gone = [an_id for an_id in some if not self._is_watched(an_id)]
         if gone:
-            yield lambda request: wire.Unwatch(request, gone)
+            yield (lambda request: wire.Unwatch(request, gone)), gone
         if watched:
-            yield lambda request: wire.Watch(request, watched)
+            yield (lambda request: wire.Watch(request, watched)), watched
 
     def _watched(self, answer: Answer) -> None:
         if isinstance(answer, RefusedError) and answer.code != wire.SAY_HELLO:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -21,7 +22,6 @@ from zfront.room import Room
 from zfront.settings import FrontSettings
 from zfront.transports import CHUNKED, NDJSON, POLL, SSE, WS
 from zfront.visit import Visit
-from zrouter import wire
 from zrouter.cursor import NEW, Cursor
 from zrouter.wire import Resumed, State
 
@@ -33,12 +33,12 @@ KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 class House:
     """A room, its clients, and what would be the router."""
 
-    def __init__(self) -> None:
+    def __init__(self, outbox: int = OUTBOX) -> None:
         self.now = 1000.0
         self.changed: set[bytes] = set()
         self.watch_changed: set[bytes] = set()
         self.room = Room(
-            FrontSettings(outbox=OUTBOX, max_age=200),
+            FrontSettings(outbox=outbox, max_age=200),
             self.changed.add,
             self.watch_changed.add,
             clock=lambda: self.now,
@@ -324,5 +324,58 @@ def test_what_was_refused_for_its_logins_was_not_done_at_all() -> None:
     house.end()
 
 
-def test_gaps_are_those_of_the_wire() -> None:
-    assert set(wire.GAPS) == {"evicted", "restarted"}
+def answers(house: House) -> list[tuple[str, list[dict[str, str]]]]:
+    """What each poll was answered: its tag, and the messages."""
+    found = []
+    for client in house.clients.values():
+        seen = b""
+        while not seen.endswith(b"]}\n"):
+            house.lot.handle_events()
+            with contextlib.suppress(BlockingIOError):
+                seen += client.recv(1 << 20)
+        head, _, body = seen.partition(b"\r\n\r\n")
+        tag = head.partition(b'ETag: "')[2].partition(b'"')[0].decode()
+        found.append((tag, json.loads(body)["messages"]))
+    return found
+
+
+@pytest.mark.parametrize("size", [10, 60_000])
+def test_a_poll_that_is_answered_in_the_middle_of_a_burst_has_all_up_to_its_tag(size: int) -> None:
+    """A burst of a publish to 40 ids at one position, and of sends before and behind it."""
+    house = House(outbox=1_000_000)
+    for number in range(40):
+        house.come(Visit(POLL, (b"%d" % number, b"also %d" % number)))
+    message = b"m" * size
+    burst = [(b"%d" % number, message, 1 + number) for number in range(0, 40, 2)]
+    burst += [(b"%d" % number, message, 50) for number in range(40)]
+    burst += [(b"also %d" % number, message, 50) for number in range(40)]
+    burst += [(b"%d" % number, message, 51 + number) for number in range(40)]
+    house.room.delivery.deliver(burst)
+    for number, (tag, messages) in enumerate(answers(house)):
+        upto = int(tag.partition(".")[2], 16)
+        mine = [
+            (an_id, position)
+            for an_id, _, position in burst
+            if an_id in (b"%d" % number, b"also %d" % number) and position <= upto
+        ]
+        assert [(one["id"].encode(), int(one["offset"].partition(".")[2], 16)) for one in messages] == mine
+    house.end()
+
+
+def test_a_burst_to_many_kinds_of_clients_comes_whole_and_in_order() -> None:
+    house = House(outbox=10_000_000)
+    streams = [
+        house.come(Visit(kind, (b"a",), key=KEY)) for kind in (CHUNKED, NDJSON, SSE, WS) for _ in range(5)
+    ]
+    for client in house.clients.values():
+        client.recv(1 << 20)
+    burst = [(b"a", b"<%03d>" % number + b"x" * 60_000, 1 + number // 3) for number in range(60)]
+    house.room.delivery.deliver(burst)
+    for one in streams:
+        seen = b""
+        while seen.count(b"x" * 60_000) < 60:
+            house.lot.handle_events()
+            with contextlib.suppress(BlockingIOError):
+                seen += house.clients[one].recv(1 << 20)
+        assert [int(number) for number in re.findall(rb"(\d{3})(?:>|&gt;)", seen)] == list(range(60))
+    house.end()

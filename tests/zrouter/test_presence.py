@@ -72,6 +72,8 @@ class Presence(RuleBasedStateMachine):
         for an_id in ids - self.watching[watcher]:
             self.had[watcher, an_id] = {self.counts[an_id]}
         self.watching[watcher] |= ids
+        for an_id in ids:  # it may have forgotten what it was told of those that it watches already
+            self.told.pop((watcher, an_id), None)
 
     @rule(watcher=st.sampled_from(WATCHERS), ids=st.sets(st.sampled_from(IDS)))
     def unwatch(self, watcher: bytes, ids: set[bytes]) -> None:

@@ -35,7 +35,11 @@ class Client:
         self.cursor = cursor
         self.seen: list[tuple[int, int]] = []
         self.known: dict[bytes, tuple[int, int] | None] = {an_id: None}  # since when the router knew its ids
+        self.came: dict[bytes, tuple[int, int]] = {}  # where the router was when it became these ids
+        self.found: list[tuple[int, int]] = []  # of these, what the router found for it
+        self.is_placed = False  # it was told where it is, with all its ids
         self.was_told_of_a_gap = False
+        self.may_be_told_of_a_gap = False  # something was lost when it was new
 
 
 class House:
@@ -45,7 +49,7 @@ class House:
         self.clients: dict[int, Client] = {}
         self.held: set[int] = set()
         self.sent: dict[bytes, list[tuple[int, int]]] = {an_id: [] for an_id in IDS}
-        self.resumption = Resumption(lambda: list(self.clients), self.ids_of, self.held.add, self.resumed)
+        self.resumption = Resumption(lambda: list(self.clients), self.ids_of, self.hold, self.resumed)
         self.session = Session(
             "front", b"instance", 0.0, self.holdings, self.connections, resumption=self.resumption
         )
@@ -69,15 +73,24 @@ class House:
     def connections(self, an_id: bytes) -> int:
         return sum(an_id in client.known for client in self.clients.values())
 
+    def hold(self, number: int) -> None:
+        self.held.add(number)
+        self.clients[number].may_be_told_of_a_gap |= not self.clients[number].is_placed
+
     def resumed(self, number: int, answer: wire.Resumed) -> None:
         self.held.discard(number)
         client = self.clients[number]
+        client.is_placed = True
         client.was_told_of_a_gap |= answer.gap != ""
-        client.seen += [(self.resumption.here.epoch, position) for _, _, position in answer.messages]
+        positions = [(self.resumption.here.epoch, position) for _, _, position in answer.messages]
+        client.found += positions
+        client.seen += positions
 
     def come(self, an_id: bytes, cursor: Cursor) -> None:
         number = len(self.clients) + 1
-        self.clients[number] = Client(an_id, cursor)
+        client = self.clients[number] = Client(an_id, cursor)
+        client.came[an_id] = self.now_at if cursor == NEW else cursor
+        client.is_placed = cursor != NEW
         if cursor == NEW:
             self.resumption.greet(number)
         else:
@@ -96,10 +109,13 @@ class House:
         client = self.clients[number]
         if an_id not in client.known:
             client.known[an_id] = None
+            client.came[an_id] = self.now_at
             if number in self.held:
-                self.resumption.ask_again(number)
+                client.came[an_id] = (0, 0)  # it is told all since the place where it waits
+                self.resumption.ask_again(number, [an_id])
             else:
-                self.resumption.greet(number, has_history=True)
+                client.is_placed = False
+                self.resumption.greet(number, has_history=True, joined=[an_id])
             self.session.changed(an_id)
 
     # ---- the link
@@ -118,6 +134,11 @@ class House:
             client.known = dict.fromkeys(client.known)
         self.route([(SENDER, wire.encode(wire.Hello(1, "sender", b"instance", 0)))])
         self.break_link()
+
+    @property
+    def now_at(self) -> tuple[int, int]:
+        """Where the router is."""
+        return self.lives, self.router.mailboxes.position
 
     @property
     def address(self) -> bytes:
@@ -190,14 +211,16 @@ class House:
     def check(self) -> None:
         for client in self.clients.values():
             assert client.seen == sorted(set(client.seen)), "twice, or out of order"
-            assert set(client.seen) <= {one for an_id in client.known for one in self.sent[an_id]}
+            its = {(one, one > client.came[an_id]) for an_id in client.known for one in self.sent[an_id]}
+            assert set(client.seen) <= {one for one, _ in its}, "of other ids"
+            assert set(client.found) <= {one for one, is_new in its if is_new}, "from before it came"
             for an_id, known in client.known.items():
                 since = known or (self.lives + 1, 0)
                 if client.cursor != NEW and an_id == client.first:
                     since = min(since, client.cursor)
                 missed = {one for one in self.sent[an_id] if one > since} - set(client.seen)
                 assert not missed or client.was_told_of_a_gap
-            if self.lives == 1 and client.was_told_of_a_gap:
+            if self.lives == 1 and client.was_told_of_a_gap and not client.may_be_told_of_a_gap:
                 # Of an id that it joined as the router did not know it yet, for one.
                 assert {one for an_id in client.known for one in self.sent[an_id]} - set(client.seen)
 
@@ -229,9 +252,24 @@ GIVEN = [
     ("come", b"a"), ("settle", None), ("come", b"a"), ("say", None), ("come", b"a"),
     ("send", b"a"), ("send and drop", b"a"),
 ]  # fmt: skip
+# A message is lost with the link, and another client comes before that is noticed: it is from before it came.
+BEFORE = [("come", b"a"), ("settle", None), ("send", b"a"), ("come", b"a"), ("break", None)]
+# One comes while the router is away; then the router knows it, and a message for it is dropped.
+AWAY = [
+    ("settle", None), ("break", None), ("come", b"a"), ("say", None), ("up", 1), ("down", None),
+    ("say", None), ("up", 1), ("send and drop", b"a"),
+]  # fmt: skip
+# One id more, with a message from before that the link lost.
+JOINED = [
+    ("come", b"a"), ("come", b"b"), ("settle", None), ("send", b"b"), ("send", b"a"), ("join b", 1),
+    ("break", None),
+]  # fmt: skip
 
 
 @given(STEPS)
+@example(BEFORE)
+@example(AWAY)
+@example(JOINED)
 @example(BETWEEN)
 @example(LOST)
 @example(GIVEN)

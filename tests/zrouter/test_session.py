@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import count
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from zrouter import wire
+from zrouter.cursor import Cursor
 from zrouter.limits import Limits
+from zrouter.resumption import Resumption
 from zrouter.router import Router
-from zrouter.session import RouterError, Session
+from zrouter.session import RefusedError, RouterError, Session
 
 IDS = [b"a", b"b", b"c"]
 FRONTENDS = 2
+ANSWER_S = 5.0  # what is not answered for so long is asked again
 NO_MAILBOXES = Limits(mailbox_s=0)
 
 
@@ -32,8 +37,9 @@ class End:
 class Link:
     """The router's end, and the time."""
 
-    def __init__(self) -> None:
+    def __init__(self, limits: Limits = NO_MAILBOXES) -> None:
         self.now = 0.0
+        self.limits = limits
         self.frontends = [End(f"f{number}") for number in range(FRONTENDS)]
         self.sender = End("s0")
         self.ends = [*self.frontends, self.sender]
@@ -42,7 +48,7 @@ class Link:
 
     def start_router(self) -> None:
         """Another one, which knows nobody."""
-        self.router = Router(next(self._numbers), NO_MAILBOXES)
+        self.router = Router(next(self._numbers), self.limits)
         for end in self.ends:
             self.cut(end)
             self.connect(end)
@@ -57,8 +63,11 @@ class Link:
             end.address = b"\0%d" % next(self._numbers)
             end.session.opened(self.now)
 
-    def turn(self) -> bool:
-        """What everybody has to say goes over the link, once; whether there was anything."""
+    def turn(self, drops: bool = False) -> bool:
+        """What everybody has to say goes over the link, once; whether there was anything.
+
+        `drops`: nobody takes an answer, so the router has to drop it.
+        """
         arrivals = []
         for end in self.ends:
             if end.address is not None:
@@ -74,15 +83,17 @@ class Link:
                 self._arrives(by_address[address], frame)
         for address, frame in self.router.replies():
             said = True
-            if address not in by_address:
-                self.router.unanswered(address, frame, gone=True)
+            if address not in by_address or drops:
+                self.router.unanswered(address, frame, gone=address not in by_address)
             else:
                 self._arrives(by_address[address], frame)
         return said
 
     def _arrives(self, end: End, frame: bytes) -> None:
         message = end.session.receive(frame, self.now)
-        if isinstance(message, wire.Deliver):
+        if isinstance(message, wire.Resumed):
+            end.session.resumed(message)
+        elif isinstance(message, wire.Deliver):
             end.got += [(an_id, body) for an_id, body, _ in message.messages]
 
     def settle(self) -> None:
@@ -90,7 +101,7 @@ class Link:
         for end in self.ends:
             self.connect(end)
         self.exchange()
-        self.passes(1.0, ticks=True)
+        self.passes(ANSWER_S + 1.0, ticks=True)
         self.exchange()
 
     def exchange(self) -> None:
@@ -112,14 +123,14 @@ class Link:
             self.turn()
 
 
-STEPS = st.lists(
-    st.one_of(
-        st.tuples(st.just("holds"), st.integers(0, FRONTENDS - 1), st.sampled_from(IDS), st.integers(0, 3)),
-        st.tuples(st.sampled_from(["cut", "connect"]), st.integers(0, FRONTENDS)),
-        st.tuples(st.sampled_from(["turn", "router", "freeze", "pass"])),
-    ),
-    max_size=30,
+STEP = st.one_of(
+    st.tuples(st.just("holds"), st.integers(0, FRONTENDS - 1), st.sampled_from(IDS), st.integers(0, 3)),
+    st.tuples(st.sampled_from(["cut", "connect"]), st.integers(0, FRONTENDS)),
+    st.tuples(st.sampled_from(["turn", "router", "freeze", "pass"])),
 )
+STEPS = st.lists(STEP, max_size=30)
+# The session's own questions are asked again; whoever asks himself has a time-out of his own.
+STEPS_AND_DROPS = st.lists(st.one_of(STEP, st.just(("drop",))), max_size=30)
 
 
 def carry_out(link: Link, step: tuple[object, ...]) -> None:
@@ -136,6 +147,8 @@ def carry_out(link: Link, step: tuple[object, ...]) -> None:
             link.connect(link.ends[number])
         case ("turn",):
             link.turn()
+        case ("drop",):
+            link.turn(drops=True)
         case ("router",):
             link.start_router()
         case ("freeze",):  # of all peers, for longer than their lease
@@ -144,7 +157,7 @@ def carry_out(link: Link, step: tuple[object, ...]) -> None:
             link.passes(1.0, ticks=True)
 
 
-@given(STEPS)
+@given(STEPS_AND_DROPS)
 def test_whatever_breaks_the_router_ends_up_knowing_what_is_held(steps: list[tuple[object, ...]]) -> None:
     link = Link()
     for step in steps:
@@ -157,7 +170,7 @@ def test_whatever_breaks_the_router_ends_up_knowing_what_is_held(steps: list[tup
     assert all(end.session.is_settled() for end in link.ends)
 
 
-@given(STEPS, st.lists(st.sampled_from(IDS), min_size=1, max_size=10))
+@given(STEPS_AND_DROPS, st.lists(st.sampled_from(IDS), min_size=1, max_size=10))
 def test_then_each_message_reaches_each_holder_once_in_order_and_its_receipt_is_their_sum(
     steps: list[tuple[object, ...]], to: list[bytes]
 ) -> None:
@@ -217,3 +230,195 @@ def test_a_large_share_of_a_publish_is_acknowledged_at_once_and_a_small_one_is_n
     session.receive(large, 0.2)
     assert session.outgoing(0.2) == [wire.encode(wire.Heartbeat(len(small) + len(large)))]
     assert session.lost_messages == 0
+
+
+def known(link: Link, end: End) -> set[bytes]:
+    """The ids that the router knows of this end."""
+    return {an_id for peer in link.router.peers for an_id in peer.held if peer.name == end.session.name}
+
+
+def hold(end: End, ids: list[bytes]) -> None:
+    for an_id in ids:
+        end.held[an_id] = 1
+        end.session.changed(an_id)
+
+
+def test_portions_of_long_ids_fit_the_routers_frame() -> None:
+    limits = Limits(mailbox_s=0, max_frame=66_000, max_message=65_000)
+    link = Link(limits)
+    end = link.frontends[0]
+    hold(end, [b"%d-" % number + b"x" * 240 for number in range(3000)])
+    link.settle()
+    assert known(link, end) == set(end.held)
+    assert link.router.counters.errors == 0
+
+
+def test_an_id_is_never_too_long_for_a_portion() -> None:
+    link = Link(Limits(mailbox_s=0, max_frame=300, max_message=100))
+    end = link.frontends[0]
+    hold(end, [b"%d-" % number + b"x" * 250 for number in range(10)])
+    link.settle()
+    assert known(link, end) == set(end.held)
+
+
+def test_what_is_refused_for_want_of_room_is_told_again_in_seconds_and_as_much_of_it_as_fits() -> None:
+    link = Link(Limits(mailbox_s=0, max_ids=100))
+    one, other = link.frontends
+    hold(one, [b"%d" % number for number in range(80)])
+    link.settle()
+    hold(other, [b"o%d" % number for number in range(50)])
+    link.exchange()
+    assert known(link, other) == set(), "the portion was refused as a whole"
+    assert other.session.refused_login is not None
+    link.passes(30.0, ticks=True)
+    assert 19 <= len(known(link, other)) <= 20
+    errors = link.router.counters.errors
+    link.passes(20.0, ticks=True)
+    assert link.router.counters.errors - errors <= 20 / 2 + 1, "not a storm"
+    for an_id in list(one.held)[:50]:
+        del one.held[an_id]
+        one.session.changed(an_id)
+    link.passes(20.0, ticks=True)
+    assert known(link, other) == set(other.held)
+    assert known(link, one) == set(one.held)
+
+
+def test_watches_are_told_again_as_well() -> None:
+    link = Link(Limits(mailbox_s=0, max_watches=10))
+    watched = {name: {b"%s%d" % (name.encode(), number) for number in range(8)} for name in ("w0", "w1")}
+    ends = []
+    for name, ids in watched.items():
+        end = End(name)
+        end.session = Session(
+            name, name.encode() * 4, 0, watching=partial(list, ids), is_watched=ids.__contains__
+        )
+        link.ends.append(end)
+        ends.append(end)
+        link.connect(end)
+    link.settle()
+    assert 8 <= link.router.watches.watches <= 10
+    first = ends[0] if ends[0].session.refused_watch is None else ends[1]
+    gone = watched[first.session.name]
+    before = list(gone)
+    gone.clear()
+    for an_id in before:
+        first.session.watch_changed(an_id)
+    link.passes(20.0, ticks=True)
+    assert link.router.watches.watches == 8, "all of the other one's"
+
+
+def test_a_client_whose_id_is_refused_is_told_nothing_until_it_is_logged_in() -> None:
+    told: list[tuple[int, wire.Resumed]] = []
+    ids: dict[int, list[bytes]] = {}
+    resumption = Resumption(
+        lambda: list(ids),
+        ids.__getitem__,
+        lambda _: None,
+        lambda client, answer: told.append((client, answer)),
+    )
+    link = Link(Limits(max_ids=1))
+    end = End("r0")
+    end.session = Session(
+        "r0", b"iiiiiiii", 0, lambda: end.held, lambda an_id: end.held.get(an_id, 0), resumption=resumption
+    )
+    link.ends.append(end)
+
+    def come(client: int, an_id: bytes) -> None:
+        ids[client] = [an_id]
+        hold(end, ids[client])
+
+    link.settle()
+    come(1, b"a")
+    resumption.greet(1)
+    link.exchange()
+    come(2, b"b")
+    resumption.greet(2)
+    link.exchange()
+    come(3, b"c")
+    resumption.begin(3, Cursor(link.router.epoch, 0))
+    link.passes(10.0, ticks=True)
+    assert [client for client, _ in told] == [1], "the others are not logged in"
+    assert len(resumption) == 2
+    resumption.end(1)
+    del end.held[b"a"]
+    del ids[1]
+    end.session.changed(b"a")
+    link.passes(10.0, ticks=True)
+    assert len(told) == 2
+    client = told[1][0]
+    end.held.pop(ids[client][0])
+    end.session.changed(ids[client][0])
+    del ids[client]
+    link.passes(10.0, ticks=True)
+    assert {client for client, _ in told} == {1, 2, 3}
+    assert len(resumption) == 0
+
+
+def test_questions_that_the_router_has_no_room_for_are_asked_again_in_seconds_not_at_once() -> None:
+    asked: list[wire.Message] = []
+    told: list[int] = []
+    resumption = Resumption(
+        lambda: [1], lambda _: [b"a"], lambda _: None, lambda client, _: told.append(client)
+    )
+    resumption.welcomed(7)
+    resumption.begin(1, Cursor(7, 5))
+    refused = RefusedError(wire.FULL, "too many wait")
+
+    def ask(answer: object) -> None:
+        for make, on_answer in list(resumption.requests()):
+            asked.append(make(1))
+            on_answer(answer)
+
+    ask(refused)
+    assert len(asked) == 1
+    assert not resumption.has_requests()
+    for tenth in range(100):
+        resumption.tick(tenth / 10)
+        ask(refused)
+    assert 4 <= len(asked) <= 6, "every two seconds"
+    resumption.tick(20.0)
+    resumption.tick(23.0)
+    ask(wire.Resumed(1, 9, "", []))
+    assert told == [1]
+
+
+def test_where_all_are_is_asked_for_when_nothing_tells_it_for_long() -> None:
+    resumption = Resumption(list, lambda _: [], lambda _: None, lambda client, _: None)
+    resumption.welcomed(7)
+    asked = 0
+    for second in range(100):
+        resumption.tick(float(second))
+        for make, on_answer in list(resumption.requests()):
+            make(1)
+            asked += 1
+            on_answer(wire.Resumed(1, 1000 + second, "", []))
+    assert 3 <= asked <= 5
+    assert resumption.here.position > 1070
+
+
+@pytest.mark.parametrize("what", ["login", "watch", "resume", "greet"])
+def test_what_is_not_answered_is_asked_again_within_seconds(what: str) -> None:
+    told: list[int] = []
+    resumption = Resumption(list, lambda _: [b"a"], lambda _: None, lambda client, _: told.append(client))
+    link = Link(Limits())
+    end = End("r0")
+    end.session = Session(
+        "r0", b"iiiiiiii", 0, lambda: end.held, lambda an_id: end.held.get(an_id, 0), resumption=resumption,
+        watching=lambda: [b"w"], is_watched=lambda an_id: an_id == b"w",
+    )  # fmt: skip
+    link.ends.append(end)
+    link.settle()
+    hold(end, [b"a"])
+    if what == "resume":
+        resumption.begin(1, Cursor(link.router.epoch, 0))
+    elif what == "greet":
+        resumption.greet(1)
+    elif what == "watch":
+        end.session.watch_changed(b"w")
+    link.turn(drops=True)
+    link.turn(drops=True)
+    assert not end.session.is_settled() or len(resumption) == 1
+    link.passes(ANSWER_S + 1, ticks=True)
+    assert end.session.is_settled()
+    assert told == ([1] if what in ("resume", "greet") else [])
+    assert not end.session._waiting, "and nobody waits for what will not come"
