@@ -16,7 +16,7 @@ import zrouter
 from zrouter import wire
 from zrouter.client import Counts, Gap, Page, Presence, PublishReceipt, Received
 from zrouter.errors import LinkLostError, RefusedError, RouterError, RouterUnavailableError, WireError
-from zrouter.follows.store import BadRecordError, EmptyLoadError, StoreError
+from zrouter.follows.store import BadRecordError, DamagedError, EmptyLoadError, StoreError
 
 
 def with_all() -> list[BaseException]:
@@ -33,6 +33,7 @@ def with_all() -> list[BaseException]:
         StoreError("the store is broken"),
         BadRecordError(12, "no tab in it"),
         EmptyLoadError(),
+        DamagedError("a list is cut off", "follows"),
     ]
 
 
