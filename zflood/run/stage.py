@@ -19,7 +19,6 @@ from types import TracebackType
 from typing import Final, NamedTuple
 
 import psutil
-import zmq
 
 from zflood.board import Board, Counts
 from zflood.check.folder import FOLLOWS
@@ -376,7 +375,7 @@ class Stage:
     def _client(self) -> RouterClient:
         try:
             return RouterClient(self.endpoint, name="scenario", retry=True)
-        except zmq.ZMQError as error:
+        except ValueError as error:  # no endpoint at all: the scenario's own word
             raise StopError(f"router {self.endpoint}: {error}") from None
 
     def _tick(self) -> None:
