@@ -107,6 +107,7 @@ class Session:
     def opened(self, now: float) -> None:
         """A connection to a router exists: greet."""
         self._connected = True
+        self.welcome = None
         self._greet(now)
 
     def closed(self) -> None:
@@ -298,7 +299,10 @@ class Session:
             case wire.Done() | wire.Holders() | wire.Figures() | wire.Relations():
                 self._answer(message.request, message)
             case wire.Pulse():
-                self._notice_losses(message.seq)
+                if self.welcome is not None and message.epoch != self.welcome.epoch:
+                    self.renew(now)  # one of them is from an earlier connection, to another router
+                else:
+                    self._notice_losses(message.seq)
             case wire.Welcome():
                 self._welcomed(message, now)
             case wire.Error():
@@ -318,6 +322,8 @@ class Session:
             waiting[1](answer)
 
     def _welcomed(self, welcome: wire.Welcome, now: float) -> None:
+        if self._greeting_since is None:
+            return  # to a Hello on a connection that broke since: what it carried is read to the end
         self.welcome = welcome
         self._greeting_since = None
         self._seq = self._received_bytes = self._reported_bytes = self.receipted = 0

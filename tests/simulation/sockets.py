@@ -88,7 +88,8 @@ class SimDealer(_Socket):
         self.connection: Connection | None = None
         self.monitor: SimMonitor | None = None
         self.is_signaled = False
-        self._left: deque[bytes] = deque()  # frames of a connection that has gone
+        # Frames of a connection that has gone: its pipe is read to the end, in turn with that of the next.
+        self._left: deque[bytes] = deque()
         self._tries = 0
         self._descriptor = context.descriptors.add(lambda: self.is_signaled)
 
@@ -119,13 +120,13 @@ class SimDealer(_Socket):
 
     def recv(self, flags: int = 0) -> bytes:
         self.is_signaled = False
-        if self._left:
+        has_new = self.connection is not None and bool(self.connection.down.inbox)
+        if self._left and not (has_new and self.context.world.chance.random() < 0.5):
             frame = self._left.popleft()
-            self.context.on_frame(frame)
-            return frame
-        if self.connection is None or not self.connection.down.inbox:
+        elif self.connection is not None and has_new:
+            frame = self.connection.down.take()
+        else:
             raise zmq.Again
-        frame = self.connection.down.take()
         self.context.on_frame(frame)
         return frame
 

@@ -217,6 +217,42 @@ def test_a_process_that_was_stopped_takes_what_came_before_it_judges_the_link() 
     assert not all(session.tick(tenth / 10) for tenth in range(620, 630)), "now it is the router's silence"
 
 
+def _welcome(epoch: int) -> bytes:
+    return wire.encode(wire.Welcome(1, epoch, 2500, 833, 65536, 1 << 20, 1 << 26))
+
+
+def test_a_welcome_that_is_read_after_its_connection_broke_makes_nobody_known() -> None:
+    session = Session("f1", b"iiiiiiii", 0.0, lambda: [b"a"], lambda _: 1)
+    session.opened(0.0)
+    session.outgoing(0.0)
+    session.closed()
+    session.receive(_welcome(7), 0.1)
+    assert session.welcome is None
+    assert session.outgoing(0.1) == [], "so nothing waits to go onto the next connection before its Hello"
+    session.opened(0.2)
+    assert [type(wire.decode_to_router(frame)) for frame in session.outgoing(0.2)] == [wire.Hello]
+    session.receive(_welcome(8), 0.3)
+    assert session.welcome is not None
+    assert session.welcome.epoch == 8
+    assert [type(wire.decode_to_router(frame)) for frame in session.outgoing(0.3)][-1] is wire.Login
+
+
+def test_whoever_took_an_earlier_routers_welcome_for_this_ones_greets_again_at_the_next_pulse() -> None:
+    session = Session("f1", b"iiiiiiii", 0.0, lambda: [b"a"], lambda _: 1)
+    session.opened(0.0)
+    session.receive(_welcome(7), 0.1)
+    session.outgoing(0.1)
+    session.receive(wire.encode(wire.Pulse(7, 0)), 0.2)
+    assert session.welcome is not None
+    session.receive(wire.encode(wire.Pulse(8, 0)), 0.3)
+    assert session.welcome is None
+    session.receive(wire.encode(wire.Pulse(8, 0)), 0.4)
+    hellos = [type(wire.decode_to_router(frame)) for frame in session.outgoing(0.4)]
+    assert hellos == [wire.Hello], "once"
+    session.receive(_welcome(8), 0.5)
+    assert session.welcome.epoch == 8
+
+
 def test_a_large_share_of_a_publish_is_acknowledged_at_once_and_a_small_one_is_not() -> None:
     session = Session("f1", b"iiiiiiii", 0.0)
     session.opened(0.0)

@@ -63,11 +63,12 @@ def look_for(mutant: Mutant, seconds: float) -> tuple[str, bool]:
             text=True,
         )
         spent = time.monotonic() - began
+    file = mutant.edits[0].file
     if done.returncode == 1 and done.stdout.startswith("{"):
         seed, kind = json.loads(done.stdout)["broken"][0]
-        return f"| {mutant.name} | {mutant.file} | {spent:.1f} s | {kind} | {seed} |", True
+        return f"| {mutant.name} | {file} | {spent:.1f} s | {kind} | {seed} |", True
     why = "not found" if done.returncode == 0 else f"failed: {done.stderr[-300:]}"
-    return f"| {mutant.name} | {mutant.file} | **{why}** | | |", False
+    return f"| {mutant.name} | {file} | **{why}** | | |", False
 
 
 if __name__ == "__main__":

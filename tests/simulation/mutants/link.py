@@ -9,59 +9,90 @@ from tests.simulation.mutants.mutant import Mutant
 LINK: Final = [
     Mutant(
         "what was lost on the link is counted, and nobody resumes",
-        "zrouter/session.py",
-        "            if self._resumption is not None:\n                self._resumption.lost()\n",
-        "",
+        (
+            "zrouter/session.py",
+            "            if self._resumption is not None:\n                self._resumption.lost()\n",
+            "",
+        ),
     ),
     Mutant(
         "after a Welcome nobody is logged in anew",
-        "zrouter/session.py",
-        "        self._logins.welcomed()\n",
-        "",
+        (
+            "zrouter/session.py",
+            "        self._logins.welcomed()\n",
+            "",
+        ),
     ),
     Mutant(
         "after a Welcome nothing is watched anew",
-        "zrouter/session.py",
-        "        self._watches.welcomed()\n",
-        "",
+        (
+            "zrouter/session.py",
+            "        self._watches.welcomed()\n",
+            "",
+        ),
     ),
     Mutant(
         "after a Welcome all go on as if nothing could have been lost",
-        "zrouter/resumption.py",
-        "        self.lost()\n        self.here = Cursor(epoch, 0)",
-        "        self.here = Cursor(epoch, 0)",
+        (
+            "zrouter/resumption.py",
+            "        self.lost()\n        self.here = Cursor(epoch, 0)",
+            "        self.here = Cursor(epoch, 0)",
+        ),
     ),
     Mutant(
         "an answer to who has left is given to who has the number now",
-        "zrouter/resumption.py",
-        "        if self._waiting.get(client) is not wait:\n            return  # it has left\n",
-        "        if client not in self._waiting:\n            return  # it has left\n",
+        (
+            "zrouter/resumption.py",
+            "        if self._waiting.get(client) is not wait:\n            return  # it has left\n",
+            "        if client not in self._waiting:\n            return  # it has left\n",
+        ),
     ),
     Mutant(
         "clients ask for what they missed before the router knows their ids",
-        "zrouter/session.py",
-        "            if self._resumption is not None and not self._logins.has_untold():",
-        "            if self._resumption is not None:",
+        (
+            "zrouter/session.py",
+            "            if self._resumption is not None and not self._logins.has_untold():",
+            "            if self._resumption is not None:",
+        ),
     ),
     Mutant(
         "a Resumed goes before the messages that came before it",
-        "zrouter/dealer.py",
-        "                if messages:\n"
-        "                    deliver(messages)\n"
-        "                    messages = []\n"
-        "                if type(message) is Resumed:",
-        "                if type(message) is Resumed:",
+        (
+            "zrouter/dealer.py",
+            "                if messages:\n"
+            "                    deliver(messages)\n"
+            "                    messages = []\n"
+            "                if type(message) is Resumed:",
+            "                if type(message) is Resumed:",
+        ),
     ),
     Mutant(
         "what did not fit the queue is thrown away",
-        "zrouter/dealer.py",
-        "                self._unsent = out[index:]\n                return False",
-        "                return False",
+        (
+            "zrouter/dealer.py",
+            "                self._unsent = out[index:]\n                return False",
+            "                return False",
+        ),
     ),
     Mutant(
         "what waited for a dead connection goes onto the next",
-        "zrouter/dealer.py",
-        "            self._unsent.clear()\n            if event",
-        "            if event",
+        (
+            "zrouter/dealer.py",
+            "            self._unsent.clear()\n            if event",
+            "            if event",
+        ),
+    ),
+    Mutant(
+        "a Welcome that came before a break counts after it",
+        (
+            "zrouter/session.py",
+            "        if self._greeting_since is None:\n            return",
+            "        if False:\n            return",
+        ),
+        (
+            "zrouter/session.py",
+            "        self._connected = True\n        self.welcome = None\n",
+            "        self._connected = True\n",
+        ),
     ),
 ]
