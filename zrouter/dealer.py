@@ -107,7 +107,12 @@ class Dealer:
         return is_drained
 
     def flush(self, now: float) -> bool:
-        """Send what the session has to say; False if some of it must wait for room in the queue."""
+        """Send what the session has to say; False if some of it must wait for room in the queue.
+
+        What has happened to the connection is looked at before: nothing is said onto one that has gone.
+        """
+        if _get(self.monitor, _EVENTS) & _POLLIN:
+            self.read_monitor(now)
         out = self._unsent + self.session.outgoing(now) if self._unsent else self.session.outgoing(now)
         send, socket = zmq.backend.Socket.send, self.socket
         for index, frame in enumerate(out):

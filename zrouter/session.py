@@ -93,7 +93,9 @@ class Session:
         # Frame and owner of each request; no frame where repeating it is not what a new session wants.
         self._waiting: dict[int, tuple[bytes | None, OnAnswer]] = {}
         self._overdue: deque[tuple[float, int]] = deque()  # requests of our own: when they are asked again
-        self._to_repeat: list[int] = []  # requests refused for want of a Hello, so never acted on
+        # What the owner asks for and nobody has acted on: it was on no link yet, or was refused for want of a
+        # Hello. By its number, so that it goes out in the order in which it was asked for.
+        self._asked: dict[int, bytes] = {}
         self._out: list[bytes] = []
         self._on_link = on_link
         self._resumption = resumption
@@ -111,7 +113,7 @@ class Session:
         self._greet(now)
 
     def closed(self) -> None:
-        """The connection broke: whoever waits for an answer is told so."""
+        """The connection broke: whoever waits for an answer is told so, unless his request was not on it."""
         self._connected = False
         self._greeting_since = None
         self.welcome = None
@@ -119,10 +121,15 @@ class Session:
             self._resumption.closed()
         self._out.clear()
         self._overdue.clear()
-        self._to_repeat.clear()
-        waiting, self._waiting = self._waiting, {}
-        for _, on_answer in waiting.values():
+        lost = self._waiting
+        self._waiting = {request: lost.pop(request) for request in self._asked if request in lost}
+        for _, on_answer in lost.values():
             on_answer(LinkLostError("the link to the router broke before it answered"))
+
+    def ended(self) -> None:
+        """There will be no other link: whoever waits is told so."""
+        self._asked.clear()
+        self.closed()
 
     def receive(
         self, frame: bytes, now: float
@@ -204,6 +211,7 @@ class Session:
         """Whether `outgoing` may have something."""
         return bool(
             self._out
+            or (self._asked and self.welcome is not None)
             or self._logins.has_untold()
             or self._watches.has_untold()
             or (self._resumption is not None and self._resumption.has_requests())
@@ -212,6 +220,9 @@ class Session:
     def outgoing(self, now: float) -> list[bytes]:
         """The frames to send now, in order."""
         if self.welcome is not None:
+            if self._asked:
+                self._out += self._asked.values()
+                self._asked = {}
             for telling in (self._logins, self._watches):
                 for make, on_answer in telling.requests(self.welcome.max_frame):
                     self._ask_within(now + _ANSWER_S, make, on_answer)
@@ -237,26 +248,31 @@ class Session:
         """Whether the router knows all that we hold and watch."""
         return self.welcome is not None and self._logins.is_settled() and self._watches.is_settled()
 
-    def ask(self, make: Callable[[int], Message], on_answer: OnAnswer, *, is_repeated: bool = True) -> int:
+    def ask(self, make: Callable[[int], Message], on_answer: OnAnswer) -> int:
         """Send a request; `on_answer` gets its answer, or the RouterError that came instead.
 
-        One that the router refuses because it does not know us is sent again once it does, if it
-        `is_repeated`.
+        One that was on no link when that broke, or that the router refuses because it does not know us, is
+        sent once there is a router that does.
         """
-        self._last_request += 1
-        frame = encode(make(self._last_request))
-        self._waiting[self._last_request] = (frame if is_repeated else None, on_answer)
-        self._out.append(frame)
-        return self._last_request
+        self._last_request = request = self._last_request + 1
+        self._asked[request] = frame = encode(make(request))
+        self._waiting[request] = (frame, on_answer)
+        return request
 
     def give_up(self, request: int) -> None:
-        """Nobody waits for this answer any more."""
+        """Nobody waits for this answer any more; what was not on the link yet is not asked for."""
         self._waiting.pop(request, None)
+        self._asked.pop(request, None)
 
     def send_unreceipted(self, pairs: list[Pair], key: bytes = b"") -> None:
         """Send a batch without asking what became of it; a Goodbye confirms all of them."""
         self.unconfirmed += len(pairs)
-        self._out.append(encode(wire.Send(0, pairs, key)))
+        self._last_request += 1  # its place among what is asked for; the router is told of none
+        self._asked[self._last_request] = encode(wire.Send(0, pairs, key))
+
+    def has_unsaid(self) -> bool:
+        """Whether something that the owner asked for was on no link yet."""
+        return bool(self._asked)
 
     # ---- inside ---------------------------------------------------------------------------------------
 
@@ -274,7 +290,11 @@ class Session:
 
     def _ask_within(self, deadline: float, make: Callable[[int], Message], on_answer: OnAnswer) -> None:
         """Ask for ourselves; no answer by then counts as an error, for the router may have had to drop it."""
-        self._overdue.append((deadline, self.ask(make, on_answer, is_repeated=False)))
+        self._last_request = request = self._last_request + 1
+        self._out.append(encode(make(request)))
+        # No frame: a new session wants something else said.
+        self._waiting[request] = (None, on_answer)
+        self._overdue.append((deadline, request))
 
     def _give_up_overdue(self, now: float) -> None:
         while self._overdue and self._overdue[0][0] <= now:
@@ -334,18 +354,15 @@ class Session:
         self._overdue.clear()
         for request in [request for request, (frame, _) in self._waiting.items() if frame is None]:
             del self._waiting[request]
-        repeat, self._to_repeat = self._to_repeat, []
-        for request in repeat:
-            frame = self._waiting.get(request, (None,))[0]
-            if frame is not None:
-                self._out.append(frame)
+        self._asked = dict(sorted(self._asked.items()))
         if self._resumption is not None:
             self._resumption.welcomed(welcome.epoch)
 
     def _refused(self, error: wire.Error, now: float) -> None:
         if error.request in self._waiting:
-            if error.code == wire.SAY_HELLO and self._waiting[error.request][0] is not None:
-                self._to_repeat.append(error.request)
+            frame = self._waiting[error.request][0]
+            if error.code == wire.SAY_HELLO and frame is not None:
+                self._asked[error.request] = frame
             else:
                 self._answer(error.request, RefusedError(error.code, error.text))
         else:

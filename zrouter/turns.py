@@ -99,11 +99,12 @@ class Turns:
                 if receipts:
                     self._ask_again(under_way)
                     under_way.append(_Batch(make(batch, core.batch_key(name, number)), self._ask))
+                    self._flush()  # while the next ones are made
                     if len(under_way) >= core.BATCHES_UNDER_WAY:
                         handed += await self._in_time(partial(self._oldest, under_way), timeout_s)
                 else:
                     self._session.send_unreceipted(batch, core.batch_key(name, number))
-                    self._flush_soon()
+                    self._flush()
             while under_way:
                 handed += await self._in_time(partial(self._oldest, under_way), timeout_s)
         except RouterError as error:
@@ -111,6 +112,7 @@ class Turns:
             raise
         finally:
             for batch_under_way in under_way:
+                self._session.give_up(batch_under_way.request)
                 batch_under_way.answer.cancel()
         return handed
 
@@ -126,9 +128,15 @@ class Turns:
         self._core.check_refused()
 
     def _ask_again(self, under_way: Iterable[_Batch[Result]]) -> None:
-        """If that was chosen, send those again whose answers a broken link has lost, in order."""
+        """If that was chosen, send those again whose answers a broken link has lost, in order.
+
+        Those behind them that were on no link yet have to go behind them again.
+        """
+        is_lost = False
         for batch in under_way if self._retry else ():
-            if batch.is_lost():
+            is_lost = is_lost or batch.is_lost()
+            if batch.is_lost() or (is_lost and not batch.answer.done()):
+                self._session.give_up(batch.request)
                 batch.ask(self._ask)
 
     async def _oldest(self, under_way: deque[_Batch[Result]]) -> list[Result]:
@@ -266,7 +274,7 @@ class Turns:
         self._core.is_closed = True
         self._ticker.cancel()
         self._unwatch()
-        self._session.closed()
+        self._session.ended()
         _settle_all([receipt for _, receipt in self._sends], error)
         self._core.close()
         self._tell_news()
@@ -287,16 +295,17 @@ class Turns:
 class _Batch(Generic[Result]):
     """A batch whose answer is waited for."""
 
-    __slots__ = ("_call", "answer")
+    __slots__ = ("_call", "answer", "request")
 
     def __init__(self, call: Call[list[Result]], ask: _Ask[Result]) -> None:
         self._call = call
         self.answer: asyncio.Future[list[Result]]
+        self.request: int
         self.ask(ask)
 
     def ask(self, ask: _Ask[Result]) -> None:
         """Send it, once more maybe."""
-        self.answer = ask(self._call)[1]
+        self.request, self.answer = ask(self._call)
 
     def is_lost(self) -> bool:
         """Whether the link broke before it was answered."""

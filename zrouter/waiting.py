@@ -85,6 +85,9 @@ class Waiting:
         except RouterError as error:
             error.handed = handed
             raise
+        finally:
+            for batch_under_way in under_way:
+                self._session.give_up(batch_under_way.request)
         return handed
 
     def _portions(self, ids: Iterable[str | bytes], timeout_s: Timeout) -> list[list[bytes]]:
@@ -102,12 +105,19 @@ class Waiting:
 
     def _ask(self, batch: _Batch[Result]) -> None:
         batch.slot = _Slot()
-        self._session.ask(batch.call.make, batch.slot.fill)
+        batch.request = self._session.ask(batch.call.make, batch.slot.fill)
 
     def _ask_again(self, under_way: Iterable[_Batch[Result]]) -> None:
-        """If that was chosen, send those again whose answers a broken link has lost, in order."""
+        """If that was chosen, send those again whose answers a broken link has lost, in order.
+
+        Those behind them that were on no link yet have to go behind them again.
+        """
+        is_lost = False
         for batch in under_way if self._retry else ():
-            if isinstance(batch.slot.answer, LinkLostError):
+            lost = isinstance(batch.slot.answer, LinkLostError)
+            is_lost = is_lost or lost
+            if lost or (is_lost and not batch.slot.filled):
+                self._session.give_up(batch.request)
                 self._ask(batch)
 
     def _oldest(self, under_way: deque[_Batch[Result]], deadline: float | None) -> list[Result]:
@@ -199,8 +209,9 @@ class _Slot:
 class _Batch(Generic[Result]):
     """A batch whose answer is waited for."""
 
-    __slots__ = ("call", "slot")
+    __slots__ = ("call", "request", "slot")
 
     def __init__(self, call: Call[list[Result]]) -> None:
         self.call = call
+        self.request = 0
         self.slot = _Slot()

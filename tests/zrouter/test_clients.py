@@ -103,6 +103,24 @@ def test_a_client_is_told_when_the_router_is_away_and_when_it_is_back(
     eventually(lambda: not _fails(client) and told == [False, True])
 
 
+def test_a_router_that_restarts_while_a_client_is_idle_fails_no_call(
+    start: Callable[..., Program], router: Program, connect: Connect
+) -> None:
+    """What was asked for was on no link that has gone, so nobody has to be told that it may be lost."""
+    client = connect(router.address)
+    calls: list[Callable[[], Any]] = [
+        lambda: client.send("a", "x") == 0,
+        lambda: client.send_many([(b"a", b"x")] * 2000) == [0] * 2000,
+        lambda: client.login("a") and client.who("a")["a"],
+        lambda: client.send_many([(b"b", b"x")] * 2000, receipts=False) == [] and client.close() == 0,
+    ]
+    for call in calls:
+        client.stats()
+        router.stop(signal.SIGKILL)
+        router = start("zrouter", "serve", "--bind", router.address)
+        assert call()
+
+
 def _fails(client: Any) -> bool:
     try:
         client.stats(timeout_s=0.1)

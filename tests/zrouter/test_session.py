@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from functools import partial
 from itertools import count
+from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,10 +16,11 @@ from zrouter.cursor import Cursor
 from zrouter.limits import Limits
 from zrouter.resumption import Resumption
 from zrouter.router import Router
-from zrouter.session import RefusedError, RouterError, Session
+from zrouter.session import LinkLostError, RefusedError, RouterError, Session
 
 IDS = [b"a", b"b", b"c"]
 FRONTENDS = 2
+READ = msgspec.msgpack.Decoder(wire.ToRouter).decode
 ANSWER_S = 5.0  # what is not answered for so long is asked again
 NO_MAILBOXES = Limits(mailbox_s=0)
 
@@ -458,3 +461,61 @@ def test_what_is_not_answered_is_asked_again_within_seconds(what: str) -> None:
     assert end.session.is_settled()
     assert told == ([1] if what in ("resume", "greet") else [])
     assert not end.session._waiting, "and nobody waits for what will not come"
+
+
+def test_what_was_on_no_link_when_that_broke_is_sent_on_the_next_one_in_its_order() -> None:
+    session = Session("me", b"instance", 30.0)
+    welcome(session)
+    answers: list[list[Any]] = [[], [], []]
+    session.ask(wire.Stats, answers[0].append)
+    assert kinds(session) == [wire.Stats]
+    session.ask(lambda request: wire.Who(request, [b"a"]), answers[1].append)
+    session.send_unreceipted([(b"a", b"x")])
+    session.ask(lambda request: wire.Kick(request, [b"a"]), answers[2].append)
+    session.closed()
+    assert [type(one) for one in answers[0]] == [LinkLostError]
+    assert answers[1:] == [[], []]
+    assert not session.outgoing(2.0)
+    session.opened(3.0)
+    assert kinds(session) == [wire.Hello]
+    session.receive(wire.encode(WELCOME), 4.0)
+    assert kinds(session) == [wire.Who, wire.Send, wire.Kick]
+    session.ended()
+    assert [type(one[0]) for one in answers] == [LinkLostError] * 3
+
+
+def test_what_is_given_up_before_it_was_on_the_link_is_never_sent() -> None:
+    session = Session("me", b"instance", 30.0)
+    welcome(session)
+    session.give_up(session.ask(wire.Stats, print))
+    session.ask(lambda request: wire.Who(request, [b"a"]), print)
+    assert kinds(session) == [wire.Who]
+
+
+def test_what_a_router_refused_because_it_did_not_know_us_goes_before_what_was_asked_for_later() -> None:
+    session = Session("me", b"instance", 30.0)
+    welcome(session)
+    first = session.ask(wire.Stats, print)
+    assert kinds(session) == [wire.Stats]
+    session.ask(lambda request: wire.Who(request, [b"a"]), print)
+    session.receive(wire.encode(wire.Error(first, wire.SAY_HELLO, "", 0)), 2.0)
+    assert kinds(session) == [wire.Hello]
+    session.receive(wire.encode(WELCOME), 3.0)
+    assert kinds(session) == [wire.Stats, wire.Who]
+
+
+WELCOME = wire.Welcome(wire.VERSION, 1, 30_000, 10_000, 65_536, 1_048_576, 1 << 26)
+
+
+def welcome(session: Session) -> None:
+    """Let it be known to a router that has nothing to say."""
+    session.opened(0.0)
+    session.outgoing(0.0)
+    session.receive(wire.encode(WELCOME), 1.0)
+    session.tick(1.0)
+    session.outgoing(1.0)  # a heartbeat
+
+
+def kinds(session: Session) -> list[type]:
+    """What it has to say now."""
+    return [type(READ(frame)) for frame in session.outgoing(2.0)]
