@@ -81,7 +81,7 @@ class Client:
         self.socket = socket.create_connection((host, int(port)), timeout=10)
         self.seen = b""
         if target:
-            self.socket.sendall(f"GET {target} HTTP/1.1\r\nHost: test\r\n\r\n".encode())
+            self.socket.sendall(f"GET {target} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
         if target and read_head:
             self.read_until(b"\r\n\r\n")
 

@@ -31,6 +31,7 @@ from zfront.handlers.following import (
 from zfront.handlers.pages import PageHandler
 from zfront.handlers.sending import BatchHandler, PublishHandler, SendHandler
 from zfront.handlers.stream import StreamHandler
+from zfront.hosts import ANY, Hosts
 from zfront.room import Room
 from zfront.transports import PATHS
 
@@ -50,7 +51,13 @@ class _App(Application):
         return super().find_handler(request, **kwargs)
 
 
-def make_app(room: Room, office: Office | None = None, proxies: Proxies = NOBODY) -> Application:
+def make_app(
+    room: Room,
+    office: Office | None = None,
+    proxies: Proxies = NOBODY,
+    hosts: Hosts = ANY,
+    path_ids_only: bool = False,
+) -> Application:
     """The Tornado application; the door takes the ordinary `GET /test/<id>` and single sends past it.
 
     What it answers itself is logged (debug). Without an office there is no API.
@@ -73,6 +80,9 @@ def make_app(room: Room, office: Office | None = None, proxies: Proxies = NOBODY
         ],
         default_handler_class=FallbackHandler,
         log_function=tell,
+        origins=room.origins,
+        hosts=hosts,
+        path_ids_only=path_ids_only,
     )
 
 

@@ -53,6 +53,7 @@ def serve(settings: FrontSettings) -> None:
     keys = settings.api_keys()
     settings.proxies()
     settings.origins()
+    settings.known_hosts(keys)
     logs.set_up(settings.log_level)
     try:
         check_free(host, port)

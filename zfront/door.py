@@ -12,6 +12,7 @@ import contextlib
 import errno
 import logging
 import socket
+from functools import partial
 from itertools import cycle
 from typing import Any, Final
 
@@ -20,13 +21,16 @@ from tornado.httpserver import HTTPServer
 from tornado.ioloop import IOLoop
 
 from zfront.api.desk import Desk
-from zfront.api.plain import HEAD_BYTES, PLAIN_HOST, PLAINLY_SENDS
+from zfront.api.plain import HEAD_BYTES, PLAIN_HOST, PLAINLY_SENDS, is_plain_head
+from zfront.faults import Faults
+from zfront.hosts import ANY, Hosts
 from zfront.linger import Linger
 from zfront.lot import Lot
-from zfront.origins import Origins, headers
+from zfront.origins import Origins
 from zfront.room import RETRY_AFTER_S, Room
 from zfront.stream import DoorStream
 from zfront.transports import PATHS, WS, ws
+from zfront.transports.chunks import CLOSE, asks_to_close
 from zfront.visit import BadVisitError, Visit, read_visit
 
 log = logging.getLogger("zfront")
@@ -44,7 +48,15 @@ class Door:
     """Takes connections from one listening socket."""
 
     def __init__(
-        self, listener: socket.socket, room: Room, tornado: HTTPServer, keepalive_s: int, desk: Desk
+        self,
+        listener: socket.socket,
+        room: Room,
+        tornado: HTTPServer,
+        keepalive_s: int,
+        desk: Desk,
+        hosts: Hosts,
+        faults: Faults,
+        path_ids_only: bool = False,
     ) -> None:
         self.paused = 0  # times that there was no descriptor left
         self._listener = listener
@@ -54,8 +66,11 @@ class Door:
         # who answers no probe is gone.
         self._idle_s = cycle(range(keepalive_s // 2 + 1, keepalive_s + 1))
         self._loop = IOLoop.current()
-        self._linger = Linger()
+        self._linger = Linger(faults)
         self._desk = desk
+        self._hosts = hosts
+        self._path_ids_only = path_ids_only
+        self._faults = faults
         desk.on_leave = self._lead_on
         self._parks = isinstance(room.lot, Lot)
         self._is_open = False
@@ -94,7 +109,16 @@ class Door:
                     self._pause()
                     return
                 continue  # that client left before it came in
-            self._let_in(connection, address)
+            try:
+                self._let_in(connection, address)
+            except Exception as error:
+                self._faults.ended(error, partial(self._give_up, connection))
+
+    def _give_up(self, connection: socket.socket) -> None:
+        """End it, whoever has it by now."""
+        descriptor = connection.fileno()
+        if descriptor >= 0:
+            connection.close()
 
     def _pause(self) -> None:
         self.paused += 1
@@ -121,7 +145,10 @@ class Door:
                 connection.send(FULL)
             self._linger.end(connection)
             return
-        visit = _plain_visit(data, self._room.origins) if data and self._parks else None
+        if data and data[:1] in b"\r\n":
+            # A server should ignore empty lines before a request (RFC 9112, section 2.2).
+            data = data.lstrip(b"\r\n")
+        visit = self._plain_visit(data) if data and self._parks else None
         if visit is not None:
             self._room.enter(connection.detach(), visit)
         elif data and data.startswith(PLAINLY_SENDS):
@@ -135,7 +162,7 @@ class Door:
 
     def _asked_again(self, descriptor: int, data: bytes) -> None:
         """The next request on a connection that had been parked for one that was answered."""
-        visit = _plain_visit(data, self._room.origins)
+        visit = self._plain_visit(data)
         if visit is not None:
             self._room.enter_again(descriptor, visit)
             return
@@ -143,9 +170,16 @@ class Door:
         connection = socket.socket(fileno=descriptor)
         if unread:  # it did not wait for the answer
             connection.close()
-        else:
-            stream = DoorStream(connection, data, self._linger)
-            self._tornado.handle_stream(stream, connection.getpeername())
+            return
+        try:
+            self._lead_on(connection, connection.getpeername(), data)
+        except OSError:  # it has gone meanwhile
+            connection.close()
+        except Exception as error:
+            self._faults.ended(error, lambda: self._give_up(connection))
+
+    def _plain_visit(self, data: bytes) -> Visit | None:
+        return _plain_visit(data, self._room.origins, self._hosts, self._path_ids_only)
 
 
 class _Head:
@@ -200,9 +234,11 @@ class _Head:
         self.is_complete = True
 
 
-def _plain_visit(data: bytes, origins: Origins) -> Visit | None:
+def _plain_visit(
+    data: bytes, origins: Origins, hosts: Hosts = ANY, path_ids_only: bool = False
+) -> Visit | None:
     """The visit, if these bytes are one whole, ordinary request for it."""
-    if not data.startswith(_PLAINLY_OURS) or not data.endswith(b"\r\n\r\n"):
+    if not data.startswith(_PLAINLY_OURS) or not data.endswith(b"\r\n\r\n") or not is_plain_head(data):
         return None
     head = _Head()
     parser = httptools.HttpRequestParser(head)
@@ -213,14 +249,21 @@ def _plain_visit(data: bytes, origins: Origins) -> Visit | None:
             return None
         if len(head.hosts) != 1 or not PLAIN_HOST(head.hosts[0]):
             return None
+        host = head.hosts[0].decode("latin-1")
+        if hosts.refusal(host):
+            return None
         path, _, query = head.url.decode("ascii").partition("?")
-        visit = read_visit(path, query, head.since.decode("latin-1") if head.since else "")
+        since = head.since.decode("latin-1") if head.since else ""
+        visit = read_visit(path, query, since, path_ids_only=path_ids_only)
         if visit is None:
             return None
         origin = head.origin.decode("latin-1") if head.origin else ""
         if visit.kind != WS and not head.upgrade:
-            return visit._replace(headers=headers(origins.answer(origin))) if origin else visit
-        if not origins.may_open(origin, head.hosts[0].decode("latin-1")):
+            lines = origins.lines(origin)
+            if head.connection and asks_to_close(head.connection.decode("latin-1")):
+                lines += CLOSE
+            return visit._replace(headers=lines) if lines else visit
+        if not origins.may_open(origin, host):
             return None
         said = (one.decode("latin-1") for one in (head.connection, head.upgrade, head.version))
         key = head.key.decode("latin-1")

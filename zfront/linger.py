@@ -13,6 +13,8 @@ from typing import Final
 
 from tornado.ioloop import IOLoop
 
+from zfront.faults import Faults
+
 _LINGER_S: Final = 2.0
 _LINGER_BYTES: Final = 16 << 20
 _AT_ONCE: Final = 64  # connections; more are closed without it. They come out of the reserve of descriptors
@@ -21,7 +23,8 @@ _AT_ONCE: Final = 64  # connections; more are closed without it. They come out o
 class Linger:
     """See the module's docstring."""
 
-    def __init__(self) -> None:
+    def __init__(self, faults: Faults) -> None:
+        self._faults = faults
         self._loop = IOLoop.current()
         self._room_bytes: dict[socket.socket, int] = {}
         self._ends: dict[socket.socket, object] = {}
@@ -41,8 +44,11 @@ class Linger:
         self._loop.add_handler(connection, self._arrived, IOLoop.READ)
 
     def _arrived(self, connection: socket.socket, events: int) -> None:
-        if connection in self._ends and self._read_away(connection):
-            self._close(connection)
+        try:
+            if connection in self._ends and self._read_away(connection):
+                self._close(connection)
+        except Exception as error:
+            self._faults.ended(error, connection.close)
 
     def _read_away(self, connection: socket.socket) -> bool:
         """Take what is there; whether that was the end."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from zfront.audience import Audience
 from zfront.budget import Budget
 from zfront.delivery import Delivery
+from zfront.faults import Faults
 from zfront.held import HeldLot
 from zfront.lot import UNWANTED, Heard, Lot
 from zfront.rows import IDLE, WAITS, Rows
@@ -33,8 +34,8 @@ from zfront.transports import (
     sse,
     ws,
 )
-from zfront.transports.chunks import with_headers
-from zfront.visit import MAX_IDS, MAX_WATCHED, BadVisitError, Visit
+from zfront.transports.chunks import CLOSE, with_headers
+from zfront.visit import MAX_IDS, MAX_WATCHED, PATH_IDS_ONLY, BadVisitError, Visit
 from zfront.watchers import Watchers
 from zfront.wishes import as_ids, read_wish
 from zrouter.cursor import NEW
@@ -97,6 +98,7 @@ class Room:
         self.resumed = 0  # messages written to clients that had missed them
         self.gaps = 0  # clients told that some of what they missed is gone
         self.presence_told = 0  # times that a client was told of an id that it watches
+        self.faults = Faults()
         self.acked = 0  # times that a client said how far it has come
         self.turned_away = 0  # connections answered with 503
         self.closed: dict[str, int] = {}  # connections ended, by why
@@ -256,6 +258,7 @@ class Room:
             "presence_told": self.presence_told,
             "waiting": len(self.resumption),
             "turned_away": self.turned_away,
+            "faults": self.faults.count,
             "held_back": self.lot.budget.delays,
             "logins_refused": self.logins.delays,
             **{f"closed_{why}": count for why, count in self.closed.items()},
@@ -293,8 +296,10 @@ class Room:
 
     def _answered(self, connection: int) -> None:
         """A poll has had its answer: the connection is nobody's until it asks again."""
-        self._headers.pop(connection, None)
-        if connection in self.lot:
+        said = self._headers.pop(connection, b"")
+        if CLOSE in said:
+            self.lot.end(connection, b"", "gone")
+        elif connection in self.lot:
             self.resumption.end(connection)
             self._rows.kinds[connection] = IDLE
             self._rows.since[connection] = int(self._clock())
@@ -303,6 +308,13 @@ class Room:
 
     def _said(self, connection: int, data: bytes) -> Heard:
         """A client said something, or it is its turn again: what came of it."""
+        try:
+            return self._answer(connection, data)
+        except Exception as error:
+            self.faults.ended(error, lambda: self.lot.close(connection, "fault"))
+            return Heard(_FAULT_UNITS)
+
+    def _answer(self, connection: int, data: bytes) -> Heard:
         kind = self._rows.kinds[connection] & ~WAITS
         if kind == WS:
             return self._socket_said(connection, data)
@@ -338,6 +350,8 @@ class Room:
         """
         wish = read_wish(message)
         login, logout, watch, unwatch = map(as_ids, (wish.login, wish.logout, wish.watch, wish.unwatch))
+        if self._settings.path_ids_only and (login or watch):
+            raise BadVisitError(PATH_IDS_ONLY)
         before = self.audience.ids_of(connection)
         if len(before) + len(login) > MAX_IDS:
             raise BadVisitError(f"more than {MAX_IDS} ids")

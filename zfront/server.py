@@ -68,15 +68,25 @@ class Worker:
             tell=self._room.tell,
             resumption=self._room.resumption,
         )
-        self._office = Office(settings, keys, self._link, self._room.origins)
+        hosts = settings.known_hosts(keys)
+        self._office = Office(settings, keys, self._link, self._room.origins, hosts)
         server = HTTPServer(
-            make_app(self._room, self._office, settings.proxies()),
+            make_app(self._room, self._office, settings.proxies(), hosts, settings.path_ids_only),
             max_header_size=HEAD_BYTES,
             idle_connection_timeout=30,
             max_body_size=HEAD_BYTES,
         )
-        self._desk = Desk(self._office, settings.api_connections)
-        self._door = Door(listener, self._room, server, settings.keepalive, self._desk)
+        self._desk = Desk(self._office, settings.api_connections, self._room.faults)
+        self._door = Door(
+            listener,
+            self._room,
+            server,
+            settings.keepalive,
+            self._desk,
+            hosts,
+            self._room.faults,
+            settings.path_ids_only,
+        )
         self._ticker: Every | None = None  # while somebody waits for ticks
         self._pacer: Every | None = None  # while a client has to wait for its turn
         self._second = 0

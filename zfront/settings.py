@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,8 +11,10 @@ import click
 
 from zfront.api.gate import read_keys
 from zfront.forwarded import Proxies
+from zfront.hosts import Hosts
 from zfront.origins import Origins
 from zrouter.daemon.arguments import ENDPOINT
+from zrouter.daemon.exposure import is_loopback
 from zrouter.daemon.logs import LEVELS
 from zrouter.daemon.options import BYTES, setting
 from zrouter.wire import DEFAULT_ROUTER
@@ -69,6 +72,19 @@ class FrontSettings:
     )
     cors: str = setting(
         "", "Origins whose pages may read streams and open WebSockets, with commas between; * = all."
+    )
+    cors_credentials: bool = setting(
+        False, "Pages of the origins that --cors names may send cookies along, and read the answer."
+    )
+    hosts: str = setting(
+        "",
+        "Names by which clients call this frontend, such as app.example, with commas between. On loopback "
+        "and without keys no others are answered, but for those of loopback.",
+    )
+    path_ids_only: bool = setting(
+        False,
+        "Take the id of the path alone, for a proxy that checks it: no ?id=, no ?watch=, no logins or "
+        "watches by a WebSocket.",
     )
     trusted_proxies: str = setting(
         "", "Addresses and networks of proxies whose X-Forwarded-For is believed, with commas between."
@@ -133,9 +149,16 @@ class FrontSettings:
     def origins(self) -> Origins:
         """Whose pages may read what we say."""
         try:
-            return Origins(self.cors)
+            return Origins(self.cors, self.cors_credentials)
         except ValueError as error:
             raise click.UsageError(f"--cors {self.cors}: {error}") from None
+
+    def known_hosts(self, keys: Sequence[str]) -> Hosts:
+        """By which names we are called; `keys` are those of the API."""
+        try:
+            return Hosts(not keys and is_loopback(self.address()[0]), self.hosts)
+        except ValueError as error:
+            raise click.UsageError(f"--hosts {self.hosts}: {error}") from None
 
     def proxies(self) -> Proxies:
         """Whose X-Forwarded-For is believed."""

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Final, NamedTuple
 from urllib.parse import parse_qs, unquote_to_bytes
 
+from zfront import urls
 from zfront.transports import CHUNKED, PATHS, POLL
 from zrouter.cursor import NEW, Cursor, read_cursor
 from zrouter.wire import WireError, check_ids
@@ -17,6 +18,7 @@ MAX_IDS: Final = 64  # ids of one connection
 MAX_WATCHED: Final = 64  # ids whose presence one connection is told of
 MIN_TICK_S: Final = 0.1
 MAX_TICK_S: Final = 3600.0
+PATH_IDS_ONLY: Final = "this frontend takes the id of the path alone"
 _FIELDS: Final = MAX_IDS + MAX_WATCHED + 8
 # What clients without a header say in its place: event-source-polyfill, and those of the Mercure protocol.
 _COME_BACK: Final = ("lastEventId", "lastEventID", "Last-Event-ID")
@@ -39,20 +41,24 @@ class Visit(NamedTuple):
     watched: tuple[bytes, ...] = ()  # ids whose presence it is to be told of
 
 
-def read_visit(path: str, query: str, said_since: str = "") -> Visit | None:
+def read_visit(path: str, query: str, said_since: str = "", *, path_ids_only: bool = False) -> Visit | None:
     """Read `/sse/<id>?id=...&since=...&watch=...`; None if there is no such transport.
+
+    `path_ids_only`: ids beside that of the path are refused, for a proxy that checks no more than the path.
 
     `said_since` is from a header: Last-Event-ID, or If-None-Match with its quotes.
     All are the bytes of the request read as Latin-1, as parsers of HTTP do; bytes of UTF-8 that were not
     percent-encoded count as they are.
 
     Raises:
-        BadVisitError: a bad id, too many of them, a bad tick, or a poll that wants to watch.
+        BadVisitError: a bad id, too many of them, a bad tick, a bad escape, or a poll that wants to watch.
     """
     end = path.find("/", 1) + 1
     kind = PATHS.get(path[:end])
     if kind is None:
         return None
+    if fault := urls.fault(path) or urls.fault(query):
+        raise BadVisitError(fault)
     first = unquote_to_bytes(path[end:].encode("latin-1"))
     if not query:
         return Visit(kind, _checked((first,)), cursor=_cursor(said_since) if said_since else NEW)
@@ -68,6 +74,8 @@ def read_visit(path: str, query: str, said_since: str = "") -> Visit | None:
     def last(name: str, default: str) -> str:
         return values.get(name, [default])[-1]
 
+    if path_ids_only and ("id" in values or "watch" in values):
+        raise BadVisitError(PATH_IDS_ONLY)
     ids = _checked((first, *every("id")))
     if kind == CHUNKED:
         return Visit(kind, ids, last("welcome", "0") == "1", _tick(last("tick", "0")))

@@ -301,7 +301,7 @@ static void sink(int port, int clients, const char *target)
                 die("connect");
             opened++;
             snprintf(path, sizeof path, target, opened);
-            int length = snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: bench\r\n%s\r\n", path,
+            int length = snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: 127.0.0.1\r\n%s\r\n", path,
                                   strncmp(target, "/ws/", 4) ? "" : HANDSHAKE);
             if (write(fd, request, length) != length)
                 die("write");

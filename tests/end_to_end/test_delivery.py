@@ -124,14 +124,14 @@ def test_a_frontend_with_two_workers_serves_and_ends_cleanly(
 )
 def test_what_can_not_be_had_is_said(front: Program, request_line: str, status: int) -> None:
     client = Client(front.address, "")
-    client.socket.sendall(f"{request_line} HTTP/1.1\r\nHost: test\r\nContent-Length: 0\r\n\r\n".encode())
+    client.socket.sendall(f"{request_line} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\n\r\n".encode())
     assert client.read_until(b"\r\n\r\n").startswith(b"HTTP/1.1 %d " % status)
     assert status == 200 or b"\r\nContent-Type: text/plain; charset=utf-8\r\n" in client.seen
 
 
 def test_a_request_that_goes_through_tornado_is_parked_too(front: Program, api: RouterClient) -> None:
     client = Client(front.address, "")
-    client.socket.sendall(b"GET /test/1 HTTP/1.1\r\nHost: test\r\nContent-Length: 0\r\n\r\n")
+    client.socket.sendall(b"GET /test/1 HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\n\r\n")
     client.read_until(b"\r\n\r\n")
     wait_for(api, "1", 1)
     api.send("1", "hello")
@@ -143,7 +143,7 @@ def test_a_request_that_goes_through_tornado_is_parked_too(front: Program, api: 
 def test_a_request_in_pieces_is_parked_too(front: Program, api: RouterClient) -> None:
     client = Client(front.address, "")
     client.socket.sendall(b"GET /test/1 HT")
-    client.socket.sendall(b"TP/1.1\r\nHost: test\r\n\r\n")
+    client.socket.sendall(b"TP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
     client.read_until(b"\r\n\r\n")
     wait_for(api, "1", 1)
     api.send("1", "hello")
@@ -159,7 +159,9 @@ def raw(front: Program, request: bytes) -> Client:
 
 
 def test_of_two_requests_in_one_packet_the_first_is_served(front: Program, api: RouterClient) -> None:
-    client = raw(front, b"".join(b"GET /test/%d HTTP/1.1\r\nHost: x\r\n\r\n" % number for number in (1, 2)))
+    client = raw(
+        front, b"".join(b"GET /test/%d HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" % number for number in (1, 2))
+    )
     wait_for(api, "1", 1)
     assert api.stats()["ids"] == 1
     api.send("1", "first")
@@ -167,7 +169,7 @@ def test_of_two_requests_in_one_packet_the_first_is_served(front: Program, api: 
 
 
 def test_head_answers_with_the_head_of_get_and_no_length(front: Program) -> None:
-    head = raw(front, b"HEAD /test/1 HTTP/1.1\r\nHost: x\r\n\r\n").seen
+    head = raw(front, b"HEAD /test/1 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n").seen
     assert head.startswith(b"HTTP/1.1 200 ")
     assert b"text/html; charset=utf-8" in head
     assert b"Content-Length" not in head
@@ -187,7 +189,7 @@ def test_a_request_that_comes_late_into_a_full_house_is_turned_away_too(
     late.socket.sendall(b"GET /test/2 HTTP/1.1\r\n")  # half a head: Tornado waits for the rest
     first = Client(front.address, "/test/1")
     wait_for(api, "1", 1)
-    late.socket.sendall(b"Host: x\r\n\r\n")
+    late.socket.sendall(b"Host: 127.0.0.1\r\n\r\n")
     assert b"503" in late.read_until(b"\r\n\r\n")
     assert b"Retry-After: 5" in late.seen
     eventually(lambda: api.stats()["frontends"][0].get("turned_away") == 1)

@@ -27,7 +27,8 @@ def answer(front: Program, target: str, *lines: str) -> str:
 @pytest.fixture
 def listing(start: Callable[..., Program], router: Program) -> Program:
     listen = ("--listen", "127.0.0.1:0", "--router", router.address)
-    return start("zfront", "serve", *listen, "--cors", f"{LISTED}, https://more.example")
+    names = ("--hosts", "here.example")
+    return start("zfront", "serve", *listen, *names, "--cors", f"{LISTED}, https://more.example")
 
 
 @pytest.mark.parametrize("path", ["/test/1", "/stream/1", "/sse/1"])
@@ -43,7 +44,8 @@ def test_a_stream_names_the_origin_that_may_read_it(
 
 
 def test_all_origins_may_read_if_the_setting_says_so(start: Callable[..., Program], router: Program) -> None:
-    front = start("zfront", "serve", "--listen", "127.0.0.1:0", "--router", router.address, "--cors", "*")
+    listen = ("--listen", "127.0.0.1:0", "--hosts", "here.example")
+    front = start("zfront", "serve", *listen, "--router", router.address, "--cors", "*")
     assert "Access-Control-Allow-Origin: *\r\n" in answer(front, "/sse/1", f"Origin: {OTHER}")
     assert " 101 " in answer(front, "/ws/1", f"Origin: {OTHER}", UPGRADE)
 

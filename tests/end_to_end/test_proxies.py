@@ -112,7 +112,7 @@ def test_a_client_comes_back_through_a_proxy_and_gets_what_it_missed(proxied: st
     wait_for(api, "1", 0)
     assert api.send("1", "missed") < 0
     again = Client(proxied, "", read_head=False)
-    again.socket.sendall(b"GET /sse/1 HTTP/1.1\r\nHost: test\r\nLast-Event-ID: " + offset + b"\r\n\r\n")
+    again.socket.sendall(b"GET /sse/1 HTTP/1.1\r\nHost: 127.0.0.1\r\nLast-Event-ID: " + offset + b"\r\n\r\n")
     again.read_until(b"data: missed")
     assert b"data: seen" not in again.seen
 
@@ -160,7 +160,7 @@ def test_a_clients_address_is_what_a_trusted_proxy_says(
 ) -> None:
     serve = ("zfront", "serve", "--listen", "127.0.0.1:0", "--router", router.address)
     front = start(*serve, "--trusted-proxies", trusted, "--log-level", "debug")
-    ask = b"GET %b HTTP/1.1\r\nHost: test\r\nX-Forwarded-For: 6.6.6.6\r\n\r\n"
+    ask = b"GET %b HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Forwarded-For: 6.6.6.6\r\n\r\n"
     with before(front, "nginx", tmp_path) as address:
         for where, path in ((address, b"/test/"), (front.address, b"/sse/")):
             host, _, port = where.removeprefix("http://").rpartition(":")

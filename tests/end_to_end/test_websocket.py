@@ -18,7 +18,7 @@ from tests.zfront.websocket_cases import Case, Heard, cases, frame
 from zrouter.client import RouterClient
 
 HANDSHAKE = (
-    "GET /ws/1 HTTP/1.1\r\nHost: test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    "GET /ws/1 HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
     "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n"
 )
 TEXT, CLOSE, PONG = 1, 8, 10

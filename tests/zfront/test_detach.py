@@ -30,7 +30,7 @@ async def park(count: int) -> Counter[str]:
     server.add_sockets([listener])
     clients = [socket.create_connection(("127.0.0.1", port)) for _ in range(count)]
     for client in clients:
-        client.sendall(b"GET /test/1 HTTP/1.1\r\nHost: test\r\n\r\n")
+        client.sendall(b"GET /test/1 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
     for _ in range(200):
         await asyncio.sleep(0)
     assert len(room.lot) == count

@@ -9,6 +9,7 @@ import re
 from typing import Final
 from urllib.parse import parse_qsl, unquote_to_bytes
 
+from zfront import urls
 from zfront.api.problem import Problem, ProblemError
 from zrouter.wire import MAX_KEY_BYTES, WireError, check_ids
 
@@ -24,6 +25,7 @@ def read_id(quoted: str) -> bytes:
     Raises:
         ProblemError: it is not 1 to 255 bytes of UTF-8.
     """
+    _check_target(quoted)
     an_id = unquote_to_bytes(quoted.encode("latin-1"))
     check([an_id])
     return an_id
@@ -35,6 +37,7 @@ def read_ids(query: str) -> list[bytes]:
     Raises:
         ProblemError: there is none, there are too many, or one is not an id.
     """
+    _check_target(query)
     raw = query.encode("latin-1").decode(errors="surrogateescape")
     try:
         fields = parse_qsl(
@@ -49,6 +52,12 @@ def read_ids(query: str) -> list[bytes]:
         raise ProblemError(Problem(400, f"more than {MAX_WHO_IDS} ids"))
     check(values)
     return list(dict.fromkeys(values))
+
+
+def _check_target(part: str) -> None:
+    fault = urls.fault(part)
+    if fault:
+        raise ProblemError(Problem(400, fault))
 
 
 def check(ids: list[bytes]) -> None:

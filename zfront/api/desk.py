@@ -19,11 +19,12 @@ from typing import Any, Final
 
 from tornado.ioloop import IOLoop
 
+from zfront import safety
 from zfront.api import answers, asked, plain
 from zfront.api.office import Office
 from zfront.api.problem import CONTENT_TYPE, Problem, ProblemError, of_router
 from zfront.every import Every
-from zfront.origins import headers
+from zfront.faults import Faults
 from zrouter.session import RouterError
 
 _READ_BYTES: Final = 65536
@@ -33,7 +34,7 @@ _PIPELINED: Final = 128
 _WHOLE_S: Final = 10.0
 _IDLE_S: Final = 60.0
 _SWEEP_S: Final = 5.0
-_SAFE: Final = b"Cache-Control: no-store\r\nVary: Origin\r\nX-Content-Type-Options: nosniff\r\n"
+_SAFE: Final = b"Cache-Control: no-store\r\nVary: Origin\r\n" + safety.LINES
 
 
 class _Seat:
@@ -68,12 +69,13 @@ class _Seat:
 class Desk:
     """`on_leave` takes the connections that go on to Tornado: socket, address, bytes read."""
 
-    def __init__(self, office: Office, max_seats: int) -> None:
+    def __init__(self, office: Office, max_seats: int, faults: Faults) -> None:
         self.on_leave: Callable[[socket.socket, Any, bytes], None] = lambda connection, *_: connection.close()
         self._office = office
         self._gate = office.gate
         self._errands = office.errands
         self._max_seats = max_seats
+        self._faults = faults
         self._seats: dict[socket.socket, _Seat] = {}
         self._unwritten: dict[_Seat, None] = {}  # whose answers go out at the end of this turn
         self._loop = IOLoop.current()
@@ -87,7 +89,7 @@ class Desk:
         if self._sweeper is None:
             self._sweeper = Every(_SWEEP_S, self._sweep)
         seat = self._seats[connection] = _Seat(connection, address, data)
-        self._work(seat)
+        self._guarded(seat, self._work)
 
     def close(self) -> None:
         """Take no more: answers that are here go out, what waits for others gets none."""
@@ -101,14 +103,23 @@ class Desk:
 
     def _ready(self, connection: socket.socket, events: int) -> None:
         seat = self._seats.get(connection)
-        if seat is None:
-            return
+        if seat is not None:
+            self._guarded(seat, self._serve)
+
+    def _guarded(self, seat: _Seat, do: Callable[[_Seat], object]) -> None:
+        """Work for this connection alone; where it fails, this connection alone ends."""
+        try:
+            do(seat)
+        except Exception as error:
+            self._faults.ended(error, lambda: self._end(seat))
+
+    def _serve(self, seat: _Seat) -> None:
         if seat.out:
             self._write(seat, b"")
             if seat.connection.fileno() < 0 or seat.out:
                 return
         try:
-            data = connection.recv(_READ_BYTES)
+            data = seat.connection.recv(_READ_BYTES)
         except BlockingIOError:
             data = None
         except OSError:
@@ -159,7 +170,7 @@ class Desk:
         seat.is_ending = request.is_last
         answer: list[bytes | None] = [None]
         seat.answers.append(answer)
-        settle = partial(self._settle, seat, answer, request.origin)
+        settle = partial(self._settle, seat, answer, request.origin, request.is_last)
         try:
             refusal = self._gate.refusal(request.credentials())
             if refusal is not None:
@@ -175,16 +186,18 @@ class Desk:
 
     # ---- its answers -----------------------------------------------------------------------------------
 
-    def _settle(self, seat: _Seat, answer: list[bytes | None], origin: bytes, result: Any) -> None:
+    def _settle(
+        self, seat: _Seat, answer: list[bytes | None], origin: bytes, is_last: bool, result: Any
+    ) -> None:
         """One request has its receipt, or its problem."""
-        more = headers(self._gate.answer_to(origin.decode("latin-1"))) if origin else b""
+        more = self._gate.lines_for(origin.decode("latin-1"))
         if isinstance(result, int):
             self._office.sent += 1
-            answer[0] = _receipt(result, more, seat.is_ending)
+            answer[0] = _receipt(result, more, is_last)
         else:
             self._office.refused += 1
             problem = result if isinstance(result, Problem) else of_router(result)
-            answer[0] = _problem(problem, more, seat.is_ending)
+            answer[0] = _problem(problem, more, is_last)
         if seat.connection not in self._seats:
             return  # it has gone
         # Others of this connection may be answered in the same turn: they share a write.
@@ -195,14 +208,16 @@ class Desk:
     def _write_all(self) -> None:
         unwritten, self._unwritten = self._unwritten, {}
         for seat in unwritten:
-            if seat.connection not in self._seats:
-                continue
-            parts = []
-            while seat.answers and seat.answers[0][0] is not None:
-                parts.append(seat.answers.popleft()[0])
-            self._write(seat, b"".join(part for part in parts if part))
             if seat.connection in self._seats:
-                self._work(seat)
+                self._guarded(seat, self._write_answers)
+
+    def _write_answers(self, seat: _Seat) -> None:
+        parts = []
+        while seat.answers and seat.answers[0][0] is not None:
+            parts.append(seat.answers.popleft()[0])
+        self._write(seat, b"".join(part for part in parts if part))
+        if seat.connection in self._seats:
+            self._work(seat)
 
     def _write(self, seat: _Seat, data: bytes) -> None:
         out = seat.out + data

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Iterable
-from functools import lru_cache
 from typing import Final, NamedTuple
 
 from zfront.api.problem import Problem
+from zfront.hosts import Hosts
 from zfront.origins import Origins
-from zrouter.daemon.exposure import is_loopback
 
 _CHALLENGE: Final = (("WWW-Authenticate", 'Bearer realm="zcomet"'),)
 # Headers of a proxy: whoever asks is somebody else than who connected.
@@ -31,10 +30,11 @@ class Credentials(NamedTuple):
 class Gate:
     """`keys` are those of the settings. Without any all may who can connect, if that is this machine only."""
 
-    def __init__(self, keys: Iterable[str], is_local: bool, origins: Origins) -> None:
+    def __init__(self, keys: Iterable[str], is_local: bool, origins: Origins, hosts: Hosts) -> None:
         self._keys = [key.encode() for key in keys]
         self._is_local = is_local
         self._origins = origins
+        self._hosts = hosts
 
     def refusal(self, asked: Credentials) -> Problem | None:
         """Why such a request is refused; None if it is not."""
@@ -46,14 +46,12 @@ class Gate:
             return _not_configured("this frontend listens beyond loopback")
         if asked.is_forwarded:
             return _not_configured("a proxy passed this on")
-        # A page of a name that was made to point here (DNS rebinding) would be of our own origin.
-        if asked.host and not _is_loopback_host(asked.host):
-            return _not_configured("Host is not a loopback address")
-        return None
+        refusal = self._hosts.refusal(asked.host)
+        return _not_configured(refusal) if refusal else None
 
-    def answer_to(self, origin: str) -> str:
-        """What Access-Control-Allow-Origin is to say; empty: nothing."""
-        return self._origins.answer(origin) if origin else ""
+    def lines_for(self, origin: str) -> bytes:
+        """The lines of CORS that an answer to a page of that origin has; empty: it said none."""
+        return self._origins.lines(origin)
 
     def _has_key(self, authorization: str) -> bool:
         scheme, _, given = authorization.partition(" ")
@@ -71,12 +69,6 @@ def _not_configured(why: str) -> Problem:
 def _no_key(authorization: str) -> Problem:
     detail = "the API key is wrong" if authorization else "an API key is needed: Authorization: Bearer KEY"
     return Problem(401, detail, headers=_CHALLENGE)
-
-
-@lru_cache(64)
-def _is_loopback_host(host: str) -> bool:
-    name, colon, port = host.rpartition(":")
-    return is_loopback(name if colon and port.isdigit() else host)
 
 
 def read_keys(text: str) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from zfront.api.errands import Errands
 from zfront.api.gate import Gate
+from zfront.hosts import Hosts
 from zfront.link import Link
 from zfront.origins import Origins
 from zfront.settings import FrontSettings
@@ -15,11 +16,13 @@ from zrouter.daemon.exposure import is_loopback
 class Office:
     """`keys` = the API keys of the settings."""
 
-    def __init__(self, settings: FrontSettings, keys: Sequence[str], link: Link, origins: Origins) -> None:
+    def __init__(
+        self, settings: FrontSettings, keys: Sequence[str], link: Link, origins: Origins, hosts: Hosts
+    ) -> None:
         self.requests = 0  # that came, both ways
         self.sent = 0  # messages that have a receipt
         self.refused = 0  # requests that were answered with an error
-        self.gate = Gate(keys, is_loopback(settings.address()[0]), origins)
+        self.gate = Gate(keys, is_loopback(settings.address()[0]), origins, hosts)
         self.errands = Errands(link, settings.api_timeout, settings.api_memory)
         self.max_body = settings.max_body
         self.body_timeout_s = settings.body_timeout

@@ -12,6 +12,7 @@ from typing import Final
 import httptools
 
 from zfront.api.gate import FORWARDED, Credentials
+from zfront.transports.chunks import asks_to_close
 
 PATH: Final = "/api/send/"
 PLAINLY_SENDS: Final = b"POST " + PATH.encode()
@@ -21,6 +22,17 @@ _EXPECTS: Final = re.compile(rb"\r\nexpect:", re.IGNORECASE).search
 # HTTP/1.1 wants one host that can be one (RFC 9112, section 3.2); Tornado knows the rarer forms.
 PLAIN_HOST: Final = re.compile(rb"[A-Za-z0-9.-]+(:[0-9]+)?").fullmatch
 _FORWARDED: Final = frozenset(name.encode() for name in FORWARDED)
+
+
+# The request line as RFC 9112, section 3, has it: one space before the version. Parsers are lenient here,
+# each in its own way.
+_LINE: Final = re.compile(rb"[A-Z]+ [^ \t\r\n#]+ HTTP/1\.1\r\n").match
+_BARE_LF: Final = re.compile(rb"(?<!\r)\n").search
+
+
+def is_plain_head(data: bytes) -> bool:
+    """Whether the lines of this head, or what there is of it, are of the form that all parsers read alike."""
+    return (_LINE(data) is not None or b"\n" not in data) and _BARE_LF(data) is None
 
 
 class Request:
@@ -67,7 +79,7 @@ class Request:
             self.is_plain &= self.key is None
             self.key = value
         elif name == b"connection":
-            self.is_last = b"close" in value.lower()
+            self.is_last = self.is_last or asks_to_close(value.decode("latin-1"))
         elif name in (b"transfer-encoding", b"content-encoding", b"expect", b"upgrade"):
             self.is_plain = False
         elif name in _FORWARDED:
@@ -100,6 +112,8 @@ def whole(data: bytes, max_message: int) -> int:
     if not data.startswith(PLAINLY_SENDS[: len(data)]):
         return -1
     end = data.find(b"\r\n\r\n", 0, HEAD_BYTES)
+    if not is_plain_head(data[: end + 4] if end >= 0 else data):
+        return -1
     if end < 0:
         return 0 if len(data) < HEAD_BYTES else -1
     length = _LENGTH(data, 0, end + 2)

@@ -8,21 +8,20 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from tornado.web import HTTPError, RequestHandler
+from tornado.web import HTTPError
 
 from zfront.api import answers, asked, document
 from zfront.api.gate import FORWARDED, Credentials
 from zfront.api.office import Office
 from zfront.api.problem import CONTENT_TYPE, Problem, ProblemError, of_router
-from zfront.handlers.methods import EveryMethod
+from zfront.handlers.base import CarefulHandler
 from zrouter.session import RouterError
 from zrouter.wire import Kick, Stats, Who
 
 
-class ApiHandler(RequestHandler):
+class ApiHandler(CarefulHandler):
     """`METHODS` are those of a path, beside OPTIONS."""
 
-    SUPPORTED_METHODS = EveryMethod()
     METHODS: ClassVar[tuple[str, ...]] = ("GET", "HEAD")
 
     def initialize(self, office: Office) -> None:
@@ -35,10 +34,6 @@ class ApiHandler(RequestHandler):
         self.office.requests += 1
         headers, method = self.request.headers, self.request.method
         origin = headers.get("Origin", "")
-        allowed = self.office.gate.answer_to(origin)
-        if allowed:
-            self.set_header("Access-Control-Allow-Origin", allowed)
-            self.set_header("Access-Control-Expose-Headers", "Allow, Link, Retry-After, WWW-Authenticate")
         if method == "OPTIONS":
             return
         forwarded = any(name.lower() in FORWARDED for name in headers)
@@ -61,17 +56,16 @@ class ApiHandler(RequestHandler):
         methods = ", ".join((*self.METHODS, "OPTIONS"))
         self.set_status(204)
         self.set_header("Allow", methods)
-        if self.office.gate.answer_to(self.request.headers.get("Origin", "")):
+        if "Access-Control-Allow-Origin" in self._headers:
             self.set_header("Access-Control-Allow-Methods", methods)
             self.set_header("Access-Control-Allow-Headers", "Authorization, Content-Type, Idempotency-Key")
             self.set_header("Access-Control-Max-Age", "3600")
 
     def set_default_headers(self) -> None:
         """Nobody keeps an answer; which one it is depends on the origin."""
-        self.clear_header("Server")
+        super().set_default_headers()
         self.set_header("Cache-Control", "no-store")
         self.set_header("Vary", "Origin")
-        self.set_header("X-Content-Type-Options", "nosniff")
 
     def rest_of(self, prefix: str) -> str:
         """The path behind that, as it came: Tornado would decode it in its own way."""

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from tornado.web import RequestHandler
+from zfront.handlers.base import CarefulHandler
+from zfront.handlers.methods import KNOWN
 
-from zfront.handlers.methods import KNOWN, EveryMethod
 
-
-class FallbackHandler(RequestHandler):
+class FallbackHandler(CarefulHandler):
     """Answers every path that no other handler has."""
-
-    SUPPORTED_METHODS = EveryMethod()
 
     def prepare(self) -> None:
         """Answer before any method is looked up."""

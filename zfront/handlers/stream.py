@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
+from typing import Final
 
-from tornado.web import HTTPError, RequestHandler
+from tornado.web import HTTPError
 
-from zfront.handlers.methods import KNOWN, EveryMethod
+from zfront.handlers.base import CarefulHandler
+from zfront.handlers.methods import KNOWN
 from zfront.held import HeldLot
-from zfront.origins import headers
 from zfront.room import RETRY_AFTER_S, Room
 from zfront.stream import take_over
 from zfront.transports import POLL, TYPES, WS, ws
+from zfront.transports.chunks import CLOSE, asks_to_close
 from zfront.visit import BadVisitError, Visit, read_visit
 
+# What clients of streams say beside what every page may: fetch-event-source sends the first two.
+_ASKED: Final = "Authorization, Cache-Control, Last-Event-ID, If-None-Match"
 
-class StreamHandler(RequestHandler):
+
+class StreamHandler(CarefulHandler):
     """Takes the socket away from Tornado and parks it."""
 
-    SUPPORTED_METHODS = EveryMethod()
-
     def prepare(self) -> None:
-        """Refuse what the series does not know."""
+        """Refuse what the series does not know, and who calls us by another's name."""
         if self.request.method not in (*KNOWN, "OPTIONS"):
             raise HTTPError(501)
+        if self.request.method != "OPTIONS":
+            self.refuse_foreign_host()
 
     def initialize(self, room: Room) -> None:
         """Tornado's way of giving a handler what it needs."""
@@ -33,8 +38,10 @@ class StreamHandler(RequestHandler):
         """Park the connection, or hold it if nothing is to be parked."""
         visit = self._visit()
         origin = self.request.headers.get("Origin", "")
-        if origin:
-            visit = visit._replace(headers=headers(self.room.origins.answer(origin)))
+        lines = self.room.origins.lines(origin)
+        if asks_to_close(",".join(self.request.headers.get_list("Connection"))):
+            lines += CLOSE
+        visit = visit._replace(headers=lines)
         if self.room.is_full():
             self.room.turned_away += 1
             raise HTTPError(503)
@@ -79,13 +86,11 @@ class StreamHandler(RequestHandler):
 
     def options(self) -> None:
         """What a page of another origin may ask, for browsers that ask first (Fetch standard, 3.2.2)."""
-        answer = self.room.origins.answer(self.request.headers.get("Origin", ""))
         self.set_status(204)
         self.set_header("Allow", "GET, HEAD, OPTIONS")
-        if answer:
-            self.set_header("Access-Control-Allow-Origin", answer)
+        if "Access-Control-Allow-Origin" in self._headers:
             self.set_header("Access-Control-Allow-Methods", "GET, HEAD")
-            self.set_header("Access-Control-Allow-Headers", "Last-Event-ID, If-None-Match")
+            self.set_header("Access-Control-Allow-Headers", _ASKED)
             self.set_header("Access-Control-Max-Age", "3600")
 
     def post(self) -> None:
@@ -96,7 +101,8 @@ class StreamHandler(RequestHandler):
         try:
             headers = self.request.headers
             since = headers.get("Last-Event-ID") or headers.get("If-None-Match", "")
-            visit = read_visit(self.request.path, self.request.query, since)
+            only = self.settings["path_ids_only"]
+            visit = read_visit(self.request.path, self.request.query, since, path_ids_only=only)
         except BadVisitError as error:
             raise HTTPError(400, reason="Bad Request", log_message=str(error)) from None
         assert visit is not None  # app.py leads only such paths here

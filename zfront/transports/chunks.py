@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from zfront.safety import LINES
+
+# Says that the connection ends with this answer, where the request asked for that (RFC 9112, section 9.6).
+CLOSE: Final = b"Connection: close\r\n"
 LAST: Final = b"0\r\n\r\n"
 
 
@@ -14,8 +18,14 @@ def head(content_type: str) -> bytes:
         b"Content-Type: %b\r\n"
         b"Transfer-Encoding: chunked\r\n"
         b"Cache-Control: no-cache\r\n"
-        b"X-Accel-Buffering: no\r\n\r\n" % content_type.encode()
+        b"X-Accel-Buffering: no\r\n"
+        b"%b\r\n" % (content_type.encode(), LINES)
     )
+
+
+def asks_to_close(connection: str) -> bool:
+    """Whether a Connection header (several: with commas between) has the option close (RFC 9110, 7.6.1)."""
+    return "close" in [option.strip(" \t").lower() for option in connection.split(",")]
 
 
 def with_headers(answer: bytes, lines: bytes) -> bytes:

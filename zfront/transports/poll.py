@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from zfront.safety import LINES
 from zfront.transports import objects
 
 __all__ = ["PATH", "TYPE", "answer", "gap", "message", "nothing"]
@@ -33,7 +34,7 @@ def answer(elements: bytes | bytearray, offset: bytes) -> bytes:
         b"Content-Type: application/json\r\n"
         b"Content-Length: %d\r\n"
         b'ETag: "%b"\r\n'
-        b"Cache-Control: no-cache\r\n\r\n%b" % (len(body), offset, body)
+        b"Cache-Control: no-cache\r\n%b\r\n%b" % (len(body), offset, LINES, body)
     )
 
 

@@ -11,6 +11,7 @@ class ExposedError(ValueError):
 
 def is_loopback(host: str) -> bool:
     """Whether only this machine can reach a socket bound to that host."""
+    host = host.lower().removesuffix(".")
     if host == "localhost":
         return True
     try:

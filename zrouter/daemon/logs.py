@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import re
 import sys
 
+_QUERY = re.compile(r"\?[^\s'\"]+")
 LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -18,6 +20,20 @@ def set_up(level: str) -> None:
     )
     for handler in logging.getLogger().handlers:
         handler.addFilter(RateLimit())
+        handler.addFilter(NoQueries())
+
+
+class NoQueries(logging.Filter):
+    """Takes the query out of every URL in a line: it may have a token in it. For libraries that log
+    requests.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """The line, without."""
+        text = record.getMessage()
+        if "?" in text:
+            record.msg, record.args = _QUERY.sub("?...", text), ()
+        return True
 
 
 class RateLimit(logging.Filter):
