@@ -115,7 +115,7 @@ class Watches:
         for an_id in watcher.ids.intersection(ids):
             # It may have forgotten what it was told: a frontend whose last client that watches went and came.
             if self._watched[an_id].said != _UNSAID:
-                self._tell(watcher, an_id)
+                self._tell_newcomer(an_id, self._watched[an_id], watcher)
         if not new:
             return
         self._watchers[address] = watcher
@@ -305,7 +305,7 @@ class Watches:
         """It is told what is, not what all others were told last; it waits while the id may be back soon."""
         count = self._count(an_id)
         if watched.said and not count:
-            watched.newcomers += (watcher,)
+            watched.newcomers += (watcher,) if watcher not in watched.newcomers else ()
             if not watched.slot:
                 self._leave(an_id, watched, self._left_at(an_id) or self._clock.now)
             return

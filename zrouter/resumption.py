@@ -36,6 +36,8 @@ Request: TypeAlias = "tuple[Callable[[int], wire.Message], Callable[[Any], None]
 # The ids of a client that are new to it; None = all of them.
 Joined: TypeAlias = "frozenset[bytes] | None"
 _NOTHING: Final[frozenset[bytes]] = frozenset()
+_FRAME_BYTES: Final = 64  # of a question beside its ids
+_ID_BYTES: Final = 8  # of an id beside its own
 
 
 class _Wait:
@@ -197,8 +199,11 @@ class Resumption:
         has_some = bool(self._unasked and self._under_way < UNDER_WAY) or self._has_to_greet()
         return has_some and not self._is_full
 
-    def requests(self) -> Iterator[Request]:
-        """What to ask the router now, once it has been told of the ids."""
+    def requests(self, max_frame: int = wire.DEFAULT_MAX_FRAME_BYTES) -> Iterator[Request]:
+        """What to ask the router now, once it has been told of the ids.
+
+        Whose ids do not fit a frame of so many bytes is only told where all are, and of a gap.
+        """
         if self._is_full:
             return
         if self._has_to_greet():
@@ -210,10 +215,11 @@ class Resumption:
             if self.refused and self._is_shut_out(client, wait):
                 continue
             self._under_way += 1
-            yield (
-                partial(_resume, list(self._ids_of(client)), wait.cursor),
-                partial(self._answered, client, wait),
-            )
+            ids = list(self._ids_of(client))
+            if sum(map(len, ids)) + _ID_BYTES * len(ids) + _FRAME_BYTES > max_frame:
+                yield partial(_resume, [], NEW), partial(self._answered_in_part, client, wait)
+            else:
+                yield partial(_resume, ids, wait.cursor), partial(self._answered, client, wait)
 
     # ---- inside --------------------------------------------------------------------------------------
 
@@ -245,6 +251,12 @@ class Resumption:
         for client, newcomer in greeted.items():
             if not (self.refused and self._is_shut_out(client, newcomer)):
                 self._resumed(client, answer)
+
+    def _answered_in_part(self, client: int, wait: _Wait, answer: Any) -> None:
+        """Where all are; nobody was asked what it missed."""
+        if isinstance(answer, wire.Resumed) and wait.cursor != Cursor(self.here.epoch, answer.position):
+            answer = wire.Resumed(answer.request, answer.position, wire.EVICTED, [], answer.seq)
+        self._answered(client, wait, answer)
 
     def _answered(self, client: int, wait: _Wait, answer: Any) -> None:
         self._under_way = max(0, self._under_way - 1)

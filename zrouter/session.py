@@ -96,6 +96,7 @@ class Session:
         # What the owner asks for and nobody has acted on: it was on no link yet, or was refused for want of a
         # Hello. By its number, so that it goes out in the order in which it was asked for.
         self._asked: dict[int, bytes] = {}
+        self._login_requests: deque[int] = deque()
         self._out: list[bytes] = []
         self._on_link = on_link
         self._resumption = resumption
@@ -121,6 +122,7 @@ class Session:
             self._resumption.closed()
         self._out.clear()
         self._overdue.clear()
+        self._login_requests.clear()
         lost = self._waiting
         self._waiting = {request: lost.pop(request) for request in self._asked if request in lost}
         for _, on_answer in lost.values():
@@ -171,8 +173,20 @@ class Session:
         return None
 
     def resumed(self, message: wire.Resumed) -> None:
-        """Take this answer."""
-        self._answer(message.request, message)
+        """Take this answer.
+
+        It counts only if the logins that it was asked behind are answered, too. Answers come in order, so one
+        that is not here was dropped, and the router may have had no room for these ids.
+        """
+        is_sound, logins = True, self._login_requests
+        while logins and logins[0] < message.request:
+            if (login := logins.popleft()) in self._waiting:
+                is_sound = False
+                self._answer(login, RouterUnavailableError("the router dropped its answer"))
+        if is_sound:
+            self._answer(message.request, message)
+        else:
+            self._answer(message.request, RouterUnavailableError("the ids may not be logged in"))
 
     def tick(self, now: float) -> bool:
         """Heartbeat when due. False if the connection is dead: the shell closes it and makes another."""
@@ -223,11 +237,14 @@ class Session:
             if self._asked:
                 self._out += self._asked.values()
                 self._asked = {}
-            for telling in (self._logins, self._watches):
-                for make, on_answer in telling.requests(self.welcome.max_frame):
-                    self._ask_within(now + _ANSWER_S, make, on_answer)
+            for make, on_answer in self._logins.requests(self.welcome.max_frame):
+                self._ask_within(now + _ANSWER_S, make, on_answer)
+                if self._resumption is not None:
+                    self._remember_login(self._last_request)
+            for make, on_answer in self._watches.requests(self.welcome.max_frame):
+                self._ask_within(now + _ANSWER_S, make, on_answer)
             if self._resumption is not None and not self._logins.has_untold():
-                for make, on_answer in self._resumption.requests():
+                for make, on_answer in self._resumption.requests(self.welcome.max_frame):
                     self._ask_within(now + _ANSWER_S, make, on_answer)
         out, self._out = self._out, []
         if out:
@@ -296,6 +313,12 @@ class Session:
         self._waiting[request] = (None, on_answer)
         self._overdue.append((deadline, request))
 
+    def _remember_login(self, request: int) -> None:
+        logins = self._login_requests
+        while logins and logins[0] not in self._waiting:
+            logins.popleft()
+        logins.append(request)
+
     def _give_up_overdue(self, now: float) -> None:
         while self._overdue and self._overdue[0][0] <= now:
             _, request = self._overdue.popleft()
@@ -352,8 +375,12 @@ class Session:
         self._watches.welcomed()
         self._next_heartbeat = now  # with the first report
         self._overdue.clear()
+        self._login_requests.clear()
         for request in [request for request, (frame, _) in self._waiting.items() if frame is None]:
             del self._waiting[request]
+        # What was sent before the Hello, and not refused for want of it, is not answered behind the Welcome.
+        for request in sorted(self._waiting.keys() - self._asked.keys()):
+            self._answer(request, LinkLostError("the router had forgotten us before it answered"))
         self._asked = dict(sorted(self._asked.items()))
         if self._resumption is not None:
             self._resumption.welcomed(welcome.epoch)

@@ -8,7 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from tests.simulation.picking import client_of, connection_of, ids_of, pick, process_of, sender_of
+from tests.simulation.picking import (
+    client_of,
+    connection_of,
+    ids_of,
+    pick,
+    process_of,
+    sender_of,
+    talker,
+)
 from tests.simulation.plan import Step
 from tests.simulation.simulation import Simulation
 from zrouter import wire
@@ -92,6 +100,49 @@ def _stall(simulation: Simulation, step: Step) -> None:
         simulation.world.after(_PAUSES_S[step.b % 6], lambda: connection.stall(False))
 
 
+def _hasty(simulation: Simulation, step: Step) -> None:
+    """The link breaks or a client comes back, and while it waits it asks for other ids."""
+    client = talker(simulation, step.a)
+    if client is None or client.frontend is None:
+        return
+    frontend, own, world = client.frontend, client.ids[1:], simulation.world
+    if step.b % 2:
+        simulation.world.injected("reconnect")
+        client.reset()
+        client.connect(simulation.frontends[step.b % len(simulation.frontends)])
+        delay_s = (0.0, 0.0005, 0.001)[step.c % 3]
+    else:
+        for connection in list(simulation.network.connections):
+            if connection.dealer.process is frontend.process:
+                world.injected("cut link", frontend.process.name)
+                connection.cut(0.0, 0.0)
+        frontend.process.disturbed_at = world.now
+        delay_s = (0.01, 0.05, 0.06, 0.1)[step.c % 4]
+
+    def asks() -> None:
+        if client.pair is not None:
+            client.wish(logout=own) if step.c % 5 else client.wish(logout=own, login=own)
+
+    world.after(delay_s, asks)
+
+
+def _hello_again(simulation: Simulation, step: Step) -> None:
+    """It begins its session anew on the same connection, as who may have been forgotten does."""
+    frontend = pick(simulation.frontends, step.a)
+    if frontend is None:
+        return
+    process, session = frontend.process, frontend.link.session
+
+    def renew() -> None:
+        session.renew(process.clock())
+        frontend.link.flush()
+
+    if process.is_alive and not process.is_stopped and session.welcome is not None:
+        simulation.world.injected("hello again", process.name)
+        process.disturbed_at = simulation.world.now
+        process.run(renew)
+
+
 def _part(simulation: Simulation, step: Step) -> None:
     """It can't connect for a while, and its connection breaks."""
     parted, process = simulation.network.is_parted, pick(simulation.frontends, step.a)
@@ -109,7 +160,17 @@ def _stop(simulation: Simulation, step: Step) -> None:
     if process.is_alive and not process.is_stopped:
         simulation.world.injected("stopped", process.name)
         process.stop()
-        simulation.world.after(_PAUSES_S[step.b % 6], process.go_on)
+        pause_s = _PAUSES_S[step.b % 6]
+        simulation.world.after(pause_s, process.go_on)
+        if step.c % 3 == 0:
+            # What it finds first when it goes on has only just happened.
+            simulation.world.after(pause_s - 0.005, lambda: _hang_up_one(simulation, step.c))
+
+
+def _hang_up_one(simulation: Simulation, number: int) -> None:
+    client = client_of(simulation, number, is_there=True)
+    if client is not None and not simulation.is_resting:
+        client.hang_up()
 
 
 def _slow(simulation: Simulation, step: Step) -> None:
@@ -176,7 +237,8 @@ def _clock(simulation: Simulation, step: Step) -> None:
 
 
 def _key_reused(simulation: Simulation, step: Step) -> None:
-    sender, found = sender_of(simulation, step.a), pick(simulation.keys, step.b)
+    of_sends = [one for one in simulation.keys if one[1].startswith(b"key")]
+    sender, found = sender_of(simulation, step.a), pick(of_sends, step.b)
     if sender is not None and found is not None:
         simulation.world.injected("key reused")
         sender.send_with_key_of_others(found[1], ids_of(simulation, step.c, 1)[0])
@@ -227,4 +289,6 @@ FAULTS: Final[dict[str, Callable[[Simulation, Step], None]]] = {
     "key reused": _key_reused,
     "too large": _too_large,
     "retire": _retire,
+    "hasty": _hasty,
+    "hello again": _hello_again,
 }

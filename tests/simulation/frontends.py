@@ -24,6 +24,7 @@ from zfront.visit import Visit, read_visit
 from zrouter import wire
 
 _FULL = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 5\r\n\r\nfull\n"
+_LOGIN = wire.encode(wire.Login(1, [], []))[:2]
 _KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 
 
@@ -58,6 +59,7 @@ class Frontend:
         self.process.ahead_s = 200.0 + 7.3 * self._life
         computer(self._network, self._descriptors, self.process)
         self.process.context.on_frame = self._heard
+        self.process.context.on_said = self._said
         self.process.run(self._build)
 
     def _heard(self, frame: bytes) -> None:
@@ -69,6 +71,20 @@ class Frontend:
                 entry = self._ledger.find(body.decode(errors="replace"))
                 if entry is not None:
                     entry.heard.setdefault(self.name, self.world.now)
+
+    def _said(self, frame: bytes) -> None:
+        """It tells the router of ids: with those connections that it has now."""
+        if not frame.startswith(_LOGIN):
+            return
+        login = wire.decode_to_router(frame)
+        assert isinstance(login, wire.Login)
+        pairs = self.process.kernel.open
+        self._ledger.logins[self.name, login.request] = [
+            (pairs[one], an_id)
+            for an_id in login.ids
+            for one in self.room.audience.listeners(an_id)
+            if one in pairs
+        ]
 
     def _build(self) -> None:
         room = self.room = Room(

@@ -31,7 +31,7 @@ class Pair:
     """
 
     def __init__(self, number: int, room: int, on_bytes: Callable[[], None]) -> None:
-        self.number = number  # of all connections, never used again
+        self.number = number  # of the client
         self.descriptor = -1
         self.room = room  # what the kernels hold for a client that does not read
         self.to_client = bytearray()

@@ -55,6 +55,15 @@ def _rewatch(simulation: Simulation, step: Step) -> None:
         client.wish(unwatch=list(client.watched), watch=list(client.watched))
 
 
+def _watch_who_left(simulation: Simulation, step: Step) -> None:
+    """Somebody begins to watch an id of a client that leaves at that moment."""
+    client, watcher = client_of(simulation, step.a, is_there=True), talker(simulation, step.b)
+    if client is not None and watcher is not None and client is not watcher:
+        client.hang_up()
+        delay_s = (0.0, 0.01, 0.2)[step.c % 3]
+        simulation.world.after(delay_s, lambda: watcher.wish(watch=client.ids[:1]))
+
+
 def _size(simulation: Simulation, number: int) -> int:
     most: int = simulation.plan.router["max_message"]
     return min(_SIZES[number % len(_SIZES)], most) if number % 11 else most
@@ -81,6 +90,8 @@ def _publish(simulation: Simulation, step: Step) -> None:
         key = b"" if step.c % 3 else b"publish %d" % step.c
         ids = ids_of(simulation, step.b % 2, 1 + step.c % 2)
         sender.send(ids, 30, key, receipts=True, publishes=True)
+        if key:
+            simulation.keys.append((sender, key))
 
 
 def _follow(simulation: Simulation, step: Step) -> None:
@@ -125,4 +136,5 @@ LOAD: Final[dict[str, Callable[[Simulation, Step], None]]] = {
     "follow": _follow,
     "ask": _ask,
     "say": _say,
+    "watch who left": _watch_who_left,
 }

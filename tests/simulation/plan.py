@@ -9,6 +9,8 @@ from __future__ import annotations
 from random import Random
 from typing import Any, Final, NamedTuple
 
+from zrouter.wire import LONE_MESSAGE_BYTES
+
 # What is done, with how often.
 LOAD: Final = {
     "connect": 20,
@@ -21,6 +23,7 @@ LOAD: Final = {
     "follow": 8,
     "ask": 3,
     "say": 2,
+    "watch who left": 3,
 }
 # What goes wrong, and what is not nice.
 FAULTS: Final = {
@@ -43,6 +46,8 @@ FAULTS: Final = {
     "store fails": 3,
     "clock": 2,
     "key again": 4,
+    "hasty": 4,
+    "hello again": 3,
     "key reused": 2,
     "too large": 2,
     "retire": 2,
@@ -126,10 +131,13 @@ def _router(chance: Random, ids: int) -> dict[str, Any]:
         return chance.choice(others) if chance.random() < 0.3 else usual
 
     max_message = small(65536, 64, 300)
+    max_frame = 1 << 20
+    if max_message < 65536:
+        max_frame = max_message + chance.choice((LONE_MESSAGE_BYTES, LONE_MESSAGE_BYTES, 20_000))
     return {
         "max_message": max_message,
-        "max_frame": max_message + 20_000 if max_message < 65536 else 1 << 20,
-        "window": 3 * (max_message + 20_000) + 10 if max_message < 65536 else 64 << 20,
+        "max_frame": max_frame,
+        "window": 3 * (max_frame + 1) if max_frame < 1 << 20 else 64 << 20,
         "queue_in": small(1000, 2, 20),
         "queue_out": small(10_000, 3, 20),
         "max_ids": small(5_000_000, max(2, ids - 2), max(2, ids // 2)),

@@ -34,7 +34,8 @@ class Asked:
         self.make = make
         self.on_answer = on_answer
         self.at = at
-        self.tries = 0
+        self.tries = 0  # left, when the link breaks
+        self.is_repeated = False  # it may be asked for again
 
 
 class Sender:
@@ -144,6 +145,11 @@ class Sender:
         """Anything else."""
         self._ask(make, on_answer, tries)
 
+    def unanswered(self, since: float) -> Asked | None:
+        """What it asked for before that time and was not told, though no answer to it was dropped."""
+        lost_at = self._ledger.dropped_at.get(self.link.session.name, -1.0)
+        return next((one for one in self.waiting.values() if lost_at < one.at < since), None)
+
     # ---- inside --------------------------------------------------------------------------------------------
 
     def _new(self, an_id: str, is_published: bool) -> Entry:
@@ -163,7 +169,7 @@ class Sender:
     ) -> None:
         self._asked += 1
         number, asked = self._asked, Asked(make, on_answer, self.world.now)
-        asked.tries = tries
+        asked.tries, asked.is_repeated = tries, tries > 0
         self.waiting[number] = asked
         self.process.run(partial(self._say_it, number, asked))
 
@@ -180,6 +186,9 @@ class Sender:
         self.link.flush()
 
     def _answered(self, number: int, asked: Asked, answer: Answer) -> None:
+        if getattr(answer, "code", "") == wire.STORE_FAILED and asked.is_repeated:
+            self.process.after(_AGAIN_S, partial(self._say_it, number, asked))
+            return
         if isinstance(answer, LinkLostError) and asked.tries:
             asked.tries -= 1
             self.process.after(_AGAIN_S, partial(self._say_it, number, asked))

@@ -16,6 +16,7 @@ from tests.simulation.frontends import Frontend
 from tests.simulation.installed import installed
 from tests.simulation.judge.ending import Ending
 from tests.simulation.judge.ledger import Ledger
+from tests.simulation.kernel import Pair
 from tests.simulation.network import Network
 from tests.simulation.plan import Plan, Step
 from tests.simulation.routers import RouterHost
@@ -76,10 +77,17 @@ class Simulation:
             )
             for number, (kind, own, watched) in enumerate(plan.clients)
         ]
+        self.ledger.on_login = self._is_known
+        self.is_resting = False
         self._turn = 0
         self.keys: list[tuple[Sender, bytes]] = []
         for frontend in self.frontends:
             self.equip(frontend)
+
+    def _is_known(self, pair: Pair, an_id: bytes) -> None:
+        client = self.clients[pair.number]
+        if client.pair is pair:
+            client.witness.is_known(an_id.decode())
 
     def processes(self) -> list[Process]:
         """All of them."""
@@ -95,6 +103,7 @@ class Simulation:
         """No more faults: everybody goes on, and who is away comes back."""
         world = self.world
         world.trace("rest")
+        self.is_resting = True
         self.network.late = 0.0
         self.network.is_parted.clear()
         self.router.shelf.on_disk.fails = False

@@ -50,6 +50,10 @@ class SimMonitor:
     def fileno(self) -> int:
         return self._descriptor
 
+    def get(self, option: int) -> int:
+        assert option == zmq.EVENTS
+        return int(zmq.POLLIN) if self.events else 0
+
     def close(self, linger: int | None = None) -> None:
         self.events.clear()
         self._dealer.context.descriptors.readable.pop(self._descriptor, None)
@@ -134,6 +138,7 @@ class SimDealer(_Socket):
         self.is_signaled = False
         if self.connection is None or self.connection.up.is_full():
             raise zmq.Again
+        self.context.on_said(bytes(frame))
         self.connection.up.send(bytes(frame))
 
     def get(self, option: int) -> int:
@@ -295,7 +300,9 @@ class SimContext:
         self.descriptors = descriptors
         self.wake = wake
         self.router: SimRouter | None = None
-        self.on_frame: Callable[[bytes], None] = lambda frame: None  # the judge's: a peer has read this
+        # The judge's: a peer has read this, or says it.
+        self.on_frame: Callable[[bytes], None] = lambda frame: None
+        self.on_said: Callable[[bytes], None] = lambda frame: None
 
     def socket(self, kind: int) -> SimDealer | SimRouter:
         return SimRouter(self) if kind == zmq.ROUTER else SimDealer(self)

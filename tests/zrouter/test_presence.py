@@ -345,6 +345,18 @@ def test_who_begins_to_watch_is_told_a_change_that_others_will_be_told_at_the_ne
     assert states(end_burst(router), F2) == {b"a": 3}
 
 
+def test_who_watches_again_is_told_what_is_not_what_was_said_last() -> None:
+    router = a_router()
+    login(router, F1, b"a", 2, 7.0)
+    router.receive([(F1, encode(wire.Login(0, [b"a"], [1]))), (S, encode(wire.Watch(0, [b"a"])))], 7.1)
+    assert states(end_burst(router)) == {b"a": 1}
+    login(router, F1, b"a", 0, 7.2)
+    router.receive([(S, encode(wire.Watch(0, [b"a"])))], 7.3)
+    assert states(end_burst(router)) == {}, "it may be back"
+    [(_, said)] = told_until(router, 7.5, 16.0)
+    assert said == {b"a": 0}
+
+
 def test_who_leaves_before_a_watcher_was_told_that_it_is_there_is_not_said_to_be_there() -> None:
     router = a_router()
     login(router, F1, b"d", 1, 7.0)

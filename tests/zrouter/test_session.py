@@ -128,7 +128,7 @@ class Link:
 
 STEP = st.one_of(
     st.tuples(st.just("holds"), st.integers(0, FRONTENDS - 1), st.sampled_from(IDS), st.integers(0, 3)),
-    st.tuples(st.sampled_from(["cut", "connect"]), st.integers(0, FRONTENDS)),
+    st.tuples(st.sampled_from(["cut", "connect", "hello"]), st.integers(0, FRONTENDS)),
     st.tuples(st.sampled_from(["turn", "router", "freeze", "pass"])),
 )
 STEPS = st.lists(STEP, max_size=30)
@@ -148,6 +148,10 @@ def carry_out(link: Link, step: tuple[object, ...]) -> None:
             link.cut(link.ends[number])
         case ("connect", int(number)):
             link.connect(link.ends[number])
+        case ("hello", int(number)):
+            end = link.ends[number]
+            if end.address is not None and end.session.welcome is not None:
+                end.session.renew(link.now)
         case ("turn",):
             link.turn()
         case ("drop",):
@@ -254,6 +258,79 @@ def test_whoever_took_an_earlier_routers_welcome_for_this_ones_greets_again_at_t
     assert hellos == [wire.Hello], "once"
     session.receive(_welcome(8), 0.5)
     assert session.welcome.epoch == 8
+
+
+def test_what_was_asked_before_a_hello_and_is_not_answered_before_the_welcome_has_failed() -> None:
+    session = Session("f1", b"iiiiiiii", 0.0)
+    session.opened(0.0)
+    session.receive(_welcome(7), 0.0)
+    answers: dict[str, object] = {}
+    for name in ("refused", "dropped"):
+        session.ask(lambda request: wire.Who(request, [b"a"]), partial(answers.__setitem__, name))
+    refused = min(session._waiting)
+    session.outgoing(0.0)
+    session.ask(lambda request: wire.Who(request, [b"a"]), partial(answers.__setitem__, "later"))
+    session.receive(wire.encode(wire.Error(refused, wire.SAY_HELLO, "")), 0.1)
+    kinds = [type(wire.decode_to_router(frame)) for frame in session.outgoing(0.1)]
+    assert kinds == [wire.Hello]
+    assert answers == {}
+    session.receive(_welcome(7), 0.2)
+    assert isinstance(answers.pop("dropped"), LinkLostError)
+    again = [wire.decode_to_router(frame) for frame in session.outgoing(0.2)]
+    assert wire.Who(refused, [b"a"]) in again, "which the router did not act on"
+    session.receive(wire.encode(wire.Holders(refused, [])), 0.3)
+    session.receive(wire.encode(wire.Holders(refused + 2, [])), 0.3)
+    assert list(answers) == ["refused", "later"]
+
+
+def test_a_resumed_whose_logins_were_not_answered_counts_for_nothing() -> None:
+    """The router may have refused them: then the client is told of what came up to now, and gets no more."""
+    told: list[int] = []
+    resumption = Resumption(list, lambda _: [b"a"], lambda _: None, lambda client, _: told.append(client))
+    session = Session("f1", b"iiiiiiii", 0.0, lambda: [b"a"], lambda _: 1, resumption=resumption)
+    session.opened(0.0)
+    session.receive(_welcome(7), 0.0)
+    resumption.begin(1, Cursor(7, 3))
+
+    def asked(now: float) -> list[wire.ToRouter]:
+        return [wire.decode_to_router(frame) for frame in session.outgoing(now)]
+
+    for _ in range(2):
+        login, resume = [one for one in asked(0.1) if isinstance(one, wire.Login | wire.Resume)]
+        session.resumed(wire.Resumed(resume.request, 9, "", []))
+        assert told == []
+    login, resume = [one for one in asked(0.2) if isinstance(one, wire.Login | wire.Resume)]
+    session.receive(wire.encode(wire.Done(login.request, 1)), 0.3)
+    session.resumed(wire.Resumed(resume.request, 9, "", []))
+    assert told == [1]
+
+
+def test_logins_are_not_remembered_for_a_question_that_nobody_asks() -> None:
+    resumption = Resumption(list, lambda _: [], lambda _: None, lambda client, _: None)
+    session = Session("f1", b"iiiiiiii", 0.0, lambda: [b"a"], lambda _: 1, resumption=resumption)
+    session.opened(0.0)
+    session.receive(_welcome(7), 0.0)
+    for turn in range(1000):
+        session.changed(b"a")
+        for frame in session.outgoing(turn / 1000):
+            message = wire.decode_to_router(frame)
+            if isinstance(message, wire.Login):
+                session.receive(wire.encode(wire.Done(message.request, 1)), turn / 1000)
+    assert len(session._login_requests) < 10
+
+
+def test_a_client_whose_ids_fit_no_frame_is_told_where_it_is_and_of_a_gap() -> None:
+    told: list[wire.Resumed] = []
+    many = [b"%d" % number + b"x" * 200 for number in range(20)]
+    resumption = Resumption(list, lambda _: many, lambda _: None, lambda _, answer: told.append(answer))
+    resumption.welcomed(7)
+    for position, gap in ((8, wire.EVICTED), (9, "")):
+        resumption.begin(1, Cursor(7, position))
+        [(make, on_answer)] = resumption.requests(1000)
+        assert len(wire.encode(make(5))) <= 1000
+        on_answer(wire.Resumed(5, 9, "", []))
+        assert told.pop() == wire.Resumed(5, 9, gap, [])
+        assert 1 not in resumption
 
 
 def test_a_large_share_of_a_publish_is_acknowledged_at_once_and_a_small_one_is_not() -> None:

@@ -36,6 +36,7 @@ class Witness:
         self._frontend = ""
         self._is_new = True
         self._ids: set[str] = set()  # that it asked for, and did not leave
+        self._known: dict[str, float] = {}  # since when the router has known that it is that id
         self._joined: dict[
             str, int
         ] = {}  # by WebSocket: how much had been written when the frontend read that
@@ -58,8 +59,14 @@ class Witness:
         self.presence.clear()
         self._joined.clear()
         self._left.clear()
+        self._known.clear()
         for an_id in [one for one in self.due_since if one not in self._ids]:
             del self.due_since[an_id]
+
+    def is_known(self, an_id: str) -> None:
+        """The router knows that it is this id, on this connection."""
+        if self._is_new and not self.is_open:
+            self._known.setdefault(an_id, self._clock())
 
     def joins(self, an_id: str) -> None:
         """It asks to be this id, too."""
@@ -75,6 +82,7 @@ class Witness:
         """The frontend has read that it is not this id any more."""
         self._ids.discard(an_id)
         self._joined.pop(an_id, None)
+        self._known.pop(an_id, None)
         self.due_since.pop(an_id, None)
         # What waits in the frontend for a slow client was for it when it came.
         self._left[an_id] = written if is_clear else 1 << 62
@@ -106,7 +114,7 @@ class Witness:
             self.is_open = True
             for an_id in self._ids:
                 if an_id not in self._joined or at > self._joined[an_id]:
-                    self.due_since.setdefault(an_id, now)
+                    self.due_since.setdefault(an_id, self._known.get(an_id, now))
 
     def _moves(self, word: Word, *, is_message: bool) -> None:
         """It is at another offset now."""
@@ -206,5 +214,9 @@ class Witness:
                 return False  # it does not say for which of its ids
         elif entry.id != an_id:
             return False
-        until = (entry.told or _NEVER) if entry.is_published else entry.taken[-1]
+        until = entry.taken[-1]
+        if (
+            entry.is_published
+        ):  # and handed to all before it was told; if it was taken twice, nobody knows when
+            until = entry.told if entry.told is not None and len(entry.taken) == 1 else _NEVER
         return not any(begin <= until and entry.taken[-1] <= end for begin, end in self.gaps)

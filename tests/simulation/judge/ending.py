@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from tests.simulation.simulation import Simulation
 
 
+_ANSWER_S = 1.0  # within which who asks is answered
+
+
 class Ending:
     """Of one history."""
 
@@ -66,6 +69,11 @@ class Ending:
         for sender in simulation.senders:
             if not sender.is_up():
                 return "not settled", f"sender {sender.number} has no link"
+            if (asked := sender.unanswered(simulation.world.now - _ANSWER_S)) is not None:
+                return (
+                    "not answered",
+                    f"sender {sender.number} asked at {asked.at:.3f} s: {asked.make(0)!r:.80}",
+                )
         for client in simulation.clients:
             if not client.is_retired and not client.is_there:
                 return "not settled", f"{client.witness.name} is not there"

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from collections.abc import Callable
 
 from tests.simulation.judge.follows import FollowsModel
+from tests.simulation.kernel import Pair
 
 KEPT = -1
 _NUMBER = re.compile(r"n=(\d+)\.(\d+)")
@@ -44,6 +46,10 @@ class Ledger:
         self.entries: dict[tuple[int, int], Entry] = {}
         self.follows = FollowsModel()
         self.published_by: set[str] = set()
+        # What a frontend says in a request: of which connections it logs in which ids.
+        self.logins: dict[tuple[str, int], list[tuple[Pair, bytes]]] = {}
+        self.on_login: Callable[[Pair, bytes], None] = lambda pair, an_id: None
+        self.dropped_at: dict[str, float] = {}  # name of a peer -> when it last did not take a frame
         self._positions: dict[
             str, list[tuple[int, float]]
         ] = {}  # epoch -> (position, time of taking), rising

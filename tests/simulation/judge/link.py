@@ -44,6 +44,7 @@ class PeerModel:
         self.due: list[Pending] = []  # of this burst
         self.sends: dict[int, list[Pending]] = {}  # by request
         self.refusals: dict[int, str] = {}  # requests that have to be refused, and the code
+        self.before: set[int] = set()  # requests of its last session, which may be answered until the Welcome
 
 
 class LinkJudge:
@@ -114,10 +115,13 @@ class LinkJudge:
                 pass
 
     def _greeted(self, address: bytes, hello: wire.Hello) -> None:
+        before = self.peers.get(address)
         for one in list(self.peers.values()):
             if one.address == address or (one.name, one.instance) == (hello.name, hello.instance):
                 self._forget(one)
-        self.peers[address] = PeerModel(address, hello.name, hello.instance)
+        peer = self.peers[address] = PeerModel(address, hello.name, hello.instance)
+        if before is not None:
+            peer.before = before.before | before.asked.keys()
 
     def _login(self, peer: PeerModel, login: wire.Login) -> None:
         new = {an_id for an_id in login.ids if not self.totals.get(an_id)}
@@ -127,6 +131,8 @@ class LinkJudge:
             return
         for an_id, connections in zip(login.ids, login.connections, strict=True):
             self._hold(peer, an_id, connections)
+        for pair, an_id in self._ledger.logins.pop((peer.name, login.request), ()):
+            self._ledger.on_login(pair, an_id)
 
     def _hold(self, peer: PeerModel, an_id: bytes, connections: int) -> None:
         before = peer.held.pop(an_id, 0)
@@ -190,6 +196,7 @@ class LinkJudge:
             entry = self._ledger.find(body.decode(errors="replace"))
             if entry is not None:
                 entry.taken.append(self._world.now)
+                entry.is_refused = False
 
     def _refused(self, message: wire.ToRouter) -> None:
         for _, body in getattr(message, "pairs", ()):
@@ -206,6 +213,8 @@ class LinkJudge:
         if not is_sent:
             self._world.trace("unsent", address.hex())
             self.presence.unsent(address)
+            if address in self.peers:
+                self._ledger.dropped_at[self.peers[address].name] = self._world.now
             return
         self._world.trace("sent", address.hex(), len(frame), frame[:24].hex())
         message = wire.decode_from_router(frame)
@@ -234,13 +243,17 @@ class LinkJudge:
             case wire.Resumed():
                 self._check_seq(peer, message.seq)
                 self._answered(peer, message.request)
-            case wire.Welcome() | wire.Evict():
+            case wire.Welcome():
+                peer.before.clear()
+            case wire.Evict():
                 pass
             case _:
                 self._answered(peer, getattr(message, "request", 0))
 
     def _answered(self, peer: PeerModel, request: int) -> None:
-        if request and peer.asked.pop(request, None) is None:
+        if request in peer.before:
+            peer.before.discard(request)
+        elif request and peer.asked.pop(request, None) is None:
             raise Broken("answered twice", f"{peer.name}: request {request}")
         if request in peer.refusals:
             raise Broken(
@@ -258,6 +271,10 @@ class LinkJudge:
             )
         if isinstance(asked, wire.Publish):
             self._published.discard(asked.key)
+            for _, body in asked.pairs:  # it did not reach all
+                entry = self._ledger.find(body.decode(errors="replace"))
+                if entry is not None:
+                    entry.is_refused = True
 
     def _drop_due(self, peer: PeerModel) -> None:
         """What was due in this burst, and did not come before its answers, is lost, and counted."""
@@ -312,7 +329,10 @@ class LinkJudge:
         self._ledger.placed(self._epoch, position, entry.taken[-1])
 
     def _receipts(self, peer: PeerModel, request: int, handed: list[int]) -> None:
+        is_before = request in peer.before
         self._answered(peer, request)
+        if is_before:
+            return
         sends = peer.sends.pop(request, None)
         if sends is None or len(sends) != len(handed):
             raise Broken("wrong receipt", f"{peer.name}: request {request} has no or other messages")

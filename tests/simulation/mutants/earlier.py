@@ -85,8 +85,8 @@ EARLIER: Final = [
         "an id that is unwatched and watched in one turn is never told",
         (
             "zrouter/presence.py",
-            "            if self._watched[an_id].said != _UNSAID:\n                self._tell",
-            "            if False:\n                self._tell",
+            "            if self._watched[an_id].said != _UNSAID:\n                self._tell_newcomer",
+            "            if False:\n                self._tell_newcomer",
         ),
     ),
     Mutant(
