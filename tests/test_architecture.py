@@ -26,6 +26,7 @@ PURE = [
     "zrouter/presence.py",
     "zrouter/burst.py",
     "zrouter/comebacks.py",
+    "zrouter/questions.py",
     "zrouter/publishing.py",
     "zrouter/pacing.py",
     "zrouter/following.py",

@@ -10,11 +10,25 @@ from zrouter import wire
 
 # One burst: what is worked on before anything is sent; the last frame may go beyond it. More frames cost
 # latency, fewer cost throughput; 256 KiB of 25-byte messages are about 7,000 of them, 2 ms of work.
-BURST_FRAMES: Final = 1000
+BURST_FRAMES: Final = 400
 BURST_BYTES: Final = 256 * 1024
-# Bytes of ids that are logged in, watched, kicked cost so much more than those of messages, in longer frames.
-BURST_IDS_COST: Final = 16
-BURST_IDS_FROM: Final = 2048
+# What a frame of another kind than Send costs in such bytes: so many itself, and each of its bytes so often.
+# Ids that are logged in, watched, kicked cost more than messages. Measured.
+_COSTS: Final[dict[int, tuple[int, int]]] = {
+    1: (2500, 16),  # Hello
+    5: (0, 1),  # Heartbeat
+    7: (1000, 4),  # Who: looked up later, see below
+    8: (1000, 4),  # Stats
+    10: (500, 4),  # Resume
+    15: (500, 4),  # Related
+    16: (200, 16),  # Publish
+}
+_OTHER_COST: Final = (1000, 16)
+# Questions of all peers that wait, in ids, one being as many more; so many ids after each burst,
+# half a millisecond.
+MAX_QUESTION_IDS: Final = 200_000
+QUESTION_IDS: Final = 500
+QUESTION_COST: Final = 5
 # For those who come back, messages may have to be looked through: so many after each burst, 15 ms of work.
 RESUME_MESSAGES: Final = 20_000
 RESUME_COST: Final = 50  # of one who comes back, in such messages
@@ -74,3 +88,19 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     idempotency_bytes: int = 32 * 1024 * 1024
     presence_linger_s: float = 5.0
     max_watches: int = 1_000_000
+
+
+def cost(frame: bytes) -> int:
+    """What a frame that is no Send takes of BURST_BYTES."""
+    fixed, each = _COSTS.get(frame[1], _OTHER_COST) if len(frame) > 1 else _OTHER_COST
+    return fixed + each * len(frame)
+
+
+def has_room(most: int, taken: int, peers: int, own: int, more: int) -> bool:
+    """Whether a peer that has `own` of `most`, of which so many peers have `taken`, may have some more.
+
+    Half of it is for whoever comes first, and no peer has more than that; of the rest each has the same.
+    """
+    if taken + more > most or own + more > most // 2:
+        return False
+    return taken + more <= most // 2 or own + more <= most // (2 * max(1, peers))

@@ -28,6 +28,7 @@ from zrouter.limits import LOGGED_OUT, Limits
 from zrouter.mailbox import Mailboxes
 from zrouter.peers import Peer, Peers
 from zrouter.presence import Watches
+from zrouter.questions import Questions
 from zrouter.repeats import Repeats
 from zrouter.table import Holder, RoutingTable
 from zrouter.wire import WireError, encode
@@ -91,13 +92,16 @@ class Router:
         self._last_tick: float | None = None
         self._next_pulse = 0.0
         self._comebacks = Comebacks(epoch, self.mailboxes, self.counters, self.peers.find, self.table.routes)
+        self._questions = Questions(
+            self.table.holders, self.figures, self.peers.find, 2 * self.limits.max_frame
+        )
         self._handlers: dict[type, Callable[[Peer, Any], None]] = {
             wire.Login: self._login,
             wire.Logout: self._logout,
             wire.Heartbeat: self._heartbeat,
             wire.Goodbye: self._goodbye,
-            wire.Who: self._who,
-            wire.Stats: self._stats,
+            wire.Who: self._questions.add,
+            wire.Stats: self._questions.add,
             wire.Kick: self._kick,
             wire.Resume: self._comebacks.add,
             wire.Watch: self._watch,
@@ -121,7 +125,7 @@ class Router:
             return True
         if self.publishing is not None and (self.publishing.has_work() or self.table.arrived):
             return True
-        return bool(self._comebacks)
+        return bool(self._comebacks or self._questions)
 
     def is_pacing(self) -> bool:
         """Whether something is to be done in a moment, although nothing came."""
@@ -134,8 +138,11 @@ class Router:
         self._is_idle = False
         self._clock.set(now)
         decode, find_peer, send = wire.decode_to_router, self.peers.by_address.get, self._send()
-        a_send = wire.Send
+        a_send, max_frame = wire.Send, self.limits.max_frame
         for address, frame in arrivals:
+            if len(frame) > max_frame:
+                self._refuse_unread(address, frame, now)
+                continue
             try:
                 message = decode(frame)
             except wire.UNREADABLE as error:
@@ -154,8 +161,6 @@ class Router:
                 elif type(message) is wire.Hello:
                     self._greet(address, message, now)
                     send = self._send()
-                elif len(frame) > self.limits.max_frame:
-                    raise too_large("a frame", len(frame), self.limits.max_frame)
                 elif type(message) is wire.Heartbeat and len(frame) > wire.MAX_HEARTBEAT_BYTES:
                     raise too_large("a heartbeat", len(frame), wire.MAX_HEARTBEAT_BYTES)
                 else:
@@ -215,6 +220,7 @@ class Router:
         self._is_idle = True
         if self.publishing is not None:
             out.extend(self.publishing.answers())
+        self._answers.extend(self._questions.answers())
         self._answers.extend(self._comebacks.answers())
         if self._answers:
             out += self._answers
@@ -336,16 +342,6 @@ class Router:
         self._forget(peer)
         self._done(peer, goodbye.request, peer.accepted)
 
-    def _who(self, peer: Peer, who: wire.Who) -> None:
-        holders = [
-            [(holder.name, connections) for holder, connections in self.table.holders(an_id)]
-            for an_id in who.ids
-        ]
-        self._answers.append((peer.address, encode(wire.Holders(who.request, holders))))
-
-    def _stats(self, peer: Peer, stats: wire.Stats) -> None:
-        self._answers.append((peer.address, encode(wire.Figures(stats.request, self.figures()))))
-
     def _kick(self, peer: Peer, kick: wire.Kick) -> None:
         ended = 0
         evictions: dict[Holder, list[bytes]] = {}
@@ -413,6 +409,17 @@ class Router:
         self.counters.errors += 1
         self.counters.refused_messages += messages
         self._answers.append((address, encode(wire.Error(request, error.code, str(error), messages))))
+
+    def _refuse_unread(self, address: bytes, frame: bytes, now: float) -> None:
+        """It is too long to be read."""
+        error = too_large("a frame", len(frame), self.limits.max_frame)
+        peer = self.peers.find(address)
+        if peer is None:
+            error = WireError(wire.SAY_HELLO, wire.ERROR_CODES[wire.SAY_HELLO])
+        else:
+            peer.heard = now
+        error = wire.refused_unread(frame, error)
+        self._refuse(address, error.request, error, error.messages)
 
     def _lose(self, peer: Peer) -> None:
         """Its connection has gone."""

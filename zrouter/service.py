@@ -21,7 +21,7 @@ import zmq.backend
 
 from zrouter.daemon import notify, process
 from zrouter.doorkeeper import Doorkeeper, seed
-from zrouter.limits import BURST_BYTES, BURST_FRAMES, BURST_IDS_COST, BURST_IDS_FROM
+from zrouter.limits import BURST_BYTES, BURST_FRAMES, cost
 from zrouter.router import Router
 from zrouter.settings import RouterSettings
 from zrouter.wire import Send, encode
@@ -36,7 +36,7 @@ LOOK_MS: Final = 20  # how often to look at who connects, while some have not sa
 PACE_MS: Final = 5  # while a publish waits for frontends
 # A frame longer than max_frame gets an error; one longer than this many times that ends the connection.
 OVERSIZE: Final = 4
-_SEND: Final = encode(Send(0, []))[1]  # the second byte of a frame is its kind
+_SEND: Final = encode(Send(0, []))[1:2]  # the second byte of a frame is its kind
 _NOBLOCK: Final = int(zmq.NOBLOCK)
 _MORE: Final = int(zmq.NOBLOCK | zmq.SNDMORE)
 # Plain integers: pyzmq's enums cost a look-up each.
@@ -170,8 +170,7 @@ class RouterService:
                         continue
                     frame = found
                 arrivals.append((address, frame))
-                size = len(frame)
-                room -= size if size < BURST_IDS_FROM or frame[1] == _SEND else size * BURST_IDS_COST
+                room -= len(frame) if frame[1:2] == _SEND else cost(frame)
                 # A frame that comes alone is the usual case, and an exception costs more than a question.
                 if not wait and not _get(self._socket, _EVENTS) & _POLLIN:
                     break

@@ -466,19 +466,65 @@ def _wrong_version(version: object) -> WireError:
     return WireError(WRONG_VERSION, f"this router speaks version {VERSION}, not {version!r:.20}")
 
 
+class _Head(msgspec.Struct, array_like=True, gc=False):
+    """The first fields of a frame that may be anything; no more of it than that is made into objects."""
+
+    kind: msgspec.Raw = msgspec.Raw()
+    second: msgspec.Raw = msgspec.Raw()
+    third: msgspec.Raw = msgspec.Raw()
+
+
+_decode_head = msgspec.msgpack.Decoder(_Head).decode
+_ONE_NUMBER: Final = 9  # bytes of the longest
+# First bytes of numbers and arrays, with how many bytes they and what belongs to them are; others: 1.
+_HEADS: Final = {0xCC: 2, 0xCD: 3, 0xCE: 5, 0xCF: 9, 0xDC: 3, 0xDD: 5}
+
+
 def explain(frame: bytes, error: Exception) -> WireError:
     """Say what is wrong; a Hello of another version may differ in all but its first two fields."""
     try:
-        head = _decode_any(frame)
+        head = _decode_head(frame)
     except UNREADABLE:
         return WireError(NOT_UNDERSTOOD, "not a msgpack array")
-    if isinstance(head, list) and len(head) >= 2 and head[0] == 1 and head[1] != VERSION:
-        return _wrong_version(head[1])
+    if _number(head.kind) == 1 and head.second and _number(head.second) != VERSION:
+        return _wrong_version(_number(head.second))
     # Bounded bytes are ids everywhere but in Hello's `instance`.
     an_id = "Expected `bytes` of length" in str(error) and not str(error).endswith("`$[3]`")
-    request = messages = 0
-    if isinstance(head, list) and len(head) >= 2 and head[0] in _ASKING:
-        request = head[1] if type(head[1]) is int and 0 <= head[1] < 2**63 else 0
-        if head[0] in _CARRYING and len(head) >= 3 and isinstance(head[2], list):
-            messages = len(head[2])
-    return WireError(BAD_ID if an_id else NOT_UNDERSTOOD, str(error)[:200], request, messages)
+    return WireError(BAD_ID if an_id else NOT_UNDERSTOOD, str(error)[:200], *_carried(head))
+
+
+def refused_unread(frame: bytes, error: WireError) -> WireError:
+    """The same error, with the request and the number of messages of a frame that is too long to be read."""
+    begin = frame[:32]
+    kind_at = _HEADS.get(begin[0], 1) if begin else 0
+    request_at = kind_at + 1
+    third_at = request_at + _HEADS.get(begin[request_at], 1) if request_at < len(begin) else 0
+    parts = begin[kind_at:request_at], begin[request_at:third_at], begin[third_at:]
+    try:
+        return WireError(error.code, str(error), *_carried(_Head(*map(msgspec.Raw, parts))))
+    except UNREADABLE:
+        return error
+
+
+def _carried(head: _Head) -> tuple[int, int]:
+    """Its request, and how many messages it has."""
+    kind, request = _number(head.kind), _number(head.second)
+    if kind not in _ASKING:
+        return 0, 0
+    is_request = type(request) is int and 0 <= request < 2**63
+    return request if is_request else 0, _length(head.third) if kind in _CARRYING else 0
+
+
+def _number(raw: msgspec.Raw) -> Any:
+    """What it is, if it is no longer than a number; else None."""
+    return _decode_any(raw) if 0 < len(raw) <= _ONE_NUMBER else None
+
+
+def _length(raw: msgspec.Raw) -> int:
+    """Of an array, by its first bytes; 0 if it is none."""
+    begin = bytes(memoryview(raw)[:5])
+    if begin and begin[0] & 0xF0 == 0x90:
+        return begin[0] & 0x0F
+    if begin[:1] in (b"\xdc", b"\xdd"):
+        return int.from_bytes(begin[1 : 3 if begin[0] == 0xDC else 5])
+    return 0

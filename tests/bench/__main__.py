@@ -23,6 +23,7 @@ from tests.bench import (
     follows,
     hostile,
     leaving,
+    link,
     publish,
     router,
     sizes,
@@ -62,6 +63,7 @@ MEASURES = {
         publish.publish_friends,
         publish.follow_changes_router,
         hostile.hostile_clients,
+        link.hostile_peers,
         soak.soak,
     )
 }
@@ -84,7 +86,7 @@ def main(names: tuple[str, ...], repeat: int, json_path: Path, quick: bool) -> N
     \b
     Measures: parking saturated broadcast paced paced_awake held memory throughput singles mailboxes presence
     comeback leaving transports streams api_batch api_single swarm messages follows_lookup follows_changes
-    publish_popular publish_others publish_friends follow_changes_router hostile_clients;
+    publish_popular publish_others publish_friends follow_changes_router hostile_clients hostile_peers;
     paced_awake sets a parameter of the kernel for that time, as root;
     soak takes 10 minutes, follows_load and follows_load_postgresql one to five
     \b

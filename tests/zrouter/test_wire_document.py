@@ -58,6 +58,9 @@ LIMITS = {
     "publishes that wait, of all peers, and their bytes": [limits.MAX_PUBLISHES, limits.MAX_PUBLISH_BYTES],
     "messages in a Publish": [limits.MAX_PUBLISHES],
     "Related that wait for their answer, of all peers": [limits.MAX_RELATED],
+    "ids in Who and Stats that wait, of all peers, each being 5 more; half of it for one peer, less when many"
+    " ask": [limits.MAX_QUESTION_IDS],
+    "bytes of a Holders frame, or so": [2 * DEFAULTS.max_frame],
     "ids in a Relations frame": [wire.MAX_RELATIONS],
     "ids in a frame": [wire.MAX_IDS_PER_FRAME],
     "connections of an id on one peer": [1, 2**31 - 1],
