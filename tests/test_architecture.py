@@ -73,6 +73,7 @@ PURE = [
     "zfront/sockets.py",
     "zfront/origins.py",
     "zfront/hosts.py",
+    "zfront/full.py",
     "zfront/urls.py",
     "zfront/heads.py",
     "zfront/safety.py",

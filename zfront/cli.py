@@ -57,12 +57,14 @@ def serve(settings: FrontSettings) -> None:
     logs.set_up(settings.log_level)
     try:
         check_free(host, port)
-        first = listen(host, port, settings.keepalive)
+        first = listen(host, port, settings.keepalive, settings.unsent)
     except OSError as error:
         program.fail("zfront", f"cannot listen on {settings.listen}: {error.strerror or error}")
     port = first.getsockname()[1]
     name = settings.name or f"zfront@{socket.gethostname()}:{port}"
-    listeners = [first] + [listen(host, port, settings.keepalive) for _ in range(settings.workers - 1)]
+    listeners = [first] + [
+        listen(host, port, settings.keepalive, settings.unsent) for _ in range(settings.workers - 1)
+    ]
     log.info("listening on http://%s:%d with %d worker(s)", host, port, settings.workers)
     if settings.workers == 1:
         Worker(settings, first, name, keys=keys).run(lambda: notify.ready(f"listening on {host}:{port}"))

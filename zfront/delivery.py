@@ -6,7 +6,7 @@ Must not know: HTTP requests, ZeroMQ, who comes and goes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Final
 
 from zfront.audience import Audience
@@ -25,7 +25,7 @@ _WRITE_BYTES: Final = 1 << 20
 class Delivery:
     """See the module's docstring.
 
-    `headers` has more lines for the answer to a connection's poll. `answered(connection)` is told of each
+    `headers(connection)` are more lines for the answer to its poll. `answered(connection)` is told of each
     poll that has had its answer.
     """
 
@@ -35,7 +35,7 @@ class Delivery:
         rows: Rows,
         lot: Lot | HeldLot,
         resumption: Resumption,
-        headers: Mapping[int, bytes],
+        headers: Callable[[int], bytes],
         answered: Callable[[int], None],
     ) -> None:
         self.delivered = 0  # messages written to connections
@@ -114,7 +114,7 @@ class Delivery:
         polls = [] if POLL not in kinds else [one for one in writes if kinds[one] == POLL]
         for connection in polls:
             answer = poll.answer(writes[connection], self.offset(position))
-            writes[connection] = with_headers(answer, self._headers.get(connection, b""))
+            writes[connection] = with_headers(answer, self._headers(connection))
         self._lot.write_all(writes)
         for connection in polls:
             self._answered(connection)

@@ -20,17 +20,20 @@ import httptools
 from tornado.httpserver import HTTPServer
 from tornado.ioloop import IOLoop
 
+from zfront import full
 from zfront.api.desk import Desk
 from zfront.api.plain import HEAD_BYTES, PLAIN_HOST, PLAINLY_SENDS, is_plain_head
+from zfront.date import NOW
 from zfront.faults import Faults
 from zfront.hosts import ANY, Hosts
 from zfront.linger import Linger
 from zfront.lot import Lot
 from zfront.origins import Origins
-from zfront.room import RETRY_AFTER_S, Room
+from zfront.room import Room
 from zfront.stream import DoorStream
 from zfront.transports import PATHS, WS, ws
 from zfront.transports.chunks import CLOSE, asks_to_close
+from zfront.unparked import Unparked
 from zfront.visit import BadVisitError, Visit, read_visit
 
 log = logging.getLogger("zfront")
@@ -38,10 +41,6 @@ log = logging.getLogger("zfront")
 _PLAINLY_OURS: Final = tuple(b"GET " + path.encode() for path in PATHS)
 _ACCEPTS: Final = 64  # connections taken in one go
 _PAUSE_S: Final = 0.5  # without descriptors, before the next try
-FULL: Final = (
-    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: %d\r\n"
-    b"Connection: close\r\nContent-Length: 5\r\n\r\nfull\n" % RETRY_AFTER_S
-)
 
 
 class Door:
@@ -56,8 +55,10 @@ class Door:
         desk: Desk,
         hosts: Hosts,
         faults: Faults,
+        api_connections: int,
         path_ids_only: bool = False,
     ) -> None:
+        self.unparked = Unparked(lambda: len(room.lot), room.max_connections, api_connections, self._has_said)
         self.paused = 0  # times that there was no descriptor left
         self._listener = listener
         self._room = room
@@ -72,6 +73,7 @@ class Door:
         self._path_ids_only = path_ids_only
         self._faults = faults
         desk.on_leave = self._lead_on
+        desk.on_part = self._linger.end
         self._parks = isinstance(room.lot, Lot)
         self._is_open = False
         self._is_watching = False
@@ -82,6 +84,7 @@ class Door:
         """Accept from now on."""
         self._is_open = True
         self._watch()
+        self._loop.add_handler(self.unparked.fileno(), lambda *_: self.unparked.handle_events(), IOLoop.READ)
 
     def close(self) -> None:
         """Accept no more."""
@@ -132,33 +135,55 @@ class Door:
         try:
             data = connection.recv(HEAD_BYTES)
         except BlockingIOError:
-            data = None
+            self.unparked.wait(connection.detach())
         except OSError:
             connection.close()
-            return
-        if data == b"":
+        else:
+            self._begin(connection, address, data)
+
+    def _has_said(self, descriptor: int) -> None:
+        """One that had said nothing has, or has gone."""
+        connection = socket.socket(fileno=descriptor)
+        try:
+            self._begin(connection, connection.getpeername(), connection.recv(HEAD_BYTES))
+        except BlockingIOError:
+            self.unparked.wait(connection.detach())
+        except OSError:
+            connection.close()
+        except Exception as error:
+            self._faults.ended(error, partial(self._give_up, connection))
+
+    def _begin(self, connection: socket.socket, address: Any, data: bytes) -> None:
+        """What it said first: empty if it has gone."""
+        if not data:
             connection.close()
             return
-        if self._room.is_full():
-            self._room.turned_away += 1
-            with contextlib.suppress(OSError):  # it has left already
-                connection.send(FULL)
-            self._linger.end(connection)
-            return
-        if data and data[:1] in b"\r\n":
+        if data[:1] in b"\r\n":
             # A server should ignore empty lines before a request (RFC 9112, section 2.2).
             data = data.lstrip(b"\r\n")
-        visit = self._plain_visit(data) if data and self._parks else None
-        if visit is not None:
-            self._room.enter(connection.detach(), visit)
-        elif data and data.startswith(PLAINLY_SENDS):
-            self._desk.seat(connection, address, data)
+        visit = self._plain_visit(data) if self._parks else None
+        if visit is None:
+            if data.startswith(PLAINLY_SENDS):
+                self._desk.seat(connection, address, data)
+            else:
+                self._lead_on(connection, address, data)
+        elif self._room.is_full():
+            self._turn_away(connection, visit, data)
         else:
-            self._lead_on(connection, address, data or b"")
+            self._room.enter(connection.detach(), visit)
+            self.unparked.make_way()
+
+    def _turn_away(self, connection: socket.socket, visit: Visit, data: bytes) -> None:
+        self._room.turned_away += 1
+        lines = NOW.line + visit.headers.replace(CLOSE, b"")
+        is_browser = full.is_event_source(visit, data.decode("latin-1"))
+        with contextlib.suppress(OSError):  # it has left already
+            connection.send(full.events(lines, self._room.random) if is_browser else full.answer(lines))
+        self._linger.end(connection)
 
     def _lead_on(self, connection: socket.socket, address: Any, data: bytes) -> None:
         """Tornado goes on with this connection, of which `data` was read."""
-        self._tornado.handle_stream(DoorStream(connection, data, self._linger), address)
+        self._tornado.handle_stream(DoorStream(connection, data, self._linger, self.unparked), address)
 
     def _asked_again(self, descriptor: int, data: bytes) -> None:
         """The next request on a connection that had been parked for one that was answered."""
@@ -289,11 +314,12 @@ def check_free(host: str, port: int) -> None:
         probe.bind((host, port))
 
 
-def listen(host: str, port: int, keepalive_s: int) -> socket.socket:
+def listen(host: str, port: int, keepalive_s: int, unsent_bytes: int = 0) -> socket.socket:
     """A listening socket that shares its port with those of other workers.
 
     A client that is silent for `keepalive_s` is probed, or earlier (see Door); one that has vanished is gone
-    half as long after.
+    half as long after. `unsent_bytes`: what the kernel takes for a client and can't send yet (tcp(7)); 0 = as
+    much as its settings allow, 4 MB by default.
     """
     listener = _socket_for(host)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -307,6 +333,8 @@ def listen(host: str, port: int, keepalive_s: int) -> socket.socket:
     # There are no probes while something is unacknowledged, only retransmissions: by default for a quarter of
     # an hour (tcp(7)).
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 1500 * keepalive_s)
+    if unsent_bytes:
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, unsent_bytes)
     # Wake us when the request is there, not before; a client that says nothing costs nothing.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, 5)
     listener.setblocking(False)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from zfront.audience import Audience
 from zfront.budget import Budget
+from zfront.date import NOW, Date
 from zfront.delivery import Delivery
 from zfront.faults import Faults
 from zfront.held import HeldLot
@@ -45,8 +46,6 @@ from zrouter.wire import Resumed, State
 if TYPE_CHECKING:
     from zfront.sockets import Said, Sockets
 
-# What a client that is turned away is told to wait.
-RETRY_AFTER_S: Final = 5
 _IDLE_S: Final = 60
 # Units of work (see lot.Heard): of a poll's next request, of a message that can't be obeyed; in one that can,
 # so many ids are one.
@@ -78,9 +77,11 @@ class Room:
         kind: type[Lot] | type[HeldLot] = Lot,
         clock: Callable[[], float] = time.monotonic,
         random: Random | None = None,
+        date: Date = NOW,
     ) -> None:
         self._clock = clock
-        self._random = random or Random()
+        self._date = date
+        self.random = random or Random()
         self.audience = Audience()
         self.watchers = Watchers(watch_changed)
         self.lot = kind(settings.outbox, self._left, self._said, settings.client_rate, clock)
@@ -108,7 +109,7 @@ class Room:
         self._ticks = Ticks()
         self._headers: dict[int, bytes] = {}  # for the answers of polls
         self.delivery = Delivery(
-            self.audience, self._rows, self.lot, self.resumption, self._headers, self._answered
+            self.audience, self._rows, self.lot, self.resumption, self._poll_lines, self._answered
         )
         self._sockets: Sockets | None = None  # once there is a WebSocket
 
@@ -143,7 +144,7 @@ class Room:
         if kind == CHUNKED:
             self._rows.numbers[descriptor] = 0
             welcome = chunked.welcome_chunk(visit.ids[0]) if visit.welcome else b""
-            self.lot.write(descriptor, with_headers(chunked.HEAD, visit.headers) + welcome)
+            self.lot.write(descriptor, with_headers(chunked.HEAD, self._date.line + visit.headers) + welcome)
             return
         if visit.cursor == NEW:
             self.resumption.greet(descriptor)
@@ -154,10 +155,10 @@ class Room:
         if kind == WS:
             self.lot.write_ahead(descriptor, ws.switch(visit.key))
         elif kind == SSE:
-            head = with_headers(sse.HEAD, visit.headers)
-            self.lot.write_ahead(descriptor, head + sse.retry(self._random.randint(*_RETRY_MS)))
+            head = with_headers(sse.HEAD, self._date.line + visit.headers)
+            self.lot.write_ahead(descriptor, head + sse.retry(self.random.randint(*_RETRY_MS)))
         elif kind == NDJSON:
-            self.lot.write_ahead(descriptor, with_headers(ndjson.HEAD, visit.headers))
+            self.lot.write_ahead(descriptor, with_headers(ndjson.HEAD, self._date.line + visit.headers))
         elif visit.headers:
             self._headers[descriptor] = visit.headers
         states = self._watch(descriptor, visit.watched)
@@ -225,7 +226,7 @@ class Room:
 
     def _max_age(self) -> float:
         """Those that came together do not have to go together."""
-        return self._settings.max_age * self._random.uniform(0.9, 1.1)
+        return self._settings.max_age * self.random.uniform(0.9, 1.1)
 
     def _time_out(self, connection: int, kind: int) -> None:
         if kind == IDLE:
@@ -235,7 +236,7 @@ class Room:
         offset = b""
         if connection not in self.resumption:
             offset = self.delivery.offset(self.resumption.here.position)
-        self.lot.write(connection, with_headers(poll.nothing(offset), self._headers.get(connection, b"")))
+        self.lot.write(connection, with_headers(poll.nothing(offset), self._poll_lines(connection)))
         self._answered(connection)
 
     def end_some(self, count: int) -> int:
@@ -293,6 +294,10 @@ class Room:
             self.lot.write(connection, b"".join(parts) or STREAMS[kind].opened(offset(missed.position)))
         elif parts:
             self.delivery.write({connection: b"".join(parts)}, missed.position)
+
+    def _poll_lines(self, connection: int) -> bytes:
+        """More lines for the answer to its poll."""
+        return self._date.line + self._headers.get(connection, b"")
 
     def _answered(self, connection: int) -> None:
         """A poll has had its answer: the connection is nobody's until it asks again."""

@@ -19,6 +19,7 @@ from zfront.api.desk import Desk
 from zfront.api.office import Office
 from zfront.api.plain import HEAD_BYTES
 from zfront.app import make_app
+from zfront.date import NOW
 from zfront.door import Door
 from zfront.every import Every
 from zfront.held import HeldLot
@@ -28,6 +29,7 @@ from zfront.lot import PACE_S, Lot
 from zfront.room import Room
 from zfront.settings import FrontSettings
 from zfront.ticks import TENTH_S
+from zfront.unparked import SILENT_S
 from zrouter.daemon import notify, process
 from zrouter.wire import Report
 
@@ -36,6 +38,8 @@ log = logging.getLogger("zfront")
 # Clients closed in one go at shutdown, and the pause between: all at once they would come back all at once.
 _CLOSE_BATCH = 500
 _CLOSE_PAUSE_S = 0.02
+# The API answers a body that does not come, and closes; this much later whoever else waits for one is closed.
+_GRACE_S = 5.0
 
 
 class Worker:
@@ -73,7 +77,8 @@ class Worker:
         server = HTTPServer(
             make_app(self._room, self._office, settings.proxies(), hosts, settings.path_ids_only),
             max_header_size=HEAD_BYTES,
-            idle_connection_timeout=30,
+            idle_connection_timeout=SILENT_S,
+            body_timeout=settings.body_timeout + _GRACE_S,
             max_body_size=HEAD_BYTES,
         )
         self._desk = Desk(self._office, settings.api_connections, self._room.faults)
@@ -85,6 +90,7 @@ class Worker:
             self._desk,
             hosts,
             self._room.faults,
+            settings.api_connections,
             settings.path_ids_only,
         )
         self._ticker: Every | None = None  # while somebody waits for ticks
@@ -123,8 +129,10 @@ class Worker:
             self._pacer = None
 
     def _sweep(self) -> None:
+        NOW.renew()
         self._second += 1
         self._room.sweep(self._second)
+        self._door.unparked.sweep()
 
     def _changed(self, an_id: bytes) -> None:
         self._link.changed(an_id)
@@ -145,6 +153,8 @@ class Worker:
             **self._room.report(),
             **self._office.report(),
             "paused": self._door.paused,
+            "unparked": len(self._door.unparked),
+            "made_way": self._door.unparked.made_way,
             "lost": self._link.session.lost_messages,
             **process.figures(),
         }

@@ -20,7 +20,8 @@ from zrouter.daemon.options import BYTES, setting
 from zrouter.wire import DEFAULT_ROUTER
 
 # Descriptors that are not clients: listening sockets, epolls, ZeroMQ, logs, requests under way.
-RESERVED_DESCRIPTORS = 200
+# Of a worker, for all that is not a client: 40 of its own, `Linger`, `unparked.LEAST`, seats and API streams.
+RESERVED_DESCRIPTORS = 184
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +41,12 @@ class FrontSettings:
     )
     outbox: int = setting(
         65536, "What may wait for a client that does not read; beyond it, it is closed.", type=BYTES
+    )
+    unsent: int = setting(
+        131072,
+        "What the kernel holds of what a client has not been sent; more waits in the outbox. 0 = as much as "
+        "its own settings allow, 4 MB.",
+        type=BYTES,
     )
     client_rate: int = setting(
         100,
@@ -169,5 +176,6 @@ class FrontSettings:
 
     def connection_limit(self) -> int:
         """Connections that one worker takes at the most."""
-        limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0] - RESERVED_DESCRIPTORS
+        files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        limit = max(files // 2, files - RESERVED_DESCRIPTORS - 2 * self.api_connections)
         return min(self.max_connections or limit, limit)

@@ -15,8 +15,11 @@ from typing import Any, Final
 from tornado.ioloop import IOLoop
 from tornado.iostream import IOStream, UnsatisfiableReadError
 
+from zfront.date import NOW
 from zfront.heads import as_tornado_reads, chunk_size
 from zfront.linger import Linger
+from zfront.transports.chunks import with_headers
+from zfront.unparked import Unparked
 
 TOO_LONG: Final = (  # RFC 6585, section 5
     b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
@@ -25,6 +28,7 @@ TOO_LONG: Final = (  # RFC 6585, section 5
 _LINE_BYTES: Final = 4096  # of a chunk's size with its extensions, or of a trailer field
 _TRAILER_BYTES: Final = 8192
 BAD: Final = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+_BARE: Final = b"HTTP/1.1 400 Bad Request\r\n\r\n"  # Tornado's, without a length or a date
 
 
 class DoorStream(IOStream):
@@ -33,10 +37,12 @@ class DoorStream(IOStream):
     A client that has closed its sending half after a request is still answered (RFC 9112, section 9.6).
     """
 
-    def __init__(self, connection: socket.socket, ahead: bytes, linger: Linger) -> None:
+    def __init__(self, connection: socket.socket, ahead: bytes, linger: Linger, unparked: Unparked) -> None:
         super().__init__(connection)
         self._ahead = ahead
         self._linger: Linger | None = linger
+        self._unparked = unparked
+        unparked.add(self)
         self._if_endless = BAD
         self._is_half_closed = False
         self._is_at_trailers = False  # the last chunk was read, and what follows it up to the empty line
@@ -94,11 +100,29 @@ class DoorStream(IOStream):
         """End the connection; where Tornado only hangs up, because there was no end in sight, say why."""
         if isinstance(exc_info, UnsatisfiableReadError) and not self.closed():
             with contextlib.suppress(OSError):
-                self.socket.send(self._if_endless)
+                self.socket.send(with_headers(self._if_endless, NOW.line))
         super().close(exc_info)
+
+    def write(self, data: bytes | memoryview) -> asyncio.Future[None]:
+        """Tornado's bare 400 becomes a whole one."""
+        return super().write(with_headers(BAD, NOW.line) if data == _BARE else data)
+
+    def may_use_api(self) -> None:
+        """Its client has shown so."""
+        self._unparked.may_use_api(self)
+
+    def stay(self) -> None:
+        """It is held in place of being parked."""
+        self._unparked.remove(self)
+
+    def cut(self) -> None:
+        """Close it; nothing that its client should still see is under way."""
+        self._linger = None
+        self.close()
 
     def close_fd(self) -> None:
         """What Tornado's close comes to."""
+        self._unparked.remove(self)
         if self._linger is None:
             super().close_fd()
         else:

@@ -26,6 +26,7 @@ from tests.bench import (
     link,
     publish,
     router,
+    silent,
     sizes,
     soak,
     transports,
@@ -64,6 +65,8 @@ MEASURES = {
         publish.follow_changes_router,
         hostile.hostile_clients,
         link.hostile_peers,
+        silent.silent_clients,
+        silent.stuck_clients,
         soak.soak,
     )
 }
@@ -86,7 +89,8 @@ def main(names: tuple[str, ...], repeat: int, json_path: Path, quick: bool) -> N
     \b
     Measures: parking saturated broadcast paced paced_awake held memory throughput singles mailboxes presence
     comeback leaving transports streams api_batch api_single swarm messages follows_lookup follows_changes
-    publish_popular publish_others publish_friends follow_changes_router hostile_clients hostile_peers;
+    publish_popular publish_others publish_friends follow_changes_router hostile_clients hostile_peers
+    silent_clients stuck_clients;
     paced_awake sets a parameter of the kernel for that time, as root;
     soak takes 10 minutes, follows_load and follows_load_postgresql one to five
     \b

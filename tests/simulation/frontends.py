@@ -15,6 +15,7 @@ from tests.simulation.network import NOTICE_S, Network
 from tests.simulation.routers import ENDPOINT
 from tests.simulation.sockets import Descriptors, SimContext
 from tests.simulation.world import Process
+from zfront.date import Date
 from zfront.link import Link
 from zfront.lot import PACE_S, Lot
 from zfront.room import Room
@@ -93,6 +94,7 @@ class Frontend:
             self._watch_changed,
             clock=self.process.clock,
             random=self.world.chance,
+            date=Date(lambda: 0.0),
         )
         audience = room.audience
         link = self.link = Link(

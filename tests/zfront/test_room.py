@@ -137,7 +137,6 @@ class House:
             assert not room.watchers.of(descriptor)
             assert descriptor not in room.resumption
             assert descriptor not in room._headers
-            assert descriptor not in room.delivery._headers
         watched = {an_id for one in parked for an_id in room.watchers.of(one)}
         assert set(room.watchers.ids()) == watched
         assert len(self.lot) == len(parked)

@@ -26,7 +26,7 @@ ROUTER_PROCESS_BYTES: Final = 31_000_000
 PAGE_BYTES: Final = 4096
 
 # Open files of a process that are not clients.
-FRONT_RESERVE: Final = 200
+FRONT_RESERVE: Final = 384
 FLOOD_RESERVE: Final = 100
 # As many zfront workers, or zflood processes, as their options allow.
 MOST_PROCESSES: Final = 512

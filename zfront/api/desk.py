@@ -23,6 +23,7 @@ from zfront import safety
 from zfront.api import answers, asked, plain
 from zfront.api.office import Office
 from zfront.api.problem import CONTENT_TYPE, Problem, ProblemError, of_router
+from zfront.date import NOW
 from zfront.every import Every
 from zfront.faults import Faults
 from zrouter.session import RouterError
@@ -30,8 +31,6 @@ from zrouter.session import RouterError
 _READ_BYTES: Final = 65536
 # Requests of one connection that are not answered yet; more are not read.
 _PIPELINED: Final = 128
-# A request has to be whole within that time, else Tornado sees to it.
-_WHOLE_S: Final = 10.0
 _IDLE_S: Final = 60.0
 _SWEEP_S: Final = 5.0
 _SAFE: Final = b"Cache-Control: no-store\r\nVary: Origin\r\n" + safety.LINES
@@ -43,9 +42,11 @@ class _Seat:
     __slots__ = (
         "address",
         "answers",
+        "begun",
         "connection",
         "is_ending",
         "is_leaving",
+        "is_let_in",
         "is_silent",
         "out",
         "since",
@@ -59,7 +60,10 @@ class _Seat:
         self.unread = data
         self.answers: deque[list[bytes | None]] = deque()
         self.out = b""  # what the kernel did not take
-        self.since = time.monotonic()  # when something came, or was answered
+        self.since = self.begun = (
+            time.monotonic()
+        )  # when something came, or was answered; when the request began that is not whole
+        self.is_let_in = False  # its request is not whole yet, but may be made
         self.is_leaving = False  # to Tornado, once all is answered
         self.is_ending = False  # is closed, once all is answered
         self.is_silent = False  # has closed its sending half, and may wait for answers
@@ -67,10 +71,15 @@ class _Seat:
 
 
 class Desk:
-    """`on_leave` takes the connections that go on to Tornado: socket, address, bytes read."""
+    """See the module's docstring.
+
+    `on_leave` takes the connections that go on to Tornado: socket, address, bytes read; `on_part` those that
+    end with an answer which has to be seen.
+    """
 
     def __init__(self, office: Office, max_seats: int, faults: Faults) -> None:
         self.on_leave: Callable[[socket.socket, Any, bytes], None] = lambda connection, *_: connection.close()
+        self.on_part: Callable[[socket.socket], None] = lambda connection: connection.close()
         self._office = office
         self._gate = office.gate
         self._errands = office.errands
@@ -86,8 +95,11 @@ class Desk:
         if len(self._seats) >= self._max_seats and not self._make_room():
             self.on_leave(connection, address, data)  # it is served, if not so fast
             return
+        if plain.head(data) is None:
+            self.on_leave(connection, address, data)  # a seat is for who has said what it wants
+            return
         if self._sweeper is None:
-            self._sweeper = Every(_SWEEP_S, self._sweep)
+            self._sweeper = Every(min(_SWEEP_S, self._office.body_timeout_s), self._sweep)
         seat = self._seats[connection] = _Seat(connection, address, data)
         self._guarded(seat, self._work)
 
@@ -128,8 +140,10 @@ class Desk:
         if data == b"":
             seat.is_silent = True
         elif data:
-            seat.unread += data
             seat.since = time.monotonic()
+            if not seat.unread:
+                seat.begun = seat.since
+            seat.unread += data
         self._work(seat)
 
     def _work(self, seat: _Seat) -> None:
@@ -137,14 +151,24 @@ class Desk:
         while seat.unread and len(seat.answers) < _PIPELINED and not seat.is_leaving and not seat.is_ending:
             whole = plain.whole(seat.unread, self._errands.max_message())
             if whole == 0:
+                seat.is_leaving = not self._let_in(seat)
                 break
+            seat.is_let_in = False
             if whole < 0 or not self._begin(seat, seat.unread[:whole]):
                 seat.is_leaving = True
                 break
-            seat.unread = seat.unread[whole:]
+            seat.unread, seat.begun = seat.unread[whole:], seat.since
         if seat.is_silent and not seat.is_leaving and len(seat.answers) < _PIPELINED:
             seat.is_ending = True
         self._go_on(seat)
+
+    def _let_in(self, seat: _Seat) -> bool:
+        """Whether it may go on with a request whose head is here, if it is: Tornado tells it why not."""
+        if not seat.is_let_in and b"\r\n\r\n" in seat.unread:
+            request = plain.head(seat.unread)
+            seat.is_let_in = request is not None and self._gate.refusal(request.credentials()) is None
+            return seat.is_let_in
+        return True
 
     def _go_on(self, seat: _Seat) -> None:
         """Whatever its state wants: be led on, be closed, or be watched."""
@@ -193,7 +217,7 @@ class Desk:
         more = self._gate.lines_for(origin.decode("latin-1"))
         if isinstance(result, int):
             self._office.sent += 1
-            answer[0] = _receipt(result, more, is_last)
+            answer[0] = b"HTTP/1.1 200 OK\r\n" + NOW.line + _receipt(result, more, is_last)
         else:
             self._office.refused += 1
             problem = result if isinstance(result, Problem) else of_router(result)
@@ -269,28 +293,36 @@ class Desk:
         now = time.monotonic()
         for seat in list(self._seats.values()):
             idle_s = now - seat.since
-            if seat.unread and not seat.answers and idle_s > _WHOLE_S:
-                seat.is_leaving = True
-                self._go_on(seat)
+            if seat.unread and not seat.answers and now - seat.begun > self._office.body_timeout_s:
+                self._guarded(seat, self._is_late)
             elif idle_s > _IDLE_S and not seat.answers:
                 self._end(seat)
+
+    def _is_late(self, seat: _Seat) -> None:
+        late = Problem(408, f"the request did not come within {self._office.body_timeout_s:g} s")
+        self._office.refused += 1
+        self._write(seat, _problem(late, b"", is_end=True))
+        if seat.connection in self._seats:
+            self._forget(seat)
+            self.on_part(seat.connection)
 
 
 @lru_cache(1024)
 def _receipt(handed: int, more: bytes, is_end: bool) -> bytes:
     body = answers.receipt(handed) + b"\n"
-    return _answer(b"200 OK", answers.JSON.encode(), more, is_end, body)
+    return _rest(answers.JSON.encode(), more, is_end, body)
 
 
 def _problem(problem: Problem, more: bytes, is_end: bool) -> bytes:
-    status = f"{problem.status} {problem.title()}".encode()
+    status = f"HTTP/1.1 {problem.status} {problem.title()}\r\n".encode()
     for name, value in problem.headers:
         more += f"{name}: {value}\r\n".encode("latin-1")
-    return _answer(status, CONTENT_TYPE.encode(), more, is_end, problem.body())
+    return status + NOW.line + _rest(CONTENT_TYPE.encode(), more, is_end, problem.body())
 
 
-def _answer(status: bytes, kind: bytes, more: bytes, is_end: bool, body: bytes) -> bytes:
+def _rest(kind: bytes, more: bytes, is_end: bool, body: bytes) -> bytes:
+    """An answer behind its Date."""
     end = b"Connection: close\r\n" if is_end else b""
-    return b"HTTP/1.1 %s\r\nContent-Type: %s\r\n%s%s%sContent-Length: %d\r\n\r\n%s" % (
-        status, kind, _SAFE, more, end, len(body), body,
+    return b"Content-Type: %s\r\n%s%s%sContent-Length: %d\r\n\r\n%s" % (
+        kind, _SAFE, more, end, len(body), body,
     )  # fmt: skip

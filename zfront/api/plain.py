@@ -125,6 +125,20 @@ def whole(data: bytes, max_message: int) -> int:
     return 0 if _EXPECTS(data, 0, end + 2) is None else -1
 
 
+def head(data: bytes) -> Request | None:
+    """The request whose head these bytes begin with; None if that is not plain, or not whole yet.
+
+    So who asks is known before the body has come.
+    """
+    end = data.find(b"\r\n\r\n", 0, HEAD_BYTES)
+    request = Request()
+    try:
+        httptools.HttpRequestParser(request).feed_data(data[: end + 4] if end >= 0 else b"")
+    except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+        return None
+    return request if end >= 0 and request.is_plain and len(request.hosts) == 1 else None
+
+
 def read(data: bytes) -> Request | None:
     """The request that these bytes are; None if they are not plainly one."""
     request = Request()

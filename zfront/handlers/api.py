@@ -15,6 +15,7 @@ from zfront.api.gate import FORWARDED, Credentials
 from zfront.api.office import Office
 from zfront.api.problem import CONTENT_TYPE, Problem, ProblemError, of_router
 from zfront.handlers.base import CarefulHandler
+from zfront.stream import DoorStream
 from zrouter.session import RouterError
 from zrouter.wire import Kick, Stats, Who
 
@@ -41,6 +42,9 @@ class ApiHandler(CarefulHandler):
         refusal = self.office.gate.refusal(credentials)
         if refusal is not None:
             raise ProblemError(refusal)
+        stream = self.request.connection.stream  # type: ignore[union-attr]
+        if isinstance(stream, DoorStream):
+            stream.may_use_api()
         self.check_path()
         if method not in self.METHODS:
             allow = ("Allow", ", ".join((*self.METHODS, "OPTIONS")))

@@ -43,8 +43,8 @@ class BodyHandler(ApiHandler):
             if self.said_size() > self.limit():
                 raise ProblemError(self.is_too_long())
         except ProblemError as error:
-            if not self._is_bodied() or self._has_much_more():
-                raise
+            if not self._is_bodied() or self._has_much_more() or error.problem.status in (401, 403):
+                raise  # nobody waits for the body of one who may not
             self._failed = error.problem  # answered when the body has been read: the connection goes on
         # Tornado would answer 400, and not in words; each piece is checked here.
         self.request.connection.set_max_body_size(_NO_BOUND)  # type: ignore[union-attr]

@@ -7,11 +7,12 @@ from typing import Final
 
 from tornado.web import HTTPError
 
+from zfront import full
 from zfront.handlers.base import CarefulHandler
 from zfront.handlers.methods import KNOWN
 from zfront.held import HeldLot
-from zfront.room import RETRY_AFTER_S, Room
-from zfront.stream import take_over
+from zfront.room import Room
+from zfront.stream import DoorStream, take_over
 from zfront.transports import POLL, TYPES, WS, ws
 from zfront.transports.chunks import CLOSE, asks_to_close
 from zfront.visit import BadVisitError, Visit, read_visit
@@ -43,8 +44,8 @@ class StreamHandler(CarefulHandler):
             lines += CLOSE
         visit = visit._replace(headers=lines)
         if self.room.is_full():
-            self.room.turned_away += 1
-            raise HTTPError(503)
+            self._turn_away(visit)
+            return None
         if self.request.version == "HTTP/1.0":
             raise HTTPError(505, reason="chunked needs HTTP/1.1")
         if visit.kind == WS:
@@ -61,6 +62,16 @@ class StreamHandler(CarefulHandler):
         self.room.enter(descriptor, visit)
         return None
 
+    def _turn_away(self, visit: Visit) -> None:
+        self.room.turned_away += 1
+        if not full.is_event_source(visit, self.request.headers.get("Accept", "")):
+            raise HTTPError(503)
+        self.set_header("Content-Type", TYPES[visit.kind])
+        self.set_header("Cache-Control", "no-cache")
+        self.set_header("Connection", "close")
+        self.finish(full.retry(self.room.random))
+        self.request.connection.stream.close()  # type: ignore[union-attr]
+
     def _websocket_key(self) -> str:
         """What a handshake is answered with; RFC 6455, sections 4.2.1 and 4.2.2, on those that are none."""
         headers = self.request.headers
@@ -76,6 +87,8 @@ class StreamHandler(CarefulHandler):
         """Stay, with everything, until the client has gone."""
         self._auto_finish = False
         stream = self.request.connection.stream  # type: ignore[union-attr]
+        if isinstance(stream, DoorStream):
+            stream.stay()
         await lot.hold(stream, lambda descriptor: self.room.enter(descriptor, visit))
 
     def head(self) -> None:
@@ -117,5 +130,5 @@ class StreamHandler(CarefulHandler):
             self.set_header("Upgrade", "websocket")
             self.set_header("Sec-WebSocket-Version", ws.VERSION)
         if status_code == 503:
-            self.set_header("Retry-After", RETRY_AFTER_S)
+            self.set_header("Retry-After", full.RETRY_AFTER_S)
         self.finish(f"{why}\n")

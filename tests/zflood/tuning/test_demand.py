@@ -23,7 +23,7 @@ _TCPI_SACKED = 8 + 5 * 4  # linux/tcp.h, struct tcp_info; of a listening socket 
 
 
 def test_reserves_and_sources_are_those_of_the_programs() -> None:
-    assert demand.FRONT_RESERVE == settings.RESERVED_DESCRIPTORS
+    assert settings.RESERVED_DESCRIPTORS + 2 * settings.FrontSettings.api_connections == demand.FRONT_RESERVE
     assert demand.PER_SOURCE == clients.PER_SOURCE
 
 

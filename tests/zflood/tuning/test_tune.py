@@ -151,18 +151,18 @@ def test_more_workers_than_there_may_be_are_too_many() -> None:
     host = HOST._replace(files_soft=1024, files_hard=1024, may_raise_files=False)
     found = judged(host, MILLION)["open files, hard limit"]
     assert (found.verdict, found.lines) == ("too small", ())
-    assert found.needed == "2154"  # a 512th of them, and the reserve
-    assert "1,214 zfront workers" in found.why
+    assert found.needed == "2338"  # a 512th of them, and the reserve
+    assert "1,563 zfront workers" in found.why
     raisable = [*judged(host._replace(may_raise_files=True), MILLION).values()]
-    assert lines_for(raisable, "limits.d")[:2] == ["* - nofile 1000200", "root - nofile 1000200"]
-    assert "LimitNOFILE=1000200" in lines_for(raisable, "unit")
+    assert lines_for(raisable, "limits.d")[:2] == ["* - nofile 1000384", "root - nofile 1000384"]
+    assert "LimitNOFILE=1000384" in lines_for(raisable, "unit")
 
 
 def test_the_soft_limit_counts_where_a_frontend_is() -> None:
     host = HOST._replace(files_soft=1024)
     name = "open files, soft limit"
     assert judged(host, 10_000, Side.SERVER)[name].verdict == "too small"
-    assert lines_for([judged(host, 10_000)[name]], "limits.d") == ["* - nofile 10200", "root - nofile 10200"]
+    assert lines_for([judged(host, 10_000)[name]], "limits.d") == ["* - nofile 10384", "root - nofile 10384"]
     assert judged(host, 500)[name].verdict == "fine"
     assert name not in judged(host, 10_000, Side.CLIENTS)
 
@@ -170,10 +170,10 @@ def test_the_soft_limit_counts_where_a_frontend_is() -> None:
 @pytest.mark.parametrize(
     ("key", "now", "line"),
     [
-        ("fs.nr_open", (65_536,), "fs.nr_open = 1000200"),
+        ("fs.nr_open", (65_536,), "fs.nr_open = 1000384"),
         # The ends, what is open already, and the reserves of one worker and one flood process.
-        ("fs.file-max", (1_000_000,), "fs.file-max = 2001300"),
-        ("fs.epoll.max_user_watches", (1_000_000,), "fs.epoll.max_user_watches = 2000300"),
+        ("fs.file-max", (1_000_000,), "fs.file-max = 2001484"),
+        ("fs.epoll.max_user_watches", (1_000_000,), "fs.epoll.max_user_watches = 2000484"),
         ("net.ipv4.ip_local_port_range", (58_000, 60_999), "net.ipv4.ip_local_port_range = 10000 65535"),
         ("net.core.somaxconn", (128,), "net.core.somaxconn = 4096"),
         ("net.ipv4.tcp_mem", (1, 2, 3), "net.ipv4.tcp_mem = 750000 1000000 1500000"),
