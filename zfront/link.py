@@ -23,6 +23,9 @@ from zrouter.wire import Delivery, Goodbye, Report, State
 log = logging.getLogger("zfront")
 
 _TICK_S: Final = 0.25
+_LEAVING_TICK_S: Final = 0.05
+_UNANSWERED_S: Final = 2.0
+_COUNT_S: Final = 1.0  # for counting what can't be delivered any more
 _SILENT_TICKS: Final = round(2 / _TICK_S)  # from the start on
 
 
@@ -69,6 +72,8 @@ class Link:
         self._is_known = False
         self._silent_ticks = 0
         self._is_closed = False
+        self._is_leaving = False
+        self._left: Callable[[], None] = lambda: None
 
     def start(self) -> None:
         """Begin to read; the router is greeted as soon as there is a connection."""
@@ -77,14 +82,14 @@ class Link:
 
     def changed(self, an_id: bytes) -> None:
         """The connections of an id are more or fewer: told to the router with all others of this turn."""
-        if self._is_closed:
+        if self._is_closed or self._is_leaving:
             return  # at the end clients are closed after the link
         self.session.changed(an_id)
         self._flush_soon()
 
     def watch_changed(self, an_id: bytes) -> None:
         """An id is watched from now on, or not any more: told to the router as well."""
-        if not self._is_closed:
+        if not self._is_closed and not self._is_leaving:
             self.session.watch_changed(an_id)
             self._flush_soon()
 
@@ -95,28 +100,67 @@ class Link:
 
     def is_up(self) -> bool:
         """Whether the router knows us, and takes more."""
-        return self.session.welcome is not None and not self._dealer.is_full() and not self._is_closed
+        is_here = not self._is_closed and not self._is_leaving
+        return is_here and self.session.welcome is not None and not self._dealer.is_full()
 
     def flush(self) -> None:
         """Send now what the session has to say, not at the end of the turn."""
         self._flush()
 
-    def close(self) -> None:
-        """Say goodbye and leave."""
+    def leave(self, within_s: float, left: Callable[[], None]) -> None:
+        """Say goodbye, and close when it is answered; `left` is told.
+
+        What the router sent before its answer is delivered: nothing for us comes behind it. What is not taken
+        within that time is counted and said.
+        """
         if self._timer is not None:
             self._timer.stop()
-        if self.session.welcome is not None:
-            left: list[object] = []
-            deadline = time.monotonic() + 1.0
-            self.session.ask(Goodbye, left.append)
-            while not left and time.monotonic() < deadline:
-                self._dealer.flush(time.monotonic())
-                self._dealer.socket.poll(50)
-                self._dealer.receive(time.monotonic(), lambda _: None, lambda _: None)
+        self._left = left
+        if self.session.welcome is None:
+            self.close()
+            return
+        self._flush()  # before the goodbye: behind it the router knows us no more
+        self._is_leaving = True
+        self.session.ask(Goodbye, lambda _: self._loop.add_callback(self.close))
+        self._flush()
+        # It looks after what an edge did not tell of, and after a router that goes before it answers.
+        self._timer = Every(_LEAVING_TICK_S, self._leaving_tick)
+        self._loop.call_later(within_s, self._give_up)
+
+    def _leaving_tick(self) -> None:
+        self._turned(0, 0)
+        if self.session.welcome is None:
+            self.close()
+        elif time.monotonic() - self.session.heard_at > _UNANSWERED_S and not self._dealer.has_arrivals():
+            self._give_up()  # a router that hangs
+
+    def _give_up(self) -> None:
+        """The time is over: see what else has come, and say how much that is."""
+        if self._is_closed:
+            return
+        undelivered = 0
+
+        def count(messages: list[Delivery]) -> None:
+            nonlocal undelivered
+            undelivered += len(messages)
+
+        until = time.monotonic() + _COUNT_S
+        while time.monotonic() < until and not self._dealer.receive(time.monotonic(), count, lambda _: None):
+            pass
+        log.warning("stopping: %d messages and more that had come were not delivered", undelivered)
+        self.close()
+
+    def close(self) -> None:
+        """Go, now."""
+        if self._is_closed:
+            return
+        if self._timer is not None:
+            self._timer.stop()
         self._unwatch()
         self._is_closed = True
         self._dealer.close()
         self._context.term()
+        self._left()
 
     def _watch(self) -> None:
         self._loop.add_handler(self._dealer.socket.fileno(), self._arrived, IOLoop.READ)
@@ -129,6 +173,8 @@ class Link:
 
     def _turned(self, descriptor: int, events: int) -> None:
         """A connection to the router came or went."""
+        if self._is_closed:
+            return
         self._dealer.read_monitor(time.monotonic())
         self._arrived(0, 0)
 

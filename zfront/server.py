@@ -25,7 +25,7 @@ from zfront.every import Every
 from zfront.held import HeldLot
 from zfront.lifeline import BEAT_S, Lifeline
 from zfront.link import Link
-from zfront.lot import PACE_S, Lot
+from zfront.lot import DRAIN_S, PACE_S, Lot
 from zfront.room import Room
 from zfront.settings import FrontSettings
 from zfront.ticks import TENTH_S
@@ -38,6 +38,8 @@ log = logging.getLogger("zfront")
 # Clients closed in one go at shutdown, and the pause between: all at once they would come back all at once.
 _CLOSE_BATCH = 500
 _CLOSE_PAUSE_S = 0.02
+# Of the time that stopping may take: for what is still to be delivered. The rest is for the clients' ends.
+_LEAVING_SHARE = 0.5
 # The API answers a body that does not come, and closes; this much later whoever else waits for one is closed.
 _GRACE_S = 5.0
 
@@ -170,7 +172,10 @@ class Worker:
         signal.setitimer(signal.ITIMER_REAL, self._settings.shutdown_timeout)
         log.info("stopping: %d clients to close", len(self._room.lot))
         self._door.close()
-        self._link.close()  # the answers that it waits for are the desk's
+        # What the router has sent is delivered first; the answers among it are the desk's.
+        self._link.leave(self._settings.shutdown_timeout * _LEAVING_SHARE, self._has_left)
+
+    def _has_left(self) -> None:
         self._desk.close()
         self._close_some()
 
@@ -187,5 +192,13 @@ class Worker:
     def _close_some(self) -> None:
         if self._room.end_some(_CLOSE_BATCH) == _CLOSE_BATCH:
             self._loop.call_later(_CLOSE_PAUSE_S, self._close_some)
+        else:
+            self._drain(self._loop.time() + DRAIN_S)
+
+    def _drain(self, until: float) -> None:
+        """What the kernel did not take of the last words goes out as their clients read."""
+        self._room.lot.go_on()
+        if len(self._room.lot) and self._loop.time() < until:
+            self._loop.call_later(_CLOSE_PAUSE_S, self._drain, until)
         else:
             self._loop.stop()

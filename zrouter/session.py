@@ -79,7 +79,7 @@ class Session:
         self._watches = Telling(watching, self._watch, self._watched)
         self._connected = False
         self._greeting_since: float | None = None
-        self._heard = 0.0
+        self.heard_at = 0.0  # when the last frame came
         self._said = 0.0
         self._ticked = 0.0
         self._next_heartbeat = 0.0
@@ -144,7 +144,7 @@ class Session:
             WireError: it is not a message.
         """
         message = wire.decode_from_router(frame)
-        self._heard = now
+        self.heard_at = now
         if type(message) is wire.Deliver:
             self._notice_losses(message.seq)
             self._seq = message.seq + len(message.messages)
@@ -199,14 +199,14 @@ class Session:
         if self.welcome is None:
             return not (self._greeting_since is not None and now - self._greeting_since > _GREETING_S)
         if was_away:
-            self._heard = now  # what came meanwhile is yet to be read
+            self.heard_at = now  # what came meanwhile is yet to be read
         else:
             self._give_up_overdue(now)
         self._logins.tick(now)
         self._watches.tick(now)
         if self._resumption is not None:
             self._resumption.tick(now)
-        if now - self._heard > self.welcome.lease_ms / 1000:
+        if now - self.heard_at > self.welcome.lease_ms / 1000:
             return False
         if now >= self._next_heartbeat:
             self._heartbeat(now)
