@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from tests.browser.conftest import Window
-from tests.conftest import Program, eventually, wait_for
+from tests.conftest import Client, Program, eventually, wait_for
 from zrouter.client import RouterClient
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
@@ -204,3 +204,21 @@ def test_a_page_of_another_site_receives_if_the_frontend_knows_it(
     window.open(f"{elsewhere}/page.html?zfront={other.address}&id=alice")
     window.shows("#state", "lost")
     assert any("CORS" in one for one in window.complaints())
+
+
+def test_an_event_source_that_found_no_place_comes_in_as_soon_as_there_is_one(
+    start: Callable[..., Program], keeping: Program, window: Window
+) -> None:
+    listen = ("--listen", "127.0.0.1:0", "--router", keeping.address)
+    front = start("zfront", "serve", *listen, "--max-connections", "1")
+    with RouterClient(keeping.address) as api:
+        only = Client(front.address, "/stream/a")
+        wait_for(api, "a", 1)
+        window.open(front.address + "/")
+        window.run(LISTEN, "/sse/b")
+        eventually(lambda: window.run("return opened") == 1)
+        assert window.run("return source.readyState") != 2, "closed for good"
+        only.socket.close()
+        wait_for(api, "b", 1)
+        api.send("b", "there you are")
+        eventually(lambda: window.run("return seen") == ["there you are"])
