@@ -78,6 +78,16 @@ class HeldLot:
         except StreamClosedError:
             self.close(descriptor, "reset")
 
+    def owe(self, descriptor: int, size: int) -> bool:
+        """So much may wait for it."""
+        stream = self._streams.get(descriptor)
+        if stream is not None:
+            stream.max_write_buffer_size = self._outbox_bytes + size
+        return True
+
+    def settle(self, descriptor: int) -> None:
+        """Nothing is counted here."""
+
     write_ahead = write  # nothing is saved here
 
     def end(self, descriptor: int, last: bytes, why: str) -> None:

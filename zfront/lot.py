@@ -41,6 +41,8 @@ _PATIENCE_S: Final = 20.0
 _UNIT_BYTES: Final = 1024  # the work of reading so much
 # What a parked client may still say that nobody wants (pipelined requests, stray bytes): it is thrown away.
 CLIENT_BYTES: Final = 65536
+# What may wait for all clients together beyond their outboxes, because they missed it.
+OWED_BYTES: Final = 64 << 20
 # How long a connection that was ended may take to read what was for it.
 DRAIN_S: Final = 5.0
 
@@ -81,6 +83,10 @@ class Lot:
         self._clock = clock
         self._parked: set[int] = set()
         self._outboxes: dict[int, bytearray] = {}
+        self._owed: dict[
+            int, int
+        ] = {}  # what may wait beyond the bound of an outbox, for those who missed it
+        self._owed_bytes = 0
         self._said_bytes: dict[int, int] = {}
         self._ended: dict[int, str] = {}  # why; `on_close` has yet to be told
         self._draining: dict[int, float] = {}  # it was told, but an outbox is left: until when
@@ -153,7 +159,7 @@ class Lot:
         if outbox is None:
             outbox = self._outboxes[descriptor] = bytearray()
             self._watch(descriptor)
-        if len(outbox) + len(data) > self._outbox_bytes:
+        if len(outbox) + len(data) > self._outbox_bytes + self._owed.get(descriptor, 0):
             self.close(descriptor, "slow")
             return
         outbox += data
@@ -170,7 +176,26 @@ class Lot:
         del outbox[:sent]
         if not outbox:
             del self._outboxes[descriptor]
+            self.settle(descriptor)
             self._watch(descriptor)
+
+    def owe(self, descriptor: int, size: int) -> bool:
+        """So much more may wait for this client, until all is sent: it asked for what it missed.
+
+        False if all clients together would have too much. Whoever calls this calls `settle` when it has
+        written.
+        """
+        if size > self._outbox_bytes:
+            if self._owed_bytes + size > OWED_BYTES:
+                return False
+            self._owed[descriptor] = self._owed.get(descriptor, 0) + size
+            self._owed_bytes += size
+        return True
+
+    def settle(self, descriptor: int) -> None:
+        """What was owed is written; if nothing of it waits, that is all."""
+        if descriptor not in self._outboxes:
+            self._owed_bytes -= self._owed.pop(descriptor, 0)
 
     # ---- ending --------------------------------------------------------------------------------------
 
@@ -223,6 +248,7 @@ class Lot:
     def _forget(self, descriptor: int) -> bytes | bytearray:
         """It is not parked any more; what was still to be written to it."""
         self._said_bytes.pop(descriptor, None)
+        self._owed_bytes -= self._owed.pop(descriptor, 0)
         self._paused.end(descriptor)
         self.budget.forget(descriptor)
         return self._outboxes.pop(descriptor, b"")

@@ -41,7 +41,7 @@ from zfront.watchers import Watchers
 from zfront.wishes import as_ids, read_wish
 from zrouter.cursor import NEW
 from zrouter.resumption import Resumption
-from zrouter.wire import Resumed, State
+from zrouter.wire import EVICTED, Resumed, State
 
 if TYPE_CHECKING:
     from zfront.sockets import Said, Sockets
@@ -282,18 +282,25 @@ class Room:
         ids = self.audience.ids_of(connection)
         # It may have left one of its ids after this was asked for.
         messages = [one for one in missed.messages if one[0] in ids]
+        made = [transport.message(an_id, message, offset(at)) for an_id, message, at in messages]
+        gap = missed.gap
+        if not self.lot.owe(connection, sum(map(len, made))):
+            # Too many clients have too much to read: the newest of it is what one may have waiting.
+            newest = _newest(made, self._settings.outbox // 2)
+            messages, made = messages[len(messages) - newest :], made[len(made) - newest :]
+            gap = gap or EVICTED
         parts: list[bytes] = []
-        if missed.gap:
+        if gap:
             self.gaps += 1
             before = messages[0][2] - 1 if messages else missed.position
-            parts.append(transport.gap(missed.gap, offset(before)))
-        for an_id, message, position in messages:
-            parts.append(transport.message(an_id, message, offset(position)))
+            parts.append(transport.gap(gap, offset(before)))
+        parts += made
         self.resumed += len(messages)
         if kind != POLL:
             self.lot.write(connection, b"".join(parts) or STREAMS[kind].opened(offset(missed.position)))
         elif parts:
             self.delivery.write({connection: b"".join(parts)}, missed.position)
+        self.lot.settle(connection)
 
     def _poll_lines(self, connection: int) -> bytes:
         """More lines for the answer to its poll."""
@@ -421,3 +428,12 @@ class Room:
         self._rows.kinds[descriptor] = CHUNKED  # as those that never were
         for an_id in self.audience.remove(descriptor):
             self._changed(an_id)
+
+
+def _newest(parts: list[bytes], size: int) -> int:
+    """How many of the last ones are no longer than that together."""
+    for count, part in enumerate(reversed(parts)):
+        size -= len(part)
+        if size < 0:
+            return count
+    return len(parts)

@@ -371,3 +371,49 @@ def test_a_client_that_was_ended_and_resets_is_closed_at_once(parked: Parked) ->
     parked.client.close()
     parked.lot.handle_events()
     assert len(parked.lot) == 0
+
+
+def test_what_a_client_asked_for_may_wait_beyond_the_bound_and_no_more(parked: Parked) -> None:
+    missed = os.urandom(5 * OUTBOX)
+    assert parked.lot.owe(parked.descriptor, len(missed))
+    parked.lot.write(parked.descriptor, missed)
+    parked.lot.settle(parked.descriptor)
+    assert parked.why() is None
+    parked.lot.write(parked.descriptor, os.urandom(OUTBOX))
+    assert parked.why() is None
+    parked.lot.write(parked.descriptor, os.urandom(OUTBOX))
+    assert parked.why() == "slow"
+
+
+def test_when_all_that_was_owed_is_sent_the_bound_is_that_of_before(parked: Parked) -> None:
+    missed = os.urandom(5 * OUTBOX)
+    for _ in range(2):
+        assert parked.lot.owe(parked.descriptor, len(missed))
+        parked.lot.write(parked.descriptor, missed)
+        parked.lot.settle(parked.descriptor)
+        seen = b""
+        while len(seen) < len(missed):
+            seen += parked.client.recv(65536)
+            parked.lot.handle_events()
+        assert seen == missed
+    parked.lot.write(parked.descriptor, os.urandom(2 * OUTBOX))
+    assert parked.why() == "slow"
+
+
+def test_all_clients_together_have_a_bound_for_what_they_are_owed(
+    parked: Parked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zfront.lot.OWED_BYTES", 4 * OUTBOX)
+    assert parked.lot.owe(parked.descriptor, OUTBOX)  # within its own bound: nothing is owed
+    assert not parked.lot.owe(parked.descriptor, 5 * OUTBOX)
+    assert parked.lot.owe(parked.descriptor, 3 * OUTBOX)
+    assert not parked.lot.owe(parked.descriptor, 2 * OUTBOX)
+    parked.lot.settle(parked.descriptor)
+    assert parked.lot.owe(parked.descriptor, 4 * OUTBOX)
+    parked.lot.close(parked.descriptor, "test")
+    parked.lot.handle_events()
+    other = Parked()
+    assert other.lot.owe(other.descriptor, 4 * OUTBOX)
+    other.lot.close(other.descriptor, "test")
+    other.lot.handle_events()
+    other.client.close()
