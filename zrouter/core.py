@@ -32,6 +32,9 @@ DEFAULT_TIMEOUT_S: Final = 5.0
 DEFAULT_MAX_RECEIVED: Final = 100_000
 # A program that computes for half a minute between two calls keeps its place; see renew() in session.py.
 LEASE_S: Final = 30.0
+# The router says something each second. A link on which nothing came for so long while somebody looked was
+# cut, or the router hangs: another is tried.
+PATIENCE_S: Final = 4.0
 # Batches of send_many that wait for their receipts at a time.
 BATCHES_UNDER_WAY: Final = 32
 # The longest key of a `send_many`: its batches have keys of their own, made of it and their number.
@@ -218,6 +221,7 @@ class Core:
             resumption=self.inbox.resumption,
             watching=lambda: watched,
             is_watched=watched.__contains__,
+            patience_s=PATIENCE_S,
         )
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self.dealer = Dealer(self.context, router, self.session)
@@ -248,13 +252,20 @@ class Core:
             self.session.watch_changed(an_id)
 
     def is_settled(self) -> bool:
-        """Whether the router knows all logins and watches, and has said what those that resume missed."""
+        """Whether the router knows all logins and watches, and has said where those that resume are."""
         is_refused = self.session.refused_login is not None or self.session.refused_watch is not None
-        return self.session.is_settled() and (is_refused or not self.inbox.is_waiting())
+        return self.session.is_settled() and (is_refused or not len(self.inbox.resumption))
 
     def take(self, now: float) -> bool:
         """Take what has come; False if there is more."""
         return self.dealer.receive(now, self.inbox.deliver, self.release, self.watching.tell)
+
+    def is_silent(self, now: float, for_s: float) -> bool:
+        """Whether nothing at all came for so long, of what was asked for and of what comes by itself."""
+        self.dealer.read_monitor(now)
+        while not self.take(now):
+            pass
+        return self.session.is_silent(now, for_s)
 
     def check_open(self) -> None:
         """Refuse to work after `close()`.

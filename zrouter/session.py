@@ -46,7 +46,8 @@ class Session:
     `watching` and `is_watched` say the same of the ids whose presence it wants to be told. `report` gives the
     figures that go along with each heartbeat. `on_link` is told when the router has been
     away for a while (False), and when it is there after that (True). `resumption` has the clients that want
-    to know what they missed.
+    to know what they missed. `lease_s` is how long we may be silent, `patience_s` how long the router may be,
+    which says something each second; at most as long as we.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class Session:
         resumption: Resumption | None = None,
         watching: Callable[[], Iterable[bytes]] = tuple,
         is_watched: Callable[[bytes], bool] = lambda _: False,
+        patience_s: float = float("inf"),
     ) -> None:
         self.name = name
         self.welcome: wire.Welcome | None = None  # the router's terms, while it knows us
@@ -79,8 +81,11 @@ class Session:
         self._watches = Telling(watching, self._watch, self._watched)
         self._connected = False
         self._greeting_since: float | None = None
+        self._patience_s = patience_s
         self.heard_at = 0.0  # when the last frame came
+        self._back_since = 0.0  # we were stopped, or busy, until then
         self._said = 0.0
+        self._said_first = 0.0  # of what was said since we heard something
         self._ticked = 0.0
         self._next_heartbeat = 0.0
         self._seq = 0
@@ -199,14 +204,14 @@ class Session:
         if self.welcome is None:
             return not (self._greeting_since is not None and now - self._greeting_since > _GREETING_S)
         if was_away:
-            self.heard_at = now  # what came meanwhile is yet to be read
+            self._back_since = now  # what came meanwhile is yet to be read
         else:
             self._give_up_overdue(now)
         self._logins.tick(now)
         self._watches.tick(now)
         if self._resumption is not None:
             self._resumption.tick(now)
-        if now - self.heard_at > self.welcome.lease_ms / 1000:
+        if now - max(self.heard_at, self._back_since) > min(self._patience_s, self.welcome.lease_ms / 1000):
             return False
         if now >= self._next_heartbeat:
             self._heartbeat(now)
@@ -215,6 +220,10 @@ class Session:
     def is_stale(self, now: float) -> bool:
         """Whether the router may have forgotten us because we said nothing for most of the lease."""
         return self.welcome is not None and now - self._said > 0.8 * self.welcome.lease_ms / 1000
+
+    def is_silent(self, now: float, for_s: float) -> bool:
+        """Whether a router that knows us has said nothing for so long, though we said something to it."""
+        return self.welcome is not None and now - max(self.heard_at, self._said_first) >= for_s
 
     def renew(self, now: float) -> None:
         """Greet again on the same connection; what we hold is told anew."""
@@ -248,6 +257,8 @@ class Session:
                     self._ask_within(now + _ANSWER_S, make, on_answer)
         out, self._out = self._out, []
         if out:
+            if self._said <= self.heard_at:
+                self._said_first = now
             self._said = now
         return out
 

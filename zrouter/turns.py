@@ -13,7 +13,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from functools import partial
-from typing import Any, Generic, TypeAlias
+from typing import Any, Final, Generic, TypeAlias
 
 from zrouter import core, wire
 from zrouter.core import CLIENT_TIMEOUT, TICK_S, AnyPair, Call, Core, Result, Timeout
@@ -30,6 +30,11 @@ from zrouter.wire import Pair
 
 _Receipt: TypeAlias = "asyncio.Future[int]"
 _Ask: TypeAlias = "Callable[[Call[list[Result]]], tuple[int, asyncio.Future[list[Result]]]]"
+
+
+# A call that ends with its time-out tries another link if nothing came for so long on this one. The calls of
+# others are on it, too: more than the second that the router may be silent.
+_DOUBT_S: Final = 1.5
 
 
 class Turns:
@@ -55,9 +60,12 @@ class Turns:
             async with asyncio.timeout(chosen):
                 return await work()
         except TimeoutError:
+            is_away = self._session.welcome is None
+            if self._core.is_silent(time.monotonic(), _DOUBT_S):
+                self._reopen()
             raise RouterUnavailableError(
                 f"no router answers at {self._dealer.router}"
-                if self._session.welcome is None
+                if is_away
                 else "the router did not answer in time"
             ) from None
 
@@ -245,12 +253,17 @@ class Turns:
 
     async def _send(self, pair: Pair) -> int:
         """The receipt of one send; it shares a frame with those of the same turn."""
-        await self._be_up()
-        self._check_size(pair)
-        receipt: _Receipt = self._loop.create_future()
-        self._sends.append((pair, receipt))
-        self._flush_soon()
-        return await receipt
+        while True:
+            await self._be_up()
+            self._check_size(pair)
+            receipt: _Receipt = self._loop.create_future()
+            self._sends.append((pair, receipt))
+            self._flush_soon()
+            try:
+                return await receipt
+            except LinkLostError:
+                if not self._retry or self._core.is_closed:
+                    raise
 
     def _check_size(self, pair: Pair) -> None:
         """Refuse here what the router would refuse together with the sends of other tasks."""
@@ -263,7 +276,8 @@ class Turns:
     def _say_sends(self) -> None:
         """One frame, if it is not too long, for all that tasks have sent in this turn."""
         assert self._session.welcome is not None
-        sends, self._sends = self._sends, []
+        # Without those that nobody waits for any more.
+        sends, self._sends = [one for one in self._sends if not one[1].done()], []
         receipts = iter([receipt for _, receipt in sends])
         for batch in batches([pair for pair, _ in sends], self._session.welcome.max_frame):
             waiting = [next(receipts) for _ in batch]
@@ -281,11 +295,14 @@ class Turns:
 
     def _tick(self) -> None:
         if not self._session.tick(time.monotonic()):
-            self._unwatch()
-            self._dealer.reopen()
-            self._watch()
+            self._reopen()
         self._turned()
         self._ticker = self._loop.call_later(TICK_S, self._tick)
+
+    def _reopen(self) -> None:
+        self._unwatch()
+        self._dealer.reopen()
+        self._watch()
 
     def _tell_news(self) -> None:
         self._news.set()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Generic
+from typing import Any, Final, Generic
 
 import zmq
 
@@ -18,6 +18,10 @@ from zrouter.core import CLIENT_TIMEOUT, AnyPair, Call, Core, Result, Timeout
 from zrouter.session import Answer, LinkLostError, RouterError, RouterUnavailableError, batches
 from zrouter.watching import Presence
 from zrouter.wire import Pair
+
+
+# A call that ends with its time-out tries another link if nothing came for so long on this one.
+_DOUBT_S: Final = 0.9
 
 
 class Waiting:
@@ -157,6 +161,8 @@ class Waiting:
         """Carry on the link's business until something happened or a little time passed."""
         now = time.monotonic()
         if deadline is not None and now >= deadline:
+            if self._core.is_silent(now, _DOUBT_S):
+                self._dealer.reopen()
             raise RouterUnavailableError(complaint)
         if not self._session.tick(now):
             self._dealer.reopen()
