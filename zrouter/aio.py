@@ -237,7 +237,7 @@ class AsyncRouterClient(Turns):
             return 0
         try:
             if self._session.welcome is not None:
-                self._core.confirmed(await self._call(core.goodbye_call(), timeout_s))
+                self._session.confirmed(await self._call(core.goodbye_call(), timeout_s))
         except RouterError:
             pass  # what was not confirmed is counted, and returned
         finally:

@@ -296,7 +296,7 @@ class RouterClient(Waiting):
             return 0
         try:
             if self._session.welcome is not None:
-                self._core.confirmed(self._call(core.goodbye_call(), timeout_s))
+                self._session.confirmed(self._call(core.goodbye_call(), timeout_s))
         except RouterError:
             pass  # what was not confirmed is counted, and returned
         finally:

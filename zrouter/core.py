@@ -7,9 +7,11 @@ that is client.py and aio.py.
 from __future__ import annotations
 
 import enum
+import logging
 import os
 import socket
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import chain
 from typing import Any, Final, Generic, NamedTuple, TypeAlias, TypeVar, cast
 
@@ -27,6 +29,8 @@ from zrouter.inbox import Inbox
 from zrouter.session import RouterError, Session
 from zrouter.watching import Watching
 from zrouter.wire import Message, Pair
+
+log = logging.getLogger("zrouter.link")
 
 DEFAULT_TIMEOUT_S: Final = 5.0
 DEFAULT_MAX_RECEIVED: Final = 100_000
@@ -126,6 +130,14 @@ def default_name(kind: str) -> str:
     return f"{kind}@{socket.gethostname()}:{os.getpid()}"
 
 
+def _tell_safely(on_link: Callable[[bool], None], is_there: bool) -> None:
+    """What the program makes of it is no part of the link's work, which goes on."""
+    try:
+        on_link(is_there)
+    except Exception:
+        log.exception("on_link raised")
+
+
 def _own_name() -> str:
     """Of a client that nobody named: the first of a process is `client@host:pid`, the next `...:pid-2`."""
     pid = os.getpid()
@@ -217,7 +229,7 @@ class Core:
             LEASE_S,
             holdings=lambda: held,
             connections=lambda an_id: held.get(an_id, 0),
-            on_link=on_link,
+            on_link=None if on_link is None else partial(_tell_safely, on_link),
             resumption=self.inbox.resumption,
             watching=lambda: watched,
             is_watched=watched.__contains__,
@@ -286,11 +298,6 @@ class Core:
         self.session.refused_login = self.session.refused_watch = None
         if refused is not None:
             raise refused
-
-    def confirmed(self, count: int) -> None:
-        """A Goodbye was answered: so many messages were taken, those that had receipts among them."""
-        unreceipted = max(0, count - self.session.receipted)
-        self.session.unconfirmed = max(0, self.session.unconfirmed - unreceipted)
 
     def close(self) -> None:
         """End the link."""

@@ -56,7 +56,10 @@ _Queued: TypeAlias = "tuple[Delivery, int] | Gap"  # with the epoch of the deliv
 
 
 class Inbox:
-    """One program's. At most `max_received` messages wait to be taken; beyond it the oldest are dropped."""
+    """One program's. At most `max_received` messages wait to be taken; beyond it the oldest are dropped.
+
+    The gap that says so stands before them and does not count.
+    """
 
     def __init__(self, max_received: int) -> None:
         self.held: dict[bytes, int] = {}  # id -> connections, as the router is told
@@ -119,7 +122,7 @@ class Inbox:
 
     def _make_room(self) -> None:
         gap: Gap | None = None
-        while len(self._queue) > self._max_received + (gap is not None):
+        while len(self._queue) > self._max_received:
             oldest = self._queue.popleft()
             if isinstance(oldest, Gap):
                 gap = oldest

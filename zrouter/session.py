@@ -73,6 +73,9 @@ class Session:
         self.fatal: RefusedError | None = None  # the router will never know us: another version
         self.refused_login: RefusedError | None = None  # the last time that the router did not take a login
         self.refused_watch: RefusedError | None = None  # the same of ids to be watched
+        self._unconfirmed_unsaid = 0  # of these, what was on no link yet
+        self._unconfirmed_here = 0  # of these, what this connection has carried
+        self._may_confirm = 0  # of these, what the router has read when it answers the Hello under way
         self._instance = instance
         self._lease_s = lease_s
         self._connections = connections
@@ -116,6 +119,7 @@ class Session:
         """A connection to a router exists: greet."""
         self._connected = True
         self.welcome = None
+        self._unconfirmed_here = self._may_confirm = 0
         self._greet(now)
 
     def closed(self) -> None:
@@ -226,7 +230,12 @@ class Session:
         return self.welcome is not None and now - max(self.heard_at, self._said_first) >= for_s
 
     def renew(self, now: float) -> None:
-        """Greet again on the same connection; what we hold is told anew."""
+        """Greet again on the same connection; what we hold is told anew.
+
+        The router counts anew what it takes, and reads in order: when it answers this, it has taken all that
+        was sent without a receipt before, but for what it has refused by then.
+        """
+        self._may_confirm = self._unconfirmed_here
         self.welcome = None
         self._greet(now)
 
@@ -246,6 +255,8 @@ class Session:
             if self._asked:
                 self._out += self._asked.values()
                 self._asked = {}
+                self._unconfirmed_here += self._unconfirmed_unsaid
+                self._unconfirmed_unsaid = 0
             for make, on_answer in self._logins.requests(self.welcome.max_frame):
                 self._ask_within(now + _ANSWER_S, make, on_answer)
                 if self._resumption is not None:
@@ -295,8 +306,13 @@ class Session:
     def send_unreceipted(self, pairs: list[Pair], key: bytes = b"") -> None:
         """Send a batch without asking what became of it; a Goodbye confirms all of them."""
         self.unconfirmed += len(pairs)
+        self._unconfirmed_unsaid += len(pairs)
         self._last_request += 1  # its place among what is asked for; the router is told of none
         self._asked[self._last_request] = encode(wire.Send(0, pairs, key))
+
+    def confirmed(self, count: int) -> None:
+        """A Goodbye was answered: so many messages were taken, those that had receipts among them."""
+        self._confirm(max(0, count - self.receipted))
 
     def has_unsaid(self) -> bool:
         """Whether something that the owner asked for was on no link yet."""
@@ -380,6 +396,7 @@ class Session:
             return  # to a Hello on a connection that broke since: what it carried is read to the end
         self.welcome = welcome
         self._greeting_since = None
+        self._confirm(self._may_confirm)
         self._seq = self._received_bytes = self._reported_bytes = self.receipted = 0
         self._presence_bytes = self._reported_presence_bytes = 0
         self._logins.welcomed()
@@ -405,10 +422,18 @@ class Session:
                 self._answer(error.request, RefusedError(error.code, error.text))
         else:
             self.refused_messages += error.refused
+            if not error.request:
+                self._unconfirmed_here = max(0, self._unconfirmed_here - error.refused)
+                self._may_confirm = max(0, self._may_confirm - error.refused)
         if error.code == wire.WRONG_VERSION:
             self.fatal = RefusedError(error.code, error.text)
         elif error.code == wire.SAY_HELLO and self._greeting_since is None:
             self.renew(now)
+
+    def _confirm(self, taken: int) -> None:
+        self.unconfirmed = max(0, self.unconfirmed - taken)
+        self._unconfirmed_here = max(0, self._unconfirmed_here - taken)
+        self._may_confirm = 0
 
     def _heartbeat(self, now: float) -> None:
         assert self.welcome is not None

@@ -294,10 +294,11 @@ class Turns:
         self._tell_news()
 
     def _tick(self) -> None:
+        # Before anything else: whatever happens below, it goes on.
+        self._ticker = self._loop.call_later(TICK_S, self._tick)
         if not self._session.tick(time.monotonic()):
             self._reopen()
         self._turned()
-        self._ticker = self._loop.call_later(TICK_S, self._tick)
 
     def _reopen(self) -> None:
         self._unwatch()

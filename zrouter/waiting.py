@@ -19,7 +19,6 @@ from zrouter.session import Answer, LinkLostError, RouterError, RouterUnavailabl
 from zrouter.watching import Presence
 from zrouter.wire import Pair
 
-
 # A call that ends with its time-out tries another link if nothing came for so long on this one.
 _DOUBT_S: Final = 0.9
 

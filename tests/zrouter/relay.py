@@ -20,7 +20,7 @@ class Relay:
         host, _, port = router.removeprefix("tcp://").rpartition(":")
         self._router = (host, int(port))
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self.address = "tcp://127.0.0.1:%d" % self._listener.getsockname()[1]
+        self.address = f"tcp://127.0.0.1:{self._listener.getsockname()[1]}"
         self.accepted = 0
         self._ways: dict[socket.socket, socket.socket] = {}
         self._silent: list[socket.socket] = []
@@ -53,7 +53,7 @@ class Relay:
                     if key.fileobj is self._listener:
                         self._accept()
                     elif key.fileobj in self._ways:
-                        self._carry(key.fileobj)  # type: ignore[arg-type]
+                        self._carry(key.fileobj)
 
     def _accept(self) -> None:
         near = self._listener.accept()[0]

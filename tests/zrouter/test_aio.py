@@ -99,3 +99,29 @@ def test_an_idle_asyncio_client_stays_logged_in_and_comes_back_after_a_restart(
             assert (await receive).message == b"back"
 
     run(work())
+
+
+def test_a_program_that_raises_when_it_is_told_of_the_link_ends_no_heartbeats(
+    start: Callable[..., Program], router: Program, caplog: pytest.LogCaptureFixture
+) -> None:
+    told: list[bool] = []
+    went, came = asyncio.Event(), asyncio.Event()
+
+    def tell(is_there: bool) -> None:
+        told.append(is_there)
+        (came if is_there else went).set()
+        raise ZeroDivisionError
+
+    async def work() -> None:
+        async with AsyncRouterClient(router.address, on_link=tell) as client:
+            messages = await client.login("a")
+            router.stop(signal.SIGKILL)
+            await went.wait()
+            start("zrouter", "serve", "--bind", router.address)
+            await came.wait()
+            assert await client.send("a", "x") == 1
+            assert await anext(messages) == ("a", b"x")
+
+    run(work())
+    assert told == [False, True]
+    assert caplog.text.count("on_link raised") == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -118,6 +119,22 @@ def test_who_does_not_take_its_messages_loses_the_oldest_and_a_login_that_resume
         link.send(an_id)
     assert inbox.dropped_messages == 4
     assert taken(inbox) == [Gap(DROPPED, "7.4"), ("b", b"5"), ("b", b"6")]
+
+
+@pytest.mark.parametrize("most", [1, 2, 3, 7])
+@pytest.mark.parametrize("since", [None, ""])
+def test_never_more_messages_wait_than_are_allowed_and_the_newest_are_there(
+    most: int, since: str | None
+) -> None:
+    inbox = Inbox(most)
+    link = Link(inbox)
+    inbox.hold([b"a"], since)
+    link.answer()
+    for number in range(1, 20):
+        link.send(b"a")
+        assert inbox.dropped_messages == max(0, number - most)
+    gap = [] if since is None else [Gap(DROPPED, f"7.{19 - most:x}")]
+    assert taken(inbox) == gap + [("a", b"%d" % number) for number in range(20 - most, 20)]
 
 
 def test_a_login_without_an_offset_is_never_told_of_gaps() -> None:

@@ -581,6 +581,35 @@ def test_what_a_router_refused_because_it_did_not_know_us_goes_before_what_was_a
     assert kinds(session) == [wire.Stats, wire.Who]
 
 
+def test_a_pause_leaves_nothing_unconfirmed_that_the_router_took_before_it() -> None:
+    """Then a client greets anew: the router, which begins to count anew, has read all before that."""
+    session = Session("me", b"instance", 30.0)
+    welcome(session)
+    session.send_unreceipted([(b"a", b"x")] * 10)
+    session.outgoing(2.0)
+    assert session.is_stale(27.0)
+    session.renew(27.0)
+    session.receive(wire.encode(wire.Error(0, wire.TOO_LARGE, "", 3)), 27.0)
+    session.send_unreceipted([(b"a", b"x")] * 100)
+    session.receive(wire.encode(WELCOME), 27.0)
+    assert session.unconfirmed == 3 + 100
+    session.confirmed(60)
+    assert session.unconfirmed == 3 + 40
+
+
+def test_what_a_link_carried_that_broke_is_never_confirmed_by_the_next_one() -> None:
+    session = Session("me", b"instance", 30.0)
+    welcome(session)
+    session.send_unreceipted([(b"a", b"x")] * 10)
+    session.outgoing(2.0)
+    session.closed()
+    session.opened(3.0)
+    session.receive(wire.encode(WELCOME), 3.0)
+    session.renew(27.0)
+    session.receive(wire.encode(WELCOME), 27.0)
+    assert session.unconfirmed == 10
+
+
 WELCOME = wire.Welcome(wire.VERSION, 1, 30_000, 10_000, 65_536, 1_048_576, 1 << 26)
 
 
