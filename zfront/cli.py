@@ -65,9 +65,10 @@ def serve(settings: FrontSettings) -> None:
     listeners = [first] + [
         listen(host, port, settings.keepalive, settings.unsent) for _ in range(settings.workers - 1)
     ]
-    log.info("listening on http://%s:%d with %d worker(s)", host, port, settings.workers)
+    where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    log.info("listening on http://%s with %d worker(s)", where, settings.workers)
     if settings.workers == 1:
-        Worker(settings, first, name, keys=keys).run(lambda: notify.ready(f"listening on {host}:{port}"))
+        Worker(settings, first, name, keys=keys).run(lambda: notify.ready(f"listening on {where}"))
         return
 
     def work(number: int, listener: socket.socket, lifeline: Lifeline) -> None:

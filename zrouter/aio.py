@@ -7,15 +7,16 @@ that block.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
 from functools import partial
 from types import TracebackType
 from typing import Any, overload
 
 from zrouter import core, wire
+from zrouter.arguments import check_timeout
 from zrouter.core import CLIENT_TIMEOUT, AnyPair, Counts, Page, PublishReceipt, Timeout
 from zrouter.inbox import Gap, Received
-from zrouter.session import RouterError
 from zrouter.turns import Turns
 from zrouter.watching import Presence
 
@@ -44,6 +45,9 @@ class AsyncRouterClient(Turns):
         max_received: int = core.DEFAULT_MAX_RECEIVED,
         on_link: Callable[[bool], None] | None = None,
     ) -> None:
+        # Before anything is opened.
+        check_timeout(timeout_s)
+        asyncio.get_running_loop()
         super().__init__(core.Core(router, name, max_received, on_link), timeout_s, retry)
 
     async def __aenter__(self) -> AsyncRouterClient:
@@ -171,7 +175,7 @@ class AsyncRouterClient(Turns):
         The iterator ends when no id is left: all were logged out or kicked. What `since` does,
         `RouterClient.login` says.
         """
-        self._core.check_open()
+        self._check_usable(timeout_s)
         self._core.hold(ids, since)
         await self._settled(timeout_s)
         return self._messages()
@@ -181,7 +185,7 @@ class AsyncRouterClient(Turns):
 
         The iterator ends when nothing is watched any more. `RouterClient.watch` says more.
         """
-        self._core.check_open()
+        self._check_usable(timeout_s)
         self._core.watch(ids)
         await self._settled(timeout_s)
         return self._presence()
@@ -232,17 +236,11 @@ class AsyncRouterClient(Turns):
         return self._core.inbox.dropped_messages
 
     async def close(self, *, timeout_s: Timeout = CLIENT_TIMEOUT) -> int:
-        """Leave, once the router has taken all that was sent; returns how many sends it did not confirm."""
-        if self._core.is_closed:
-            return 0
-        try:
-            if self._session.welcome is not None:
-                self._session.confirmed(await self._call(core.goodbye_call(), timeout_s))
-        except RouterError:
-            pass  # what was not confirmed is counted, and returned
-        finally:
-            self._end(RouterError("the client is closed"))
-        return self._session.unconfirmed
+        """Leave, once the router has taken all that was sent; returns how many sends it did not confirm.
+
+        How long that takes, `RouterClient.close` says. Whoever closes it meanwhile waits for the same end.
+        """
+        return await self._leave(core.close_timeout(timeout_s, self._session.unconfirmed))
 
     async def _related(self, an_id: bytes, is_followers: bool, timeout_s: Timeout) -> list[str]:
         found: list[str] = []

@@ -8,6 +8,7 @@ that it is of the right kind and out of bounds.
 
 from __future__ import annotations
 
+import ipaddress
 import math
 import re
 from collections.abc import Iterable
@@ -17,7 +18,7 @@ from typing import Any, Final
 from zrouter import wire
 from zrouter.wire import Pair, WireError
 
-_TCP: Final = re.compile(r"tcp://(?:[^\s:/\[\]]+|\[[^\s\[\]]+\]):(\d{1,5})").fullmatch
+_TCP: Final = re.compile(r"tcp://(?:[^\s:/\[\]]+|\[(?P<ipv6>[^\s\[\]]+)\]):(?P<port>\d{1,5})").fullmatch
 _IPC: Final = re.compile(r"ipc://\S+").fullmatch
 
 
@@ -139,6 +140,26 @@ def check_endpoint(endpoint: Any) -> str:
     if not isinstance(endpoint, str):
         raise TypeError(f"a router's address is str, not {type(endpoint).__name__}")
     tcp = _TCP(endpoint)
-    if (tcp is not None and 0 < int(tcp[1]) < 65536) or _IPC(endpoint):
+    if tcp is None:
+        is_one = _IPC(endpoint) is not None
+    else:
+        is_one = 0 < int(tcp["port"]) < 65536 and (tcp["ipv6"] is None or _is_ipv6_address(tcp["ipv6"]))
+    if is_one:
         return endpoint
     raise ValueError(f"{endpoint!r} is not an endpoint such as tcp://127.0.0.1:5570")
+
+
+def is_ipv6(endpoint: str) -> bool:
+    """Whether it is an IPv6 address, in brackets (RFC 3986, 3.2.2).
+
+    ZeroMQ has to be told. It is not told of names: those may be both, and it would try the first one only.
+    """
+    return endpoint.startswith("tcp://[")
+
+
+def _is_ipv6_address(text: str) -> bool:
+    try:
+        ipaddress.IPv6Address(text)
+    except ValueError:
+        return False
+    return True

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, overload
 
 from zrouter import core, wire
+from zrouter.arguments import check_timeout
 from zrouter.core import (
     CLIENT_TIMEOUT,
     AnyPair,
@@ -21,7 +22,6 @@ from zrouter.core import (
     default_name,
 )
 from zrouter.inbox import Gap, Received
-from zrouter.session import RouterError
 from zrouter.waiting import Waiting
 from zrouter.watching import Presence
 
@@ -61,6 +61,7 @@ class RouterClient(Waiting):
         max_received: int = core.DEFAULT_MAX_RECEIVED,
         on_link: Callable[[bool], None] | None = None,
     ) -> None:
+        check_timeout(timeout_s)  # before anything is opened
         super().__init__(core.Core(router, name, max_received, on_link), timeout_s, retry)
 
     def __enter__(self) -> RouterClient:
@@ -225,9 +226,10 @@ class RouterClient(Waiting):
             RefusedError: the router has no room for more ids.
             RouterUnavailableError: see the class.
         """
+        deadline = self._deadline(timeout_s)
         self._core.check_open()
         self._core.hold(ids, since)
-        self._settle("the router did not take the login", timeout_s)
+        self._settle("the router did not take the login", deadline)
         return self._messages()
 
     def watch(self, *ids: str | bytes, timeout_s: Timeout = CLIENT_TIMEOUT) -> Iterator[Presence]:
@@ -243,22 +245,25 @@ class RouterClient(Waiting):
             RefusedError: the router has no room for more watches.
             RouterUnavailableError: see the class.
         """
+        deadline = self._deadline(timeout_s)
         self._core.check_open()
         self._core.watch(ids)
-        self._settle("the router did not take the watches", timeout_s)
+        self._settle("the router did not take the watches", deadline)
         return self._presence()
 
     def unwatch(self, *ids: str | bytes, timeout_s: Timeout = CLIENT_TIMEOUT) -> None:
         """Watch these ids no more."""
+        deadline = self._deadline(timeout_s)
         self._core.check_open()
         self._core.unwatch(ids)
-        self._push(self._deadline(timeout_s))
+        self._push(deadline)
 
     def logout(self, *ids: str | bytes, timeout_s: Timeout = CLIENT_TIMEOUT) -> None:
         """Log out of these ids; messages that came before are still given by the iterator."""
+        deadline = self._deadline(timeout_s)
         self._core.check_open()
         self._core.release(ids)
-        self._push(self._deadline(timeout_s))
+        self._push(deadline)
 
     def who(self, *ids: str | bytes, timeout_s: Timeout = CLIENT_TIMEOUT) -> dict[str, list[tuple[str, int]]]:
         """For each id `[(frontend, connections), ...]`; an empty list if nobody holds it."""
@@ -290,19 +295,10 @@ class RouterClient(Waiting):
     def close(self, *, timeout_s: Timeout = CLIENT_TIMEOUT) -> int:
         """Leave, once the router has taken all that was sent; returns how many sends it did not confirm.
 
-        That can only be messages sent with `receipts=False`.
+        That can only be messages sent with `receipts=False`. It takes at most 2 seconds, and one more for
+        each 50,000 of them, whatever the time-out of the other calls is; `timeout_s` says otherwise.
         """
-        if self._core.is_closed:
-            return 0
-        try:
-            if self._session.welcome is not None:
-                self._session.confirmed(self._call(core.goodbye_call(), timeout_s))
-        except RouterError:
-            pass  # what was not confirmed is counted, and returned
-        finally:
-            self._core.is_closed = True
-            self._core.close()
-        return self._session.unconfirmed
+        return self._leave(core.close_timeout(timeout_s, self._session.unconfirmed))
 
     def _related(self, an_id: bytes, is_followers: bool, timeout_s: Timeout) -> list[str]:
         found: list[str] = []

@@ -7,6 +7,7 @@ that is client.py and aio.py.
 from __future__ import annotations
 
 import enum
+import errno
 import logging
 import os
 import socket
@@ -23,7 +24,7 @@ from zrouter.arguments import as_id as as_id
 from zrouter.arguments import as_ids as as_ids
 from zrouter.arguments import as_key as as_key
 from zrouter.arguments import as_pair as as_pair
-from zrouter.arguments import check_count, check_endpoint, check_pairs
+from zrouter.arguments import check_count, check_endpoint, check_pairs, check_timeout
 from zrouter.dealer import Dealer
 from zrouter.inbox import Inbox
 from zrouter.session import RouterError, Session
@@ -39,6 +40,10 @@ LEASE_S: Final = 30.0
 # The router says something each second. A link on which nothing came for so long while somebody looked was
 # cut, or the router hangs: another is tried.
 PATIENCE_S: Final = 4.0
+# Of closing, whatever the time-out of the other calls is; and how many messages without a receipt the router
+# is given another second for.
+CLOSE_S: Final = 2.0
+CLOSE_MESSAGES: Final = 50_000
 # Batches of send_many that wait for their receipts at a time.
 BATCHES_UNDER_WAY: Final = 32
 # The longest key of a `send_many`: its batches have keys of their own, made of it and their number.
@@ -46,6 +51,9 @@ MAX_BATCHES_KEY_BYTES: Final = 240
 # Ids that a request asks for; the answer has a row for each.
 _IDS_ASKED: Final = 2000
 TICK_S: Final = 0.25
+
+# What ZeroMQ says of an address that it can not use.
+_NO_ADDRESS: Final = (errno.EINVAL, errno.ENODEV, errno.ENAMETOOLONG, errno.EPROTONOSUPPORT)
 
 Result = TypeVar("Result")
 # An id and a message, or two ids; str: UTF-8.
@@ -85,6 +93,20 @@ class Page(NamedTuple):
 
     total: int
     ids: list[bytes]
+
+
+def chosen(timeout_s: Timeout, own: float | None) -> float | None:
+    """The seconds of this call; None = for ever.
+
+    Raises:
+        TypeError, ValueError: they are none.
+    """
+    return own if timeout_s is CLIENT_TIMEOUT else check_timeout(timeout_s)
+
+
+def close_timeout(timeout_s: Timeout, unconfirmed: int) -> float | None:
+    """The same of closing."""
+    return chosen(timeout_s, CLOSE_S + unconfirmed / CLOSE_MESSAGES)
 
 
 class Call(NamedTuple, Generic[Result]):
@@ -236,7 +258,14 @@ class Core:
             patience_s=PATIENCE_S,
         )
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self.dealer = Dealer(self.context, router, self.session)
+        try:
+            self.dealer = Dealer(self.context, router, self.session)
+        except zmq.ZMQError as error:
+            self.context.destroy(0)
+            if error.errno in _NO_ADDRESS:
+                raise ValueError(f"{router!r} is not an address: {error.strerror}") from None
+            raise
+        self.is_leaving = False
         self.is_closed = False
 
     def hold(self, ids: Iterable[str | bytes], since: str | None) -> None:
@@ -285,7 +314,7 @@ class Core:
         Raises:
             RouterError: the client is closed.
         """
-        if self.is_closed:
+        if self.is_leaving:
             raise RouterError("the client is closed")
 
     def check_refused(self) -> None:
@@ -301,5 +330,6 @@ class Core:
 
     def close(self) -> None:
         """End the link."""
+        self.is_leaving = self.is_closed = True
         self.dealer.close()
         self.context.term()

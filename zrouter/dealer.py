@@ -17,6 +17,7 @@ import zmq
 import zmq.backend
 from zmq.utils.monitor import recv_monitor_message
 
+from zrouter.arguments import is_ipv6
 from zrouter.session import Session
 from zrouter.wire import Deliver, Delivery, Evict, Presence, Resumed, State, WireError
 
@@ -159,6 +160,7 @@ class Dealer:
         socket.set(zmq.RECONNECT_IVL, RECONNECT_MS)
         socket.set(zmq.RECONNECT_IVL_MAX, RECONNECT_MAX_MS)
         socket.set(zmq.TCP_KEEPALIVE, 1)
+        socket.set(zmq.IPV6, is_ipv6(self.router))
         self.socket = socket
         self.monitor = socket.get_monitor_socket(_WATCHED)
         socket.connect(self.router)

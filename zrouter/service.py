@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import zmq
 import zmq.backend
 
+from zrouter.arguments import is_ipv6
 from zrouter.daemon import notify, process
 from zrouter.doorkeeper import Doorkeeper, seed
 from zrouter.limits import BURST_BYTES, BURST_FRAMES, cost
@@ -74,6 +75,7 @@ class RouterService:
         self._socket.set(zmq.LINGER, 1000)
         self._socket.set(zmq.TCP_KEEPALIVE, 1)
         self._socket.set(zmq.BACKLOG, 1024)
+        self._socket.set(zmq.IPV6, is_ipv6(settings.bind))
         self._socket.set(zmq.HANDSHAKE_IVL, round(settings.hello_timeout * 1000))
         self._waits_ms = 0
         self._wait_at_most(TICK_MS)

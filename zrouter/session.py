@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, TypeAlias
 
 from zrouter import wire
+from zrouter.arguments import check_pairs
 from zrouter.errors import LinkLostError as LinkLostError
 from zrouter.errors import RefusedError as RefusedError
 from zrouter.errors import RouterError as RouterError
@@ -486,11 +487,22 @@ class Session:
 
 
 def batches(pairs: Iterable[Pair], max_frame: int) -> Iterator[list[Pair]]:
-    """Cut a stream of pairs into batches that fit a Send frame each."""
+    """Cut a stream of pairs into batches that fit a Send frame each.
+
+    Raises:
+        TypeError: one is no pair of bytes.
+    """
     batch: list[Pair] = []
     room = full = max_frame - wire.SEND_BYTES
     for pair in pairs:
-        size = len(pair[0]) + len(pair[1]) + wire.PAIR_BYTES
+        try:
+            key, message = pair
+        except (TypeError, ValueError):
+            check_pairs([pair])
+            raise
+        if type(key) is not bytes or type(message) is not bytes:
+            check_pairs([pair])
+        size = len(key) + len(message) + wire.PAIR_BYTES
         if batch and (size > room or len(batch) == SEND_MESSAGES):
             yield batch
             batch, room = [], full

@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any, Final, Generic, TypeAlias
 
 from zrouter import core, wire
-from zrouter.core import CLIENT_TIMEOUT, TICK_S, AnyPair, Call, Core, Result, Timeout
+from zrouter.core import TICK_S, AnyPair, Call, Core, Result, Timeout
 from zrouter.session import (
     Answer,
     LinkLostError,
@@ -51,13 +51,14 @@ class Turns:
         self._sends: list[tuple[Pair, _Receipt]] = []  # of this turn of the loop
         self._flush_is_due = False
         self._burst_is_due = False
+        self._leaving: asyncio.Task[None] | None = None
         self._watch()
         self._ticker = self._loop.call_later(TICK_S, self._tick)
 
     async def _in_time(self, work: Callable[[], Awaitable[Result]], timeout_s: Timeout) -> Result:
-        chosen = self._timeout_s if timeout_s is CLIENT_TIMEOUT else timeout_s
+        seconds = core.chosen(timeout_s, self._timeout_s)
         try:
-            async with asyncio.timeout(chosen):
+            async with asyncio.timeout(seconds):
                 return await work()
         except TimeoutError:
             is_away = self._session.welcome is None
@@ -77,7 +78,7 @@ class Turns:
                 try:
                     return await answer
                 except LinkLostError:
-                    if not self._retry or self._core.is_closed:
+                    if not self._retry or self._core.is_leaving:
                         raise
                 finally:
                     self._session.give_up(request)
@@ -94,6 +95,7 @@ class Turns:
         receipts: bool = True,
     ) -> list[Result]:
         """What `make` asks for all pairs, in batches, some of which are under way at the same time."""
+        core.chosen(timeout_s, None)
         name = core.as_key(key, core.MAX_BATCHES_KEY_BYTES)
         handed: list[Result] = []
         under_way: deque[_Batch[Result]] = deque()
@@ -125,6 +127,7 @@ class Turns:
         return handed
 
     async def _portions(self, ids: Iterable[str | bytes], timeout_s: Timeout) -> list[list[bytes]]:
+        core.chosen(timeout_s, None)
         await self._be_up_in_time(timeout_s)
         assert self._session.welcome is not None
         return list(core.portions(ids, self._session.welcome.max_frame))
@@ -153,7 +156,7 @@ class Turns:
             try:
                 receipts = await under_way[0].answer
             except LinkLostError:
-                if not self._retry or self._core.is_closed:
+                if not self._retry or self._core.is_leaving:
                     raise
                 await self._be_up()
                 self._ask_again(under_way)
@@ -177,7 +180,7 @@ class Turns:
 
     async def _be_up_in_time(self, timeout_s: Timeout) -> None:
         # As a rule nothing has to be waited for, and a timeout costs more than all else here.
-        if self._core.is_closed or not self._is_up():
+        if self._core.is_leaving or not self._is_up():
             await self._in_time(self._be_up, timeout_s)
 
     async def _until(self, is_so: Callable[[], bool]) -> None:
@@ -262,7 +265,7 @@ class Turns:
             try:
                 return await receipt
             except LinkLostError:
-                if not self._retry or self._core.is_closed:
+                if not self._retry or self._core.is_leaving:
                     raise
 
     def _check_size(self, pair: Pair) -> None:
@@ -283,9 +286,33 @@ class Turns:
             waiting = [next(receipts) for _ in batch]
             self._session.ask(core.send_call(batch).make, partial(_settle_all, waiting))
 
+    async def _leave(self, timeout_s: float | None) -> int:
+        if self._leaving is None and not self._core.is_closed:
+            self._core.is_leaving = True
+            self._leaving = self._loop.create_task(self._say_goodbye(timeout_s))
+        if self._leaving is not None:
+            await asyncio.shield(self._leaving)
+        return self._session.unconfirmed
+
+    async def _say_goodbye(self, timeout_s: float | None) -> None:
+        """Never sent again: behind a link that broke it confirms nothing of what that one carried."""
+        try:
+            self._flush()  # the sends of this turn
+            if self._session.welcome is not None or self._session.has_unsaid():
+                call = core.goodbye_call()
+                _, answer = self._ask(call)
+                self._session.confirmed(await self._in_time(lambda: answer, timeout_s))
+        except RouterError:
+            pass  # what was not confirmed is counted, and returned
+        finally:
+            self._end(RouterError("the client is closed"))
+
+    def _check_usable(self, timeout_s: Timeout) -> None:
+        core.chosen(timeout_s, None)
+        self._core.check_open()
+
     def _end(self, error: RouterError) -> None:
         """Close the link; whoever still waits gets the error."""
-        self._core.is_closed = True
         self._ticker.cancel()
         self._unwatch()
         self._session.ended()

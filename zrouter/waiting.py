@@ -14,7 +14,7 @@ from typing import Any, Final, Generic
 import zmq
 
 from zrouter import core
-from zrouter.core import CLIENT_TIMEOUT, AnyPair, Call, Core, Result, Timeout
+from zrouter.core import AnyPair, Call, Core, Result, Timeout
 from zrouter.session import Answer, LinkLostError, RouterError, RouterUnavailableError, batches
 from zrouter.watching import Presence
 from zrouter.wire import Pair
@@ -35,7 +35,7 @@ class Waiting:
 
     def _deadline(self, timeout_s: Timeout) -> float | None:
         """When to give up, on the monotonic clock."""
-        chosen = self._timeout_s if timeout_s is CLIENT_TIMEOUT else timeout_s
+        chosen = core.chosen(timeout_s, self._timeout_s)
         return None if chosen is None else time.monotonic() + chosen
 
     def _call(self, call: Call[Result], timeout_s: Timeout) -> Result:
@@ -98,13 +98,31 @@ class Waiting:
         assert self._session.welcome is not None
         return list(core.portions(ids, self._session.welcome.max_frame))
 
-    def _settle(self, complaint: str, timeout_s: Timeout) -> None:
-        deadline = self._deadline(timeout_s)
+    def _settle(self, complaint: str, deadline: float | None) -> None:
         self._be_up(deadline)
         while not self._core.is_settled():
             self._core.check_refused()
             self._pump(deadline, complaint)
         self._core.check_refused()
+
+    def _leave(self, timeout_s: float | None) -> int:
+        if not self._core.is_leaving:
+            self._core.is_leaving = True
+            try:
+                self._dealer.flush(time.monotonic())  # which sees whether the link is there
+                if self._session.welcome is not None or self._session.has_unsaid():
+                    self._say_goodbye(self._deadline(timeout_s))
+            except RouterError:
+                pass  # what was not confirmed is counted, and returned
+            finally:
+                self._core.close()
+        return self._session.unconfirmed
+
+    def _say_goodbye(self, deadline: float | None) -> None:
+        """Never sent again: behind a link that broke it confirms nothing of what that one carried."""
+        slot = _Slot()
+        self._session.ask(core.goodbye_call().make, slot.fill)
+        self._session.confirmed(core.goodbye_call().result(self._wait(slot, deadline)))
 
     def _ask(self, batch: _Batch[Result]) -> None:
         batch.slot = _Slot()
