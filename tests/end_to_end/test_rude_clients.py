@@ -49,7 +49,7 @@ def test_clients_that_flood_do_not_keep_messages_from_others(
     wait_for(api, "1", 0)
     client = Client(front.address, "/test/1")
     wait_for(api, "1", 1)
-    rude(what, 60)
+    rude(what, 20)
     enough = "closed_chatty" if what in ("bytes", "polls") else "held_back"
     eventually(lambda: row(api).get(enough, 0) > 0)
     for number in range(1, 31):
