@@ -48,6 +48,7 @@ PURE = [
     "zrouter/follows/export.py",
     "zrouter/inbox.py",
     "zrouter/watching.py",
+    "zrouter/claims.py",
     "zfront/audience.py",
     "zfront/budget.py",
     "zfront/pauses.py",

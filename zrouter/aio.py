@@ -17,6 +17,7 @@ from zrouter import core, wire
 from zrouter.arguments import check_timeout
 from zrouter.core import CLIENT_TIMEOUT, AnyPair, Counts, Page, PublishReceipt, Timeout
 from zrouter.inbox import Gap, Received
+from zrouter.turns import Coming as _Coming
 from zrouter.turns import Turns
 from zrouter.watching import Presence
 
@@ -176,9 +177,8 @@ class AsyncRouterClient(Turns):
         `RouterClient.login` says.
         """
         self._check_usable(timeout_s)
-        self._core.hold(ids, since)
-        await self._settled(timeout_s)
-        return self._messages()
+        await self._settled(self._core.log_in(ids, since), timeout_s)
+        return _Coming(self, self._core.inbox, self._core.inbox.held)
 
     async def watch(self, *ids: str | bytes, timeout_s: Timeout = CLIENT_TIMEOUT) -> AsyncIterator[Presence]:
         """Watch these ids; what it returns gives their presence as it is and as it changes, in `async for`.
@@ -186,20 +186,19 @@ class AsyncRouterClient(Turns):
         The iterator ends when nothing is watched any more. `RouterClient.watch` says more.
         """
         self._check_usable(timeout_s)
-        self._core.watch(ids)
-        await self._settled(timeout_s)
-        return self._presence()
+        await self._settled(self._core.watch(ids), timeout_s)
+        return _Coming(self, self._core.watching, self._core.watching.watched)
 
     async def unwatch(self, *ids: str | bytes) -> None:
         """Watch these ids no more."""
-        self._core.check_open()
+        self._check_usable(None)
         self._core.unwatch(ids)
         self._flush_soon()
         self._tell_news()
 
     async def logout(self, *ids: str | bytes) -> None:
         """Log out of these ids; messages that came before are still given by the iterator."""
-        self._core.check_open()
+        self._check_usable(None)
         self._core.release(ids)
         self._flush_soon()
         self._tell_news()

@@ -7,6 +7,7 @@ mean (core.py), the rules of a session (session.py); aio.py is the same for asyn
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from types import TracebackType
 from typing import Any, overload
 
@@ -35,10 +36,13 @@ class RouterClient(Waiting):
     ...     router.send("user:123", b"hello")
     1
 
-    Not for several threads at once, and not across a fork. Every call that waits takes at most `timeout_s`
-    seconds (None: for ever), then raises RouterUnavailableError. LinkLostError means that the link broke
-    after the request was sent, so nobody knows whether it was carried out; with `retry` it is sent again, and
-    may then arrive twice, unless it has a key.
+    Threads may share one: their calls take turns. In a process that was forked it makes a link of its own,
+    and is not logged in.
+
+    Every call that waits takes at most `timeout_s` seconds (None: for ever), then raises
+    RouterUnavailableError. LinkLostError means that the link broke after the request was sent, so nobody
+    knows whether it was carried out; with `retry` it is sent again, and may then arrive twice, unless it has
+    a key.
 
     A `key` is the caller's own name for a send, 1 to 255 bytes (str: UTF-8) that nobody else chooses. Sent
     again with the same key and the same messages, on any link, it is not routed again and gets the receipts
@@ -62,7 +66,7 @@ class RouterClient(Waiting):
         on_link: Callable[[bool], None] | None = None,
     ) -> None:
         check_timeout(timeout_s)  # before anything is opened
-        super().__init__(core.Core(router, name, max_received, on_link), timeout_s, retry)
+        super().__init__(partial(core.Core, router, name, max_received, on_link), timeout_s, retry)
 
     def __enter__(self) -> RouterClient:
         return self
@@ -226,11 +230,7 @@ class RouterClient(Waiting):
             RefusedError: the router has no room for more ids.
             RouterUnavailableError: see the class.
         """
-        deadline = self._deadline(timeout_s)
-        self._core.check_open()
-        self._core.hold(ids, since)
-        self._settle("the router did not take the login", deadline)
-        return self._messages()
+        return self._log_in(ids, since, timeout_s)
 
     def watch(self, *ids: str | bytes, timeout_s: Timeout = CLIENT_TIMEOUT) -> Iterator[Presence]:
         """Watch these ids and return an iterator over their presence: as it is now, then what changes.
@@ -245,25 +245,19 @@ class RouterClient(Waiting):
             RefusedError: the router has no room for more watches.
             RouterUnavailableError: see the class.
         """
-        deadline = self._deadline(timeout_s)
-        self._core.check_open()
-        self._core.watch(ids)
-        self._settle("the router did not take the watches", deadline)
-        return self._presence()
+        return self._watch(ids, timeout_s)
 
     def unwatch(self, *ids: str | bytes, timeout_s: Timeout = CLIENT_TIMEOUT) -> None:
         """Watch these ids no more."""
-        deadline = self._deadline(timeout_s)
-        self._core.check_open()
-        self._core.unwatch(ids)
-        self._push(deadline)
+        with self._alone(timeout_s) as deadline:
+            self._core.unwatch(ids)
+            self._push(deadline)
 
     def logout(self, *ids: str | bytes, timeout_s: Timeout = CLIENT_TIMEOUT) -> None:
         """Log out of these ids; messages that came before are still given by the iterator."""
-        deadline = self._deadline(timeout_s)
-        self._core.check_open()
-        self._core.release(ids)
-        self._push(deadline)
+        with self._alone(timeout_s) as deadline:
+            self._core.release(ids)
+            self._push(deadline)
 
     def who(self, *ids: str | bytes, timeout_s: Timeout = CLIENT_TIMEOUT) -> dict[str, list[tuple[str, int]]]:
         """For each id `[(frontend, connections), ...]`; an empty list if nobody holds it."""
@@ -298,7 +292,7 @@ class RouterClient(Waiting):
         That can only be messages sent with `receipts=False`. It takes at most 2 seconds, and one more for
         each 50,000 of them, whatever the time-out of the other calls is; `timeout_s` says otherwise.
         """
-        return self._leave(core.close_timeout(timeout_s, self._session.unconfirmed))
+        return self._leave(timeout_s)
 
     def _related(self, an_id: bytes, is_followers: bool, timeout_s: Timeout) -> list[str]:
         found: list[str] = []

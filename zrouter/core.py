@@ -11,6 +11,7 @@ import errno
 import logging
 import os
 import socket
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import chain
@@ -25,6 +26,7 @@ from zrouter.arguments import as_ids as as_ids
 from zrouter.arguments import as_key as as_key
 from zrouter.arguments import as_pair as as_pair
 from zrouter.arguments import check_count, check_endpoint, check_pairs, check_timeout
+from zrouter.claims import Claims
 from zrouter.dealer import Dealer
 from zrouter.inbox import Inbox
 from zrouter.session import RouterError, Session
@@ -167,6 +169,19 @@ def _own_name() -> str:
     return default_name("client") + (f"-{made}" if made > 1 else "")
 
 
+_cores: weakref.WeakSet[Core] = weakref.WeakSet()
+# Links that are another process's: ZeroMQ's objects are not even to be destroyed here.
+_inherited: list[Core] = []
+
+
+def _forked() -> None:
+    for one in list(_cores):
+        one.is_inherited = True
+        _inherited.append(one)
+    _cores.clear()
+
+
+os.register_at_fork(after_in_child=_forked)
 _made: dict[int, int] = {}  # clients of each process, this one and those that it was forked from
 
 
@@ -234,6 +249,26 @@ def goodbye_call() -> Call[int]:
     return Call(wire.Goodbye, lambda answer: int(answer.count))
 
 
+class Wish(NamedTuple):
+    """A login or a watch under way; its outcome belongs to the call that made it."""
+
+    is_so: Callable[[], bool]  # the router has answered
+    refusal: Callable[[], Exception | None]  # what it has against it
+    keep: Callable[[], None]
+    undo: Callable[[], None]  # it failed: it has done nothing
+
+    def end(self) -> None:
+        """Return if the router took it.
+
+        Raises:
+            RefusedError: it did not.
+        """
+        refusal = self.refusal()
+        if refusal is not None:
+            raise refusal
+        self.keep()
+
+
 class Core:
     """One client's link, its ids and its messages, and what it watches."""
 
@@ -244,6 +279,7 @@ class Core:
         check_endpoint(router)
         self.inbox = Inbox(check_count(max_received, "max_received"))
         self.watching = Watching()
+        self._logins, self._watches = Claims(), Claims()
         held, watched = self.inbox.held, self.watching.watched
         self.session = Session(
             name or _own_name(),
@@ -265,37 +301,55 @@ class Core:
             if error.errno in _NO_ADDRESS:
                 raise ValueError(f"{router!r} is not an address: {error.strerror}") from None
             raise
+        # In a process that was forked: the link is that of the other one, and is not touched.
+        self.is_inherited = False
+        _cores.add(self)
         self.is_leaving = False
         self.is_closed = False
 
-    def hold(self, ids: Iterable[str | bytes], since: str | None) -> None:
+    def log_in(self, ids: Iterable[str | bytes], since: str | None) -> Wish:
         """Log in as these ids from now on, and again whenever the router forgot it."""
         keys = as_ids(ids)
-        self.inbox.hold(keys, since)
+        call = self._logins.begin(keys, self.inbox.held)
+        login = self.inbox.hold(keys, since)
         for an_id in keys:
             self.session.changed(an_id)
+
+        def is_so() -> bool:
+            return self.session.is_settled() and (
+                self.session.refusal_of_login(keys) is not None or login not in self.inbox.resumption
+            )
+
+        return Wish(
+            is_so,
+            lambda: self.session.refusal_of_login(keys),
+            lambda: self._logins.keep(keys),
+            lambda: self.release(self._logins.undo(keys, call)),
+        )
 
     def release(self, ids: Iterable[str | bytes]) -> None:
         """Log out of these ids."""
         for an_id in self.inbox.release(as_ids(ids)):
             self.session.changed(an_id)
 
-    def watch(self, ids: Iterable[str | bytes]) -> None:
+    def watch(self, ids: Iterable[str | bytes]) -> Wish:
         """Watch these ids from now on, and again whenever the router forgot it."""
         keys = as_ids(ids)
+        call = self._watches.begin(keys, self.watching.watched)
         self.watching.watch(keys)
         for an_id in keys:
             self.session.watch_changed(an_id)
+        return Wish(
+            self.session.is_settled,
+            lambda: self.session.refusal_of_watch(keys),
+            lambda: self._watches.keep(keys),
+            lambda: self.unwatch(self._watches.undo(keys, call)),
+        )
 
     def unwatch(self, ids: Iterable[str | bytes]) -> None:
         """Watch these no more."""
         for an_id in self.watching.unwatch(as_ids(ids)):
             self.session.watch_changed(an_id)
-
-    def is_settled(self) -> bool:
-        """Whether the router knows all logins and watches, and has said where those that resume are."""
-        is_refused = self.session.refused_login is not None or self.session.refused_watch is not None
-        return self.session.is_settled() and (is_refused or not len(self.inbox.resumption))
 
     def take(self, now: float) -> bool:
         """Take what has come; False if there is more."""
@@ -316,17 +370,6 @@ class Core:
         """
         if self.is_leaving:
             raise RouterError("the client is closed")
-
-    def check_refused(self) -> None:
-        """Raise what the router had against the last login or watch.
-
-        Raises:
-            RefusedError: it did not take it.
-        """
-        refused = self.session.refused_login or self.session.refused_watch
-        self.session.refused_login = self.session.refused_watch = None
-        if refused is not None:
-            raise refused
 
     def close(self) -> None:
         """End the link."""

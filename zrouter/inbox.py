@@ -72,8 +72,11 @@ class Inbox:
         self._last_login = 0
         self._waiting: set[int] = set()
 
-    def hold(self, ids: Iterable[bytes], since: str | None) -> None:
-        """Log in as these ids; with `since` they resume, from there on (empty: from now on)."""
+    def hold(self, ids: Iterable[bytes], since: str | None) -> int:
+        """Log in as these ids; with `since` they resume, from there on (empty: from now on).
+
+        Returns the number of a login that resumes, else 0.
+        """
         ids = list(ids)
         if since is not None and ids:
             self._leave_logins(ids)
@@ -87,6 +90,7 @@ class Inbox:
                 self.resumption.begin(self._last_login, cursor)
                 self._wait(self._last_login)
         self.held.update(dict.fromkeys(ids, 1))
+        return self._last_login if since is not None and ids else 0
 
     def release(self, ids: Iterable[bytes]) -> list[bytes]:
         """Log out of these ids; those that were held."""

@@ -284,6 +284,14 @@ class Session:
         """This id is watched from now on, or no longer."""
         self._watches.changed(an_id)
 
+    def refusal_of_login(self, ids: Iterable[bytes]) -> Exception | None:
+        """What the router has against one of these logins; None if it took them all."""
+        return self._logins.refusal(ids)
+
+    def refusal_of_watch(self, ids: Iterable[bytes]) -> Exception | None:
+        """The same of watches."""
+        return self._watches.refusal(ids)
+
     def is_settled(self) -> bool:
         """Whether the router knows all that we hold and watch."""
         return self.welcome is not None and self._logins.is_settled() and self._watches.is_settled()

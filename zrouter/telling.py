@@ -47,7 +47,7 @@ class Telling:
         self._on_answer = answered
         self._on_admitted = admitted
         self._untold: dict[bytes, None] = {}  # in the order in which they changed
-        self._refused: dict[bytes, None] = {}  # for which there was no room
+        self._refused: dict[bytes, Exception] = {}  # for which there was no room, and what was said of it
         self._retry_at: float | None = None
         self._portion = PORTION
         self._under_way = 0
@@ -72,6 +72,10 @@ class Telling:
     def refused(self) -> Collection[bytes]:
         """Ids that the router had no room for."""
         return self._refused.keys()
+
+    def refusal(self, ids: Iterable[bytes]) -> Exception | None:
+        """What the router said when it had no room for one of these; None if it has them all."""
+        return next((self._refused[an_id] for an_id in ids if an_id in self._refused), None)
 
     def is_settled(self) -> bool:
         """Whether the router has answered all that there was to tell."""
@@ -116,7 +120,7 @@ class Telling:
         elif getattr(answer, "code", "") == wire.FULL:
             for an_id in ids:
                 self._refused.pop(an_id, None)  # behind the others
-                self._refused[an_id] = None
+                self._refused[an_id] = answer
             self._portion = max(1, len(ids) // 2)
         elif not hasattr(answer, "code"):  # there was none
             self._untold.update(dict.fromkeys(ids))

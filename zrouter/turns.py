@@ -11,12 +11,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sized
 from functools import partial
 from typing import Any, Final, Generic, TypeAlias
 
 from zrouter import core, wire
 from zrouter.core import TICK_S, AnyPair, Call, Core, Result, Timeout
+from zrouter.inbox import Inbox
 from zrouter.session import (
     Answer,
     LinkLostError,
@@ -25,7 +26,7 @@ from zrouter.session import (
     RouterUnavailableError,
     batches,
 )
-from zrouter.watching import Presence
+from zrouter.watching import Watching
 from zrouter.wire import Pair
 
 _Receipt: TypeAlias = "asyncio.Future[int]"
@@ -57,6 +58,7 @@ class Turns:
 
     async def _in_time(self, work: Callable[[], Awaitable[Result]], timeout_s: Timeout) -> Result:
         seconds = core.chosen(timeout_s, self._timeout_s)
+        self._check_loop()
         try:
             async with asyncio.timeout(seconds):
                 return await work()
@@ -95,7 +97,7 @@ class Turns:
         receipts: bool = True,
     ) -> list[Result]:
         """What `make` asks for all pairs, in batches, some of which are under way at the same time."""
-        core.chosen(timeout_s, None)
+        self._check_usable(timeout_s)
         name = core.as_key(key, core.MAX_BATCHES_KEY_BYTES)
         handed: list[Result] = []
         under_way: deque[_Batch[Result]] = deque()
@@ -127,16 +129,25 @@ class Turns:
         return handed
 
     async def _portions(self, ids: Iterable[str | bytes], timeout_s: Timeout) -> list[list[bytes]]:
-        core.chosen(timeout_s, None)
+        self._check_usable(timeout_s)
         await self._be_up_in_time(timeout_s)
         assert self._session.welcome is not None
         return list(core.portions(ids, self._session.welcome.max_frame))
 
-    async def _settled(self, timeout_s: Timeout) -> None:
-        """Return when the router has taken what was logged in or watched."""
+    async def _settled(self, wish: core.Wish, timeout_s: Timeout) -> None:
+        """Return when the router has taken what was logged in or watched; else it was not."""
         self._flush_soon()
-        await self._in_time(partial(self._until, self._core.is_settled), timeout_s)
-        self._core.check_refused()
+        try:
+            await self._in_time(
+                partial(self._until, lambda: wish.is_so() or wish.refusal() is not None), timeout_s
+            )
+            wish.end()
+        except BaseException:
+            if not self._core.is_closed:
+                wish.undo()
+                self._flush_soon()
+                self._tell_news()
+            raise
 
     def _ask_again(self, under_way: Iterable[_Batch[Result]]) -> None:
         """If that was chosen, send those again whose answers a broken link has lost, in order.
@@ -189,22 +200,6 @@ class Turns:
             if self._session.fatal is not None:
                 raise self._session.fatal
             await self._news.wait()
-
-    async def _messages(self) -> AsyncIterator[Any]:
-        inbox = self._core.inbox
-        while inbox or inbox.held:
-            if inbox:
-                yield inbox.take()
-            else:
-                await self._until(lambda: bool(inbox or not inbox.held))
-
-    async def _presence(self) -> AsyncIterator[Presence]:
-        watching = self._core.watching
-        while watching or watching.watched:
-            if watching:
-                yield watching.take()
-            else:
-                await self._until(lambda: bool(watching or not watching.watched))
 
     # ---- the link in the loop ----------------------------------------------------------------------------
 
@@ -287,6 +282,7 @@ class Turns:
             self._session.ask(core.send_call(batch).make, partial(_settle_all, waiting))
 
     async def _leave(self, timeout_s: float | None) -> int:
+        self._check_loop()
         if self._leaving is None and not self._core.is_closed:
             self._core.is_leaving = True
             self._leaving = self._loop.create_task(self._say_goodbye(timeout_s))
@@ -309,7 +305,19 @@ class Turns:
 
     def _check_usable(self, timeout_s: Timeout) -> None:
         core.chosen(timeout_s, None)
+        self._check_loop()
         self._core.check_open()
+
+    def _check_loop(self) -> None:
+        """Refuse to work for another loop or process; neither knows when to read the link.
+
+        Raises:
+            RuntimeError: it is one.
+        """
+        if self._core.is_inherited:
+            raise RuntimeError("this client was made before a fork; make another one in this process")
+        if asyncio.get_running_loop() is not self._loop:
+            raise RuntimeError("this client belongs to another event loop; make another one in this one")
 
     def _end(self, error: RouterError) -> None:
         """Close the link; whoever still waits gets the error."""
@@ -335,6 +343,29 @@ class Turns:
     def _tell_news(self) -> None:
         self._news.set()
         self._news = asyncio.Event()
+
+
+class Coming:
+    """What comes, for `async for`; it ends when no id is left.
+
+    Whoever stops waiting, as with a time-out, misses nothing and may wait again.
+    """
+
+    def __init__(self, client: Turns, queue: Inbox | Watching, ids: Sized) -> None:
+        self._client = client
+        self._queue = queue
+        self._ids = ids
+
+    def __aiter__(self) -> Coming:
+        return self
+
+    async def __anext__(self) -> Any:
+        self._client._check_loop()
+        if not self._queue:
+            await self._client._until(lambda: bool(self._queue or not self._ids))
+        if not self._queue:
+            raise StopAsyncIteration
+        return self._queue.take()
 
 
 class _Batch(Generic[Result]):

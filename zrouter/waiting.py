@@ -8,30 +8,75 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sized
+from contextlib import contextmanager
+from threading import Lock
 from typing import Any, Final, Generic
 
 import zmq
 
 from zrouter import core
 from zrouter.core import AnyPair, Call, Core, Result, Timeout
+from zrouter.inbox import Inbox
 from zrouter.session import Answer, LinkLostError, RouterError, RouterUnavailableError, batches
-from zrouter.watching import Presence
+from zrouter.turnstile import Turnstile
+from zrouter.watching import Presence, Watching
 from zrouter.wire import Pair
 
 # A call that ends with its time-out tries another link if nothing came for so long on this one.
 _DOUBT_S: Final = 0.9
+# Where threads share a client, one that waits for messages lets others have it that often.
+_SHARED_S: Final = 0.02
+_beginning: Final = Lock()
 
 
 class Waiting:
     """What RouterClient stands on. With `retry`, what a broken link may have lost is asked for again."""
 
-    def __init__(self, core: Core, timeout_s: float | None, retry: bool) -> None:
+    def __init__(self, make: Callable[[], Core], timeout_s: float | None, retry: bool) -> None:
         self._timeout_s = timeout_s
         self._retry = retry
+        self._make = make
+        self._turns = Turnstile()
+        self._link(make())
+
+    def _link(self, core: Core) -> None:
         self._core = core
         self._session = core.session
         self._dealer = core.dealer
+
+    @contextmanager
+    def _alone(self, timeout_s: Timeout) -> Iterator[float | None]:
+        """The deadline of a call, which has the client for itself."""
+        deadline = self._deadline(timeout_s)
+        self._take(deadline)
+        try:
+            self._core.check_open()
+            yield deadline
+        finally:
+            self._turns.give()
+
+    def _take(self, deadline: float | None) -> None:
+        """Have the client for oneself; to be given back.
+
+        Raises:
+            RouterUnavailableError: another thread has it until then.
+        """
+        if self._core.is_inherited:
+            self._begin_anew()
+        if not self._turns.take(deadline):
+            raise RouterUnavailableError("another thread uses this client; it may have one of its own")
+
+    def _begin_anew(self) -> None:
+        """In a forked process: with a link of its own. Who had the turn has stayed behind."""
+        with _beginning:
+            inherited = self._core
+            if inherited.is_inherited:
+                self._turns = Turnstile()
+                if inherited.is_leaving:
+                    inherited.is_inherited = False  # nothing is there, and nothing will be
+                else:
+                    self._link(self._make())
 
     def _deadline(self, timeout_s: Timeout) -> float | None:
         """When to give up, on the monotonic clock."""
@@ -40,6 +85,13 @@ class Waiting:
 
     def _call(self, call: Call[Result], timeout_s: Timeout) -> Result:
         deadline = self._deadline(timeout_s)
+        self._take(deadline)
+        try:
+            return self._ask_until(call, deadline)
+        finally:
+            self._turns.give()
+
+    def _ask_until(self, call: Call[Result], deadline: float | None) -> Result:
         while True:
             self._be_up(deadline)
             slot = _Slot()
@@ -49,9 +101,8 @@ class Waiting:
             except LinkLostError:
                 if not self._retry:
                     raise
-            except RouterUnavailableError:
+            finally:
                 self._session.give_up(request)
-                raise
 
     def _in_batches(
         self,
@@ -66,6 +117,7 @@ class Waiting:
         name = core.as_key(key, core.MAX_BATCHES_KEY_BYTES)
         handed: list[Result] = []
         under_way: deque[_Batch[Result]] = deque()
+        self._take(self._deadline(timeout_s))
         try:
             self._be_up(self._deadline(timeout_s))
             assert self._session.welcome is not None
@@ -91,32 +143,62 @@ class Waiting:
         finally:
             for batch_under_way in under_way:
                 self._session.give_up(batch_under_way.request)
+            self._turns.give()
         return handed
 
     def _portions(self, ids: Iterable[str | bytes], timeout_s: Timeout) -> list[list[bytes]]:
-        self._be_up(self._deadline(timeout_s))
-        assert self._session.welcome is not None
-        return list(core.portions(ids, self._session.welcome.max_frame))
+        with self._alone(timeout_s) as deadline:
+            self._be_up(deadline)
+            assert self._session.welcome is not None
+            return list(core.portions(ids, self._session.welcome.max_frame))
 
-    def _settle(self, complaint: str, deadline: float | None) -> None:
-        self._be_up(deadline)
-        while not self._core.is_settled():
-            self._core.check_refused()
-            self._pump(deadline, complaint)
-        self._core.check_refused()
+    def _log_in(self, ids: Iterable[str | bytes], since: str | None, timeout_s: Timeout) -> Iterator[Any]:
+        with self._alone(timeout_s) as deadline:
+            self._settle(self._core.log_in(ids, since), "the router did not take the login", deadline)
+            inbox = self._core.inbox
+            return _Coming(self, inbox, inbox.held)
 
-    def _leave(self, timeout_s: float | None) -> int:
-        if not self._core.is_leaving:
-            self._core.is_leaving = True
-            try:
-                self._dealer.flush(time.monotonic())  # which sees whether the link is there
-                if self._session.welcome is not None or self._session.has_unsaid():
-                    self._say_goodbye(self._deadline(timeout_s))
-            except RouterError:
-                pass  # what was not confirmed is counted, and returned
-            finally:
-                self._core.close()
+    def _watch(self, ids: Iterable[str | bytes], timeout_s: Timeout) -> Iterator[Presence]:
+        with self._alone(timeout_s) as deadline:
+            self._settle(self._core.watch(ids), "the router did not take the watches", deadline)
+            watching = self._core.watching
+            return _Coming(self, watching, watching.watched)
+
+    def _settle(self, wish: core.Wish, complaint: str, deadline: float | None) -> None:
+        try:
+            self._be_up(deadline)
+            while not wish.is_so() and wish.refusal() is None:
+                self._pump(deadline, complaint)
+            wish.end()
+        except BaseException:
+            wish.undo()
+            raise
+
+    def _leave(self, timeout_s: Timeout) -> int:
+        seconds = core.close_timeout(timeout_s, self._session.unconfirmed)
+        deadline = None if seconds is None else time.monotonic() + seconds
+        if self._core.is_inherited:
+            self._core.is_leaving = self._core.is_closed = True  # the link stays with its own process
+            return 0
+        self._take(deadline)
+        try:
+            self._end(deadline)
+        finally:
+            self._turns.give()
         return self._session.unconfirmed
+
+    def _end(self, deadline: float | None) -> None:
+        if self._core.is_leaving:
+            return
+        self._core.is_leaving = True
+        try:
+            self._dealer.flush(time.monotonic())  # which sees whether the link is there
+            if self._session.welcome is not None or self._session.has_unsaid():
+                self._say_goodbye(deadline)
+        except RouterError:
+            pass  # what was not confirmed is counted, and returned
+        finally:
+            self._core.close()
 
     def _say_goodbye(self, deadline: float | None) -> None:
         """Never sent again: behind a link that broke it confirms nothing of what that one carried."""
@@ -174,7 +256,7 @@ class Waiting:
         while not self._dealer.flush(time.monotonic()):
             self._pump(deadline, "the router does not take messages")
 
-    def _pump(self, deadline: float | None, complaint: str) -> None:
+    def _pump(self, deadline: float | None, complaint: str, at_most_s: float = core.TICK_S) -> None:
         """Carry on the link's business until something happened or a little time passed."""
         now = time.monotonic()
         if deadline is not None and now >= deadline:
@@ -184,7 +266,7 @@ class Waiting:
         if not self._session.tick(now):
             self._dealer.reopen()
         flushed = self._dealer.flush(now)
-        wait_s = core.TICK_S if deadline is None else min(core.TICK_S, deadline - now)
+        wait_s = at_most_s if deadline is None else min(at_most_s, deadline - now)
         poller = zmq.Poller()
         poller.register(self._dealer.monitor, zmq.POLLIN)
         poller.register(self._dealer.socket, zmq.POLLIN if flushed else zmq.POLLIN | zmq.POLLOUT)
@@ -197,23 +279,34 @@ class Waiting:
         if self._session.fatal is not None:
             raise self._session.fatal
 
-    def _messages(self) -> Iterator[Any]:
-        inbox = self._core.inbox
-        while inbox or inbox.held:
-            if inbox:
-                yield inbox.take()
-            else:
-                self._core.check_open()
-                self._pump(None, "")
 
-    def _presence(self) -> Iterator[Presence]:
-        watching = self._core.watching
-        while watching or watching.watched:
-            if watching:
-                yield watching.take()
-            else:
+class _Coming:
+    """What comes, as an iterator; an error does not end it, for it may go on. It ends when no id is left."""
+
+    def __init__(self, client: Waiting, queue: Inbox | Watching, ids: Sized) -> None:
+        self._client = client
+        self._core = client._core
+        self._queue = queue
+        self._ids = ids
+
+    def __iter__(self) -> _Coming:
+        return self
+
+    def __next__(self) -> Any:
+        while True:
+            self._client._take(None)
+            try:
+                if self._client._core is not self._core:
+                    raise RouterError("this login was made before a fork, and is not this process's")
+                if self._queue:
+                    return self._queue.take()
+                if not self._ids:
+                    raise StopIteration
                 self._core.check_open()
-                self._pump(None, "")
+                self._client._pump(None, "", _SHARED_S if self._client._turns.is_shared else core.TICK_S)
+            finally:
+                self._client._turns.give()
+            self._client._turns.let_others()
 
 
 class _Slot:

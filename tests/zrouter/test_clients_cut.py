@@ -13,7 +13,7 @@ from tests.conftest import Program
 from tests.zrouter.conftest import Connect
 from tests.zrouter.relay import Relay
 from zrouter.aio import AsyncRouterClient
-from zrouter.session import LinkLostError, RouterUnavailableError
+from zrouter.session import RouterUnavailableError
 
 
 @pytest.fixture
@@ -23,13 +23,12 @@ def relay(router: Program) -> Iterator[Relay]:
     relay.close()
 
 
-@pytest.mark.parametrize("idle_s", [0, 1.2])
 def test_the_first_call_that_is_not_answered_makes_a_client_try_another_link(
-    relay: Relay, connect: Connect, idle_s: float
+    relay: Relay, connect: Connect
 ) -> None:
     client = connect(relay.address)
     client.stats()
-    time.sleep(idle_s)  # what the router said before the cut is still to be read
+    time.sleep(1.2)  # what the router said before the cut is still to be read
     relay.cut()
     with pytest.raises(RouterUnavailableError, match="did not answer in time"):
         client.send("a", "x", timeout_s=1.6)
@@ -55,17 +54,13 @@ def test_calls_that_are_short_of_time_try_another_link_after_a_second_or_two(
     assert time.monotonic() - began < 4
 
 
-@pytest.mark.parametrize("retry", [False, True])
-def test_a_call_that_may_wait_is_told_of_a_silent_link_in_seconds_or_sent_again_as_was_chosen(
-    relay: Relay, connect: Connect, retry: bool
+def test_a_call_that_may_wait_is_sent_again_over_another_link_in_seconds_if_that_was_chosen(
+    relay: Relay, connect: Connect
 ) -> None:
-    client = connect(relay.address, timeout_s=None, retry=retry)
+    client = connect(relay.address, timeout_s=None, retry=True)
     client.stats()
     relay.cut()
     began = time.monotonic()
-    if not retry:
-        with pytest.raises(LinkLostError):
-            client.send("a", "x")
     assert client.send("a", "x") == 0
     assert time.monotonic() - began < 8
 
