@@ -6,6 +6,7 @@ Owns: one function for each kind of step. Must not know: why; the plan does.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from tests.simulation.picking import (
@@ -143,6 +144,29 @@ def _hello_again(simulation: Simulation, step: Step) -> None:
         process.run(renew)
 
 
+def _hard_return(simulation: Simulation, step: Step) -> None:
+    """Clients come while a frontend has no link; when it has one, the router is slow, and queues are full."""
+    frontend, world, network = pick(simulation.frontends, step.a), simulation.world, simulation.network
+    router, away = simulation.router.process, client_of(simulation, step.b, is_there=False)
+    if frontend is None:
+        return
+    for connection in list(network.connections):
+        if connection.dealer.process is frontend.process:
+            world.injected("cut link", frontend.process.name)
+            connection.cut(0.0, 0.0)
+    world.injected("slow process", router.name)
+    router.late_s, network.full = (0.003, 0.02)[step.c % 2], 0.2
+    router.disturbed_at = frontend.process.disturbed_at = world.now
+    world.after(1.0, lambda: setattr(router, "late_s", 0.0))
+    world.after(1.0, lambda: setattr(network, "full", 0.0))
+    if away is not None:
+        away.connect(frontend)
+        for turn in range(40):
+            sender = sender_of(simulation, turn)
+            if sender is not None:
+                world.after(0.04 + 0.003 * turn, partial(sender.send, away.ids[:1], 30, b"", receipts=True))
+
+
 def _part(simulation: Simulation, step: Step) -> None:
     """It can't connect for a while, and its connection breaks."""
     parted, process = simulation.network.is_parted, pick(simulation.frontends, step.a)
@@ -224,7 +248,7 @@ def _kill_frontend(simulation: Simulation, step: Step) -> None:
 def _store_fails(simulation: Simulation, step: Step) -> None:
     disk = simulation.router.shelf.on_disk
     simulation.world.injected("store fails")
-    disk.fails = True
+    disk.fails, disk.opens = True, step.b % 2 == 0
     simulation.world.after(_PAUSES_S[step.a % 5], lambda: setattr(disk, "fails", False))
 
 
@@ -291,4 +315,5 @@ FAULTS: Final[dict[str, Callable[[Simulation, Step], None]]] = {
     "retire": _retire,
     "hasty": _hasty,
     "hello again": _hello_again,
+    "hard return": _hard_return,
 }

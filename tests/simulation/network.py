@@ -128,6 +128,7 @@ class Network:
         self.most_frames = most_frames
         self.late = 0.0  # the part of all frames that are late
         self.late_s = 0.05
+        self.full = 0.0  # the part of the router's frames that find no room
         self.listeners: dict[str, SimRouter] = {}
         self.connections: list[Connection] = []
         self.is_parted: set[str] = set()  # names of processes that can't connect

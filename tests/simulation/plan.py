@@ -48,6 +48,7 @@ FAULTS: Final = {
     "key again": 4,
     "hasty": 4,
     "hello again": 3,
+    "hard return": 3,
     "key reused": 2,
     "too large": 2,
     "retire": 2,

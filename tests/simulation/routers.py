@@ -34,6 +34,7 @@ class SimStore(MemoryFollows):
     def __init__(self) -> None:
         super().__init__()
         self.fails = False
+        self.opens = False  # although it fails
 
     @contextmanager
     def read(self) -> Iterator[MemoryFollows]:
@@ -55,7 +56,7 @@ class SimShelf:
         self.late_s = 0.002
 
     def store(self) -> SimStore:
-        if self.on_disk.fails:
+        if self.on_disk.fails and not self.on_disk.opens:
             raise StoreError("simulated: it can't be opened")
         return self.on_disk
 

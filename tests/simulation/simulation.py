@@ -104,7 +104,7 @@ class Simulation:
         world = self.world
         world.trace("rest")
         self.is_resting = True
-        self.network.late = 0.0
+        self.network.late = self.network.full = 0.0
         self.network.is_parted.clear()
         self.router.shelf.on_disk.fails = False
         if not self.router.process.is_alive:
@@ -120,10 +120,10 @@ class Simulation:
             connection.refuses = 0
             connection.stall(False)
         for client in self.clients:
-            client.reads_s, client.reads_bytes, client.room = 0.0005, 1 << 16, 1 << 22
+            client.reads_s, client.reads_bytes, client.room = 0.0005, 1 << 16, 1 << 18
             if client.pair is not None:
                 client.pair.writes_left = -1
-                client.pair.room = 1 << 22
+                client.pair.room = 1 << 18
                 client.pair.on_event()
 
     def come_back(self) -> None:

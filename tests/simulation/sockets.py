@@ -255,7 +255,9 @@ class SimRouter(_Socket):
             if connection is None:
                 self.on_sent(part, b"", False)
                 raise zmq.ZMQError(zmq.EHOSTUNREACH)
-            if connection.refuses or connection.down.is_full():
+            network = self.context.network
+            is_full = network.full and self.context.world.chance.random() < network.full
+            if is_full or connection.refuses or connection.down.is_full():
                 self.context.world.injected("full queue")
                 connection.refuses = max(0, connection.refuses - 1)
                 self.on_sent(part, b"", False)

@@ -38,6 +38,15 @@ def test_other_seeds_are_other_histories() -> None:
     assert simulate("--seed", "3", "--no-shrink").stdout != simulate("--seed", "4", "--no-shrink").stdout
 
 
+def test_a_minute_of_histories_that_nobody_has_seen_breaks_no_promise() -> None:
+    done = simulate("--seconds", "60", "--jobs", "1", "--json")
+    assert done.returncode == 0, done.stderr + done.stdout  # with the seed: `make simulate SEED=` shows it
+    figures = json.loads(done.stdout)
+    assert figures["histories"] > 10
+    assert figures["faults"] == sum(figures["faults_by_kind"].values()) > 1000
+    assert figures["simulated_s"] > figures["wall_s"]
+
+
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
 def test_a_mutant_still_has_its_place_in_the_code(mutant: Mutant) -> None:
     for file, text in mutant.files().items():

@@ -71,6 +71,11 @@ EARLIER: Final = [
             "            return self._tell(watcher, an_id)\n"
             "            watched.newcomers",
         ),
+        (
+            "zrouter/presence.py",
+            "            if watched.slot:\n                if watcher",
+            "            if False:\n                if watcher",
+        ),
     ),
     Mutant(
         "a WebSocket that logs out of an id while it waits gets its messages",

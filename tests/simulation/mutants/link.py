@@ -75,24 +75,19 @@ LINK: Final = [
         ),
     ),
     Mutant(
-        "what waited for a dead connection goes onto the next",
-        (
-            "zrouter/dealer.py",
-            "            self._unsent.clear()\n            if event",
-            "            if event",
-        ),
+        "nobody is told that the connection broke",
+        ("zrouter/dealer.py", "            else:\n                self.session.closed()\n", ""),
     ),
     Mutant(
-        "a Welcome that came before a break counts after it",
+        "a Resumed counts although a login before it was not answered",
+        ("zrouter/session.py", "                is_sound = False\n", ""),
+    ),
+    Mutant(
+        "what was asked before a Hello waits for ever",
         (
             "zrouter/session.py",
-            "        if self._greeting_since is None:\n            return",
-            "        if False:\n            return",
-        ),
-        (
-            "zrouter/session.py",
-            "        self._connected = True\n        self.welcome = None\n",
-            "        self._connected = True\n",
+            "        for request in sorted(self._waiting.keys() - self._asked.keys()):\n",
+            "        for request in ():\n",
         ),
     ),
 ]
