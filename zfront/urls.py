@@ -16,7 +16,7 @@ _BAD: Final = re.compile(r"%(?![0-9A-Fa-f]{2})|#").search
 
 def fault(target: str) -> str:
     """What is wrong with a path or a query; empty if nothing is."""
-    found = _BAD(target)
+    found = _BAD(target) if "%" in target or "#" in target else None
     if found is None:
         return ""
     return "a # has to be %23" if found[0] == "#" else "a % has to be %25, or stand before two hex digits"

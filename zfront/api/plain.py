@@ -27,12 +27,12 @@ _FORWARDED: Final = frozenset(name.encode() for name in FORWARDED)
 # The request line as RFC 9112, section 3, has it: one space before the version. Parsers are lenient here,
 # each in its own way.
 _LINE: Final = re.compile(rb"[A-Z]+ [^ \t\r\n#]+ HTTP/1\.1\r\n").match
-_BARE_LF: Final = re.compile(rb"(?<!\r)\n").search
 
 
 def is_plain_head(data: bytes) -> bool:
     """Whether the lines of this head, or what there is of it, are of the form that all parsers read alike."""
-    return (_LINE(data) is not None or b"\n" not in data) and _BARE_LF(data) is None
+    line_feeds = data.count(b"\n")
+    return (_LINE(data) is not None or not line_feeds) and data.count(b"\r\n") == line_feeds
 
 
 class Request:
