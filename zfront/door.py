@@ -40,6 +40,9 @@ log = logging.getLogger("zfront")
 
 _PLAINLY_OURS: Final = tuple(b"GET " + path.encode() for path in PATHS)
 _ACCEPTS: Final = 64  # connections taken in one go
+# What the kernel may hold for all clients of a worker that do not read, and for one of them at the least.
+UNSENT_BYTES: Final = 128 << 20
+LEAST_UNSENT_BYTES: Final = 64 << 10
 _PAUSE_S: Final = 0.5  # without descriptors, before the next try
 
 
@@ -56,8 +59,10 @@ class Door:
         hosts: Hosts,
         faults: Faults,
         api_connections: int,
+        unsent_bytes: int,
         path_ids_only: bool = False,
     ) -> None:
+        self._most_unsent = self._unsent = unsent_bytes
         self.unparked = Unparked(lambda: len(room.lot), room.max_connections, api_connections, self._has_said)
         self.paused = 0  # times that there was no descriptor left
         self._listener = listener
@@ -101,7 +106,15 @@ class Door:
             self._is_watching = False
             self._loop.remove_handler(self._listener.fileno())
 
+    def _share_kernel_memory(self) -> None:
+        """The more clients there are, the less of it a new one gets: it inherits that from the listener."""
+        unsent = unsent_share(self._most_unsent, len(self._room.lot))
+        if unsent != self._unsent:
+            self._unsent = unsent
+            self._listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, unsent)
+
     def _knock(self, descriptor: int, events: int) -> None:
+        self._share_kernel_memory()
         for _ in range(_ACCEPTS):
             try:
                 connection, address = self._listener.accept()
@@ -299,6 +312,13 @@ def _plain_visit(
         return None  # Tornado finds the right words
 
 
+def unsent_share(most: int, clients: int) -> int:
+    """What the kernel may hold for the next client; 0, its own bound, if `most` is 0."""
+    while most > LEAST_UNSENT_BYTES and most * clients > UNSENT_BYTES:
+        most //= 2
+    return most
+
+
 def _socket_for(host: str) -> socket.socket:
     return socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
 
@@ -319,7 +339,7 @@ def listen(host: str, port: int, keepalive_s: int, unsent_bytes: int = 0) -> soc
 
     A client that is silent for `keepalive_s` is probed, or earlier (see Door); one that has vanished is gone
     half as long after. `unsent_bytes`: what the kernel takes for a client and can't send yet (tcp(7)); 0 = as
-    much as its settings allow, 4 MB by default.
+    much as its settings allow.
     """
     listener = _socket_for(host)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

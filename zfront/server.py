@@ -93,6 +93,7 @@ class Worker:
             hosts,
             self._room.faults,
             settings.api_connections,
+            settings.unsent,
             settings.path_ids_only,
         )
         self._ticker: Every | None = None  # while somebody waits for ticks

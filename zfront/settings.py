@@ -43,9 +43,10 @@ class FrontSettings:
         65536, "What may wait for a client that does not read; beyond it, it is closed.", type=BYTES
     )
     unsent: int = setting(
-        131072,
-        "What the kernel holds of what a client has not been sent; more waits in the outbox. 0 = as much as "
-        "its own settings allow, 4 MB.",
+        4 * 1024 * 1024,
+        "What the kernel holds of what a client has not been sent; more waits in the outbox. The more "
+        "clients a worker has, the less it is for a new one, down to 64 KiB. 0 = as the kernel's settings "
+        "have it.",
         type=BYTES,
     )
     client_rate: int = setting(

@@ -12,7 +12,7 @@ from tests.bench.sizes import size
 from zrouter.client import RouterClient
 
 SILENT = 15_000
-STUCK = 2_000
+STUCK = 8_000
 _PER_SOURCE = 5_000
 _DEFERRED_S = 8.0  # the kernel hands over a connection that says nothing after five to seven seconds
 _MESSAGE = b"x" * 16_000
@@ -48,7 +48,7 @@ def silent_clients() -> list[Line]:
 
 
 def stuck_clients() -> list[Line]:
-    """2,000 clients that never read, sent more than any of them may have waiting."""
+    """8,000 clients that never read, sent more than any of them may have waiting."""
     with Stage() as stage:
         _, endpoint = stage.router()
         front, port = stage.front(endpoint)
