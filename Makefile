@@ -25,6 +25,9 @@ test: $(STAMP) ## the tests, with real processes; makes its own environment (JOB
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m 'not alone'
 	$(BIN)/python -m pytest -m alone
 
+wheel: ## the servers and a client of each transport from a plain wheel, in a fresh environment
+	$(PYTHON) tests/wheel.py
+
 check: $(STAMP) ## style, types and tests with coverage
 	@tests/needs $(FOR_TESTS)
 	$(BIN)/ruff check .
@@ -56,4 +59,4 @@ results: $(STAMP) ## the reports under docs/results again (2 hours; root, for th
 clean: ## remove the environment and caches
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
 
-.PHONY: help demo test check bench simulate mutants soak results clean
+.PHONY: help demo test wheel check bench simulate mutants soak results clean
