@@ -15,6 +15,7 @@ from zflood.run.narrator import Narrator
 from zflood.run.play import Outcome, play
 from zflood.run.scenario import Play
 from zflood.run.stage import FRONTEND, ROUTER
+from zrouter.daemon.output import printable
 
 
 def run_demo(one: Play) -> Outcome:
@@ -28,7 +29,7 @@ def run_demo(one: Play) -> Outcome:
 def _show(outcome: Outcome) -> None:
     console = Console()
     if outcome.stopped:
-        console.print(f"stopped: {outcome.stopped}", markup=False)
+        console.print(f"stopped: {printable(outcome.stopped)}", markup=False)
         return
     figures, settings = outcome.figures, outcome.settings
     table = Table(

@@ -5,12 +5,14 @@ Owns: the two streams. Must not know: what the lines say.
 
 from __future__ import annotations
 
-import json
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import IO, Any, NamedTuple
 
 import click
+
+from zrouter.daemon.output import json_line, say
 
 
 class Lines(NamedTuple):
@@ -22,9 +24,9 @@ class Lines(NamedTuple):
     def say(self, for_people: str, figures: Mapping[str, Any]) -> None:
         """One line, in either form."""
         if self.json_to is not None:
-            print(json.dumps(figures), file=self.json_to, flush=True)
+            json_line(figures, None if self.json_to is sys.stdout else self.json_to)
         if self.is_for_people:
-            print(for_people, flush=True)
+            say(for_people)
 
 
 @contextmanager

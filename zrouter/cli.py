@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from zrouter.daemon import logs, program
 from zrouter.daemon.arguments import ID, KEY
 from zrouter.daemon.exposure import check_zmq
 from zrouter.daemon.options import options
+from zrouter.daemon.output import json_line, say
 from zrouter.follows.commands import COMMANDS
 from zrouter.inbox import Gap
 from zrouter.settings import RouterSettings
@@ -45,7 +45,7 @@ def commands() -> None:
 
 
 def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    say(text, sys.stderr)
 
 
 def _link_teller(router: str) -> Callable[[bool], None]:
@@ -117,13 +117,13 @@ def send(id: str, message: str, key: bytes | None, router: str, timeout: float, 
             "connections": max(0, connections),
             "kept": connections == KEPT,
         }
-        print(json.dumps(receipt))
+        json_line(receipt)
     elif connections == KEPT:
-        print(f"kept for {id}, who left a short while ago")
+        say(f"kept for {id}, who left a short while ago")
     elif connections:
-        print(f"handed to {_some(connections)}")
+        say(f"handed to {_some(connections)}")
     else:
-        print(f"nobody is logged in as {id}")
+        say(f"nobody is logged in as {id}")
 
 
 @commands.command(short_help="Send a message to everyone who follows an id.")
@@ -146,13 +146,13 @@ def publish(id: str, message: str, key: bytes | None, router: str, timeout: floa
     with connect(router, timeout, "publish", retry=key is not None) as client:
         receipt = client.publish(id, body, key=key)
     if as_json:
-        print(json.dumps({"id": id, "bytes": len(body), **receipt._asdict()}))
+        json_line({"id": id, "bytes": len(body), **receipt._asdict()})
         return
     kept = f", kept for {receipt.kept} who just left" if receipt.kept else ""
     followers = (
         f"{receipt.followers} follower{'' if receipt.followers == 1 else 's'}, {receipt.online} online"
     )
-    print(f"{followers}: handed to {_some(receipt.handed)}{kept}")
+    say(f"{followers}: handed to {_some(receipt.handed)}{kept}")
 
 
 def _body(message: str) -> bytes:
@@ -193,7 +193,10 @@ def login(
                 continue
             text = one.message.decode(errors="backslashreplace")
             row = {"id": one.id, "message": text, "offset": one.offset}
-            print(json.dumps(row) if as_json else f"{one.id}: {text}", flush=True)
+            if as_json:
+                json_line(row)
+            else:
+                say(f"{one.id}: {text}")
             messages += 1
             if messages == count:
                 return
@@ -208,7 +211,7 @@ def _as_offset(text: str | None) -> str | None:
 
 def _print_gap(gap: Gap, as_json: bool) -> None:
     if as_json:
-        print(json.dumps({"gap": gap.reason, "offset": gap.offset}), flush=True)
+        json_line({"gap": gap.reason, "offset": gap.offset})
     else:
         _say(f"messages are missing here: {gap.reason}")
 
@@ -232,10 +235,10 @@ def watch(ids: tuple[str, ...], count: int | None, router: str, timeout: float, 
     with connect(router, timeout, "watch", _link_teller(router)) as client:
         for number, (an_id, connections) in enumerate(client.watch(*ids), 1):
             if as_json:
-                print(json.dumps({"id": an_id, "connections": connections}), flush=True)
+                json_line({"id": an_id, "connections": connections})
             else:
                 state = f"online, {_some(connections)}" if connections else "offline"
-                print(f"{an_id} is {state}", flush=True)
+                say(f"{an_id} is {state}")
             if number == count:
                 return
 
@@ -254,11 +257,11 @@ def logout(id: str, router: str, timeout: float, as_json: bool) -> None:
     with connect(router, timeout, "logout") as client:
         ended = client.kick(id)
     if as_json:
-        print(json.dumps({"id": id, "connections": ended}))
+        json_line({"id": id, "connections": ended})
     elif ended:
-        print(f"ended {_some(ended)}")
+        say(f"ended {_some(ended)}")
     else:
-        print(f"nobody is logged in as {id}")
+        say(f"nobody is logged in as {id}")
 
 
 @commands.command(short_help="Show which frontends hold an id.")
@@ -284,24 +287,24 @@ def who(ids: tuple[str, ...], router: str, timeout: float, as_json: bool) -> Non
     for an_id in ids:
         rows = [{"frontend": name, "connections": count} for name, count in holders[an_id]]
         if as_json:
-            print(json.dumps({"id": an_id, "frontends": rows}))
+            json_line({"id": an_id, "frontends": rows})
             continue
         if not rows:
-            print(f"nobody is logged in as {an_id}")
+            say(f"nobody is logged in as {an_id}")
         head = f"{an_id}  " if len(ids) > 1 else ""
         for name, count in holders[an_id]:
-            print(f"{head}{name}  {_some(count)}")
+            say(f"{head}{name}  {_some(count)}")
 
 
 def _print_frontends(rows: list[dict[str, Any]], as_json: bool) -> None:
     found = [{"frontend": row["name"], "connections": row["connections"], "ids": row["ids"]} for row in rows]
     if as_json:
-        print(json.dumps({"frontends": found}))
+        json_line({"frontends": found})
         return
     if not found:
-        print("no frontend is logged in")
+        say("no frontend is logged in")
     for row in found:
-        print(
+        say(
             f"{row['frontend']}  {_some(row['connections'])}, {row['ids']} id{'' if row['ids'] == 1 else 's'}"
         )
 
@@ -320,17 +323,17 @@ def stats(router: str, timeout: float, as_json: bool) -> None:
     with connect(router, timeout, "stats") as client:
         figures = client.stats()
     if as_json:
-        print(json.dumps(figures))
+        json_line(figures)
         return
     frontends = figures.pop("frontends")
     width = max(map(len, figures))
     for name, value in figures.items():
         shown = f"{value:,}" if isinstance(value, int) and name != "pid" else str(value)
-        print(f"{name:<{width}}  {shown}")
-    print(f"{'frontends':<{width}}  {len(frontends)}")
+        say(f"{name:<{width}}  {shown}")
+    say(f"{'frontends':<{width}}  {len(frontends)}")
     for row in frontends:
         name = row.pop("name")
-        print(f"  {name}: " + ", ".join(f"{key} {value}" for key, value in row.items()))
+        say(f"  {name}: " + ", ".join(f"{key} {value}" for key, value in row.items()))
 
 
 for _command in COMMANDS:

@@ -25,6 +25,7 @@ def test_a_poll_is_answered_and_a_stream_ends_when_the_clock_of_the_room_says_so
     stream, listener = socket.socketpair()
     for one in (ours, stream):
         one.setblocking(False)
+    after_poller = ours.fileno() + 1  # each second has a share of the connections, by their numbers
     room.enter(ours.detach(), visit("/poll/a"))
     room.enter(stream.detach(), visit("/test/a"))
     poller.setblocking(False)
@@ -36,7 +37,7 @@ def test_a_poll_is_answered_and_a_stream_ends_when_the_clock_of_the_room_says_so
     assert poller.recv(1000).startswith(b"HTTP/1.1 204")
     now += 111
     for second in range(30):
-        room.sweep(second)
+        room.sweep(after_poller + second)  # so the poll is idle before it is old
     assert isinstance(room.lot, Lot)
     room.lot.handle_events()
     assert room.closed == {"aged": 1, "idle": 1}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import click
 
 from zflood.commands.number import Number
 from zrouter.daemon import program
+from zrouter.daemon.output import json_line, say
 
 
 @click.command(short_help="Compare what was told with what was seen.")
@@ -49,9 +49,9 @@ def check(folder: Path, settle: float, lease: float, show: int, as_json: bool) -
     except RecordError as error:
         program.fail("zflood", str(error))
     if as_json:
-        print(json.dumps(verdict.as_json()))
+        json_line(verdict.as_json())
     else:
         for line in lines(verdict):
-            print(line)
+            say(line)
     if verdict.offences:
         sys.exit(program.EXIT_COULD_NOT)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import signal
 import sys
 from collections.abc import Callable
@@ -15,6 +14,7 @@ import click
 
 from zflood.commands.number import Number
 from zrouter.daemon import program
+from zrouter.daemon.output import json_line, say
 
 if TYPE_CHECKING:
     import psutil
@@ -67,14 +67,14 @@ def memory(
         with contextlib.suppress(KeyboardInterrupt):
             for sample in islice(samples(find, port, every, until_gone=bool(pids)), count):
                 if is_first and not sample.processes:
-                    print(f"zflood: no process of {name or unit} runs here now", file=sys.stderr)
+                    say(f"zflood: no process of {name or unit} runs here now", sys.stderr)
                 is_first = False
                 if file:
                     file.append(sample)
                 if shown:
                     shown.append(sample)
                 else:
-                    print(json.dumps(sample._asdict()), flush=True)
+                    json_line(sample._asdict())
 
 
 def _find(pids: tuple[int, ...], name: str | None, unit: str | None) -> Callable[[], list[psutil.Process]]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from zrouter.daemon import program
+from zrouter.daemon.output import say
 
 
 @click.command(short_help="Draw what `memory` has sampled.")
@@ -40,13 +41,13 @@ def plot(files: tuple[Path, ...], out: Path, title: str | None, terminal: bool) 
         title = title or plot.title(runs)
         if terminal:
             columns, lines = shutil.get_terminal_size()
-            print(plot.draw_in_terminal(runs, title, columns, max(5, min(lines - 2, 30))))
+            sys.stdout.write(plot.draw_in_terminal(runs, title, columns, max(5, min(lines - 2, 30))) + "\n")
         else:
             plot.save(plot.draw(runs, title), out)
-            print(out)
+            say(out)
     except (ValueError, plot.PlotsMissingError) as error:
         program.fail("zflood", str(error))
 
 
 def _warn(text: str) -> None:
-    print(f"zflood: {text}", file=sys.stderr)
+    say(f"zflood: {text}", sys.stderr)

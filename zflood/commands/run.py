@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from zrouter.daemon import program
+from zrouter.daemon.output import say
 
 if TYPE_CHECKING:
     from zflood.run.play import Outcome
@@ -85,7 +86,10 @@ def run(
         if not as_json:
             show_checks(outcomes)
         shown = write(folder, name, found, outcomes, began)
-        print(as_json_text(shown) if as_json else folder / "report.html")
+        if as_json:
+            sys.stdout.write(as_json_text(shown) + "\n")
+        else:
+            say(folder / "report.html")
     if outcomes[-1].exit_code:
         sys.exit(outcomes[-1].exit_code)
     if not all(outcome.holds() for outcome in outcomes):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import json
+import sys
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+
+from zrouter.daemon.output import json_line, say
 
 if TYPE_CHECKING:
     from zflood.run.scenario import Scenario
@@ -28,14 +30,14 @@ def scenarios(name: str | None, as_json: bool) -> None:
       zflood scenarios c10k > mine.toml
     """
     if name:
-        print(text_of(name)[1], end="")
+        sys.stdout.write(text_of(name)[1])
         return
     titles = {one: read(one, text_of(one)[1]).title for one in shipped()}
     if as_json:
-        print(json.dumps(titles))
+        json_line(titles)
         return
     for one, title in titles.items():
-        print(f"{one:<12}{title}")
+        say(f"{one:<12}{title}")
 
 
 def shipped() -> list[str]:

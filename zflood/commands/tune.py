@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from zrouter.daemon import program
+from zrouter.daemon.output import json_line, say
 
 if TYPE_CHECKING:
     from zflood.tuning.demand import Demand
@@ -55,13 +55,13 @@ def tune(connections: int, side: str, write: Path | None, is_applied: bool, as_j
     if write is not None:
         write.write_text(file_text(findings, demand))
     if as_json:
-        print(json.dumps(_as_json(findings, demand) | ({"applied": applied} if is_applied else {})))
+        json_line(_as_json(findings, demand) | ({"applied": applied} if is_applied else {}))
     else:
         _show(findings, demand)
         for line in applied if is_applied else ():
-            print(f"set {line}")
+            say(f"set {line}")
         if write is not None:
-            print(f"wrote {write}; `sysctl -p {write}` sets it now")
+            say(f"wrote {write}; `sysctl -p {write}` sets it now")
     if any(finding.verdict == "too small" for finding in findings):
         sys.exit(program.EXIT_COULD_NOT)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from zflood.commands.number import MOST_COUNTED
+from zrouter.daemon.output import say_all
 
 
 @click.command()
@@ -23,5 +24,4 @@ def urls(count: int, url: str, first: int) -> None:
     """
     from zflood.swarm.swarm import Urls
 
-    for line in Urls(url, first, first + count - 1).each():
-        print(line)
+    say_all(Urls(url, first, first + count - 1).each())

@@ -12,6 +12,7 @@ from typing import Final
 from rich.progress import TaskID
 
 from zflood.bar import bar
+from zrouter.daemon.output import printable
 
 _EVERY_S: Final = 10.0  # between two lines of progress where there is no bar
 
@@ -38,7 +39,7 @@ class Narrator:
     def say(self, text: str) -> None:
         """One line, with the time since the beginning."""
         spent = time.strftime("%H:%M:%S", time.gmtime(time.monotonic() - self._began))
-        self._bar.console.print(f"{spent}  {text}", markup=False, soft_wrap=True)
+        self._bar.console.print(f"{spent}  {printable(text)}", markup=False, soft_wrap=True)
 
     def progress(self, what: str, done: int, wanted: int) -> None:
         """How far something is; `what` names it, and a new name begins a new bar."""

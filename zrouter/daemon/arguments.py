@@ -14,6 +14,15 @@ import click
 from zrouter.wire import MAX_KEY_BYTES, WireError, check_ids
 
 
+def _is_text(value: str) -> bool:
+    """Whether no byte in it was none of UTF-8 (Python then has half a surrogate there)."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 class Endpoint(click.ParamType[str]):
     """A ZeroMQ endpoint: tcp://HOST:PORT or ipc://PATH."""
 
@@ -22,7 +31,8 @@ class Endpoint(click.ParamType[str]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Check it; fails as usage errors do."""
         tcp = re.fullmatch(r"tcp://(?:[^\s:/\[\]]+|\[[^\s\[\]]+\]):(\d{1,5})", str(value))
-        if (tcp is not None and int(tcp[1]) < 65536) or re.fullmatch(r"ipc://\S+", str(value)):
+        is_one = (tcp is not None and int(tcp[1]) < 65536) or re.fullmatch(r"ipc://\S+", str(value))
+        if is_one and _is_text(str(value)):
             return str(value)
         return self.fail(f"{value!r} is not an endpoint such as tcp://127.0.0.1:5570", param, ctx)
 
@@ -34,11 +44,13 @@ class Id(click.ParamType[str]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Check it; fails as usage errors do."""
+        encoded = os.fsencode(value)
         try:
-            check_ids([os.fsencode(value)])
+            check_ids([encoded])
         except WireError as error:
             self.fail(str(error), param, ctx)
-        return str(value)
+        # In a C locale Python has each byte of it as half a surrogate.
+        return encoded.decode()
 
 
 class Key(click.ParamType[bytes]):

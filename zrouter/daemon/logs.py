@@ -5,6 +5,9 @@ from __future__ import annotations
 import logging
 import re
 import sys
+from typing import Any
+
+from zrouter.daemon.output import printable
 
 _QUERY = re.compile(r"\?[^\s'\"]+")
 LEVELS = ("debug", "info", "warning", "error")
@@ -12,15 +15,23 @@ LEVELS = ("debug", "info", "warning", "error")
 
 def set_up(level: str) -> None:
     """Log to standard error from this level up; under systemd the journal adds the time itself."""
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=level.upper(),
-        format="%(asctime)s %(levelname).1s %(name)s: %(message)s",
-        force=True,
-    )
-    for handler in logging.getLogger().handlers:
-        handler.addFilter(RateLimit())
-        handler.addFilter(NoQueries())
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(Escaped("%(asctime)s %(levelname).1s %(name)s: %(message)s"))
+    handler.addFilter(RateLimit())
+    handler.addFilter(NoQueries())
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+
+
+class Escaped(logging.Formatter):
+    """A record's text is one line, whatever is in it; a traceback behind it keeps its lines."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
+        """The line without what follows it."""
+        return printable(super().formatMessage(record))
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's name
+        """The traceback; what an exception says comes from others, too."""
+        return printable(super().formatException(ei), lines=True)
 
 
 class NoQueries(logging.Filter):

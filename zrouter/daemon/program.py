@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from typing import NoReturn
@@ -12,6 +13,7 @@ from typing import NoReturn
 import click
 import zmq
 
+from zrouter.daemon import output
 from zrouter.daemon.exposure import ExposedError
 from zrouter.session import RouterError
 from zrouter.wire import WireError
@@ -25,13 +27,14 @@ EXIT_INTERRUPTED = 130
 
 def run(command: click.Command, name: str) -> NoReturn:
     """Run a click command as the program `name`."""
+    output.open_streams()
     try:
         if f"_{name.upper()}_COMPLETE" in os.environ:
             command.main(prog_name=name)  # a shell asks how the line might go on
         # Not main(): it prints an empty line when it is interrupted.
         with command.make_context(name, sys.argv[1:]) as context:
             status = command.invoke(context)
-        sys.stdout.flush()
+        output.flush()
         sys.exit(status if isinstance(status, int) else 0)
     except click.exceptions.Exit as end:
         sys.exit(end.exit_code)
@@ -41,14 +44,21 @@ def run(command: click.Command, name: str) -> NoReturn:
     except (click.Abort, KeyboardInterrupt):
         sys.exit(EXIT_INTERRUPTED)
     except BrokenPipeError:
-        # Whoever read our output has left; the interpreter would complain while flushing it at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        output.give_up_output()  # whoever read it has left
         sys.exit(EXIT_COULD_NOT)
+    except output.OutputError as error:
+        output.give_up_output()
+        fail(name, f"standard output: {error.strerror}")
     except zmq.ZMQError as error:
         fail(name, f"ZeroMQ: {error}")
     except (RouterError, WireError, ExposedError) as error:
         fail(name, str(error))
+    except UnicodeError as error:
+        # An argument or a variable with bytes that are no text, where text is needed.
+        fail(name, f"not UTF-8: {error}")
     except OSError as error:
+        if error.errno == errno.EBADF and error.filename is None:
+            fail(name, f"standard input: {error.strerror}")  # `<&-`
         fail(name, ": ".join(str(part) for part in (error.filename, error.strerror) if part) or str(error))
 
 
@@ -60,10 +70,10 @@ def _show(error: click.ClickException, name: str) -> None:
         return
     command = context.command_path or name
     said = " ".join(error.format_message().split()).removesuffix(".")
-    print(f"{command}: {said} (see {command} --help)", file=sys.stderr)
+    output.say(f"{command}: {said} (see {command} --help)", sys.stderr)
 
 
 def fail(name: str, text: str) -> NoReturn:
     """Say why not, and leave."""
-    print(f"{name}: {text}", file=sys.stderr)
+    output.say(f"{name}: {text}", sys.stderr)
     sys.exit(EXIT_COULD_NOT)

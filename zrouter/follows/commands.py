@@ -5,7 +5,7 @@ Owns: options, what is printed, exit codes. Must not know: how pairs are kept.
 
 from __future__ import annotations
 
-import json
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -20,6 +20,7 @@ from zrouter.asking import client_options, connect
 from zrouter.daemon import program
 from zrouter.daemon.arguments import ID
 from zrouter.daemon.options import BYTES
+from zrouter.daemon.output import json_line, say, say_all
 from zrouter.settings import default_store
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def _open(path: Path, *, create: bool = False) -> Iterator[LmdbFollows]:
 def _print(figures: dict[str, Any]) -> None:
     width = max(map(len, figures))
     for name, value in figures.items():
-        print(f"{name:<{width}}  {value:,}" if isinstance(value, int) else f"{name:<{width}}  {value}")
+        say(f"{name:<{width}}  {value:,}" if isinstance(value, int) else f"{name:<{width}}  {value}")
 
 
 @click.command(short_help="Let one id follow others.")
@@ -132,9 +133,9 @@ def follow(
     with _follows(store, router, timeout, create=True) as found:
         count = found.follow(_bytes(subscriber), *map(_bytes, subscribees))
     if as_json:
-        print(json.dumps({"subscriber": subscriber, "followed": count}))
+        json_line({"subscriber": subscriber, "followed": count})
     else:
-        print(f"{subscriber} follows {count} more")
+        say(f"{subscriber} follows {count} more")
 
 
 @click.command(short_help="Let one id no longer follow others.")
@@ -159,9 +160,9 @@ def unfollow(
     with _follows(store, router, timeout) as found:
         count = found.unfollow(_bytes(subscriber), *map(_bytes, subscribees))
     if as_json:
-        print(json.dumps({"subscriber": subscriber, "unfollowed": count}))
+        json_line({"subscriber": subscriber, "unfollowed": count})
     else:
-        print(f"{subscriber} follows {count} less")
+        say(f"{subscriber} follows {count} less")
 
 
 @click.command()
@@ -208,15 +209,18 @@ def following(
 
 
 def _print_count(id: str, count: int, as_json: bool) -> None:
-    print(json.dumps({"id": id, "count": count}) if as_json else count)
+    if as_json:
+        json_line({"id": id, "count": count})
+    else:
+        say(count)
 
 
 def _print_ids(id: str, what: str, found: list[bytes] | list[str], as_json: bool) -> None:
     ids = [each.decode() if isinstance(each, bytes) else each for each in found]
     if as_json:
-        print(json.dumps({"id": id, what: ids}))
+        json_line({"id": id, what: ids})
     else:
-        sys.stdout.writelines(f"{each}\n" for each in ids)
+        say_all(ids)
 
 
 def _bytes(an_id: str) -> bytes:
@@ -262,13 +266,15 @@ def load(
     from zrouter.follows.intern import has_columns
     from zrouter.follows.store import BadRecordError, EmptyLoadError
 
-    chosen: Format = form or _SUFFIXES.get(Path(file.name).suffix, "tsv")
+    chosen: Format = form or _SUFFIXES.get(Path(str(file.name)).suffix, "tsv")
     if has_columns():
         # polars' handler lets a read go on that waits for a pipe.
         signal.siginterrupt(signal.SIGINT, True)
     else:
-        print("zrouter: polars is not installed, so this is slower: pip install '.[bulk]'", file=sys.stderr)
+        say("zrouter: polars is not installed, so this is slower: pip install '.[bulk]'", sys.stderr)
+    os.read(file.fileno(), 0)  # nothing; if it was closed, that is told before a store is made
     source = Ends(file)
+    name = str(file.name)  # a number, if standard input was closed
     with _open(store, create=True) as into, _bar() as progress:
         try:
             loaded = into.load(
@@ -280,19 +286,19 @@ def load(
                 progress=progress,
             )
         except EmptyLoadError as error:
-            program.fail("zrouter", f"{file.name}: {error}; nothing was changed (--allow-empty does it)")
+            program.fail("zrouter", f"{name}: {error}; nothing was changed (--allow-empty does it)")
         except BadRecordError as error:
-            program.fail("zrouter", f"{file.name}: {error}; nothing was changed")
+            program.fail("zrouter", f"{name}: {error}; nothing was changed")
     for note in source.notes(chosen):
-        print(f"zrouter: {file.name}: {note}", file=sys.stderr)
+        say(f"zrouter: {name}: {note}", sys.stderr)
     _say_loaded(loaded, as_json)
 
 
 def _say_loaded(loaded: Loaded, as_json: bool) -> None:
     if as_json:
-        print(json.dumps(loaded._asdict()))
+        json_line(loaded._asdict())
     else:
-        print(f"{loaded.records:,} records; the store has {loaded.pairs:,} pairs of {loaded.ids:,} ids")
+        say(f"{loaded.records:,} records; the store has {loaded.pairs:,} pairs of {loaded.ids:,} ids")
 
 
 @contextmanager
@@ -337,7 +343,7 @@ def stats(store: Path, as_json: bool) -> None:
     with _open(store) as found:
         figures = found.figures()
     if as_json:
-        print(json.dumps(figures))
+        json_line(figures)
     else:
         _print(figures)
 
@@ -359,11 +365,11 @@ def verify(memory: int, store: Path, as_json: bool) -> None:
         for problem in found.verify(memory):
             problems.append(problem)
             if not as_json:
-                print(problem)
+                say(problem)
     if as_json:
-        print(json.dumps({"pairs": pairs, "problems": problems}))
+        json_line({"pairs": pairs, "problems": problems})
     elif not problems:
-        print(f"{pairs:,} pairs, the same in both directions")
+        say(f"{pairs:,} pairs, the same in both directions")
     if problems:
         sys.exit(program.EXIT_COULD_NOT)
 
@@ -391,7 +397,10 @@ def backup(destination: Path, store: Path, as_json: bool) -> None:
     """
     with _open(store) as found:
         found.backup(destination)
-    print(json.dumps({"backup": str(destination)}) if as_json else f"copied to {destination}")
+    if as_json:
+        json_line({"backup": str(destination)})
+    else:
+        say(f"copied to {destination}")
 
 
 @follows.command(short_help="Write the store anew, without holes.")
@@ -409,9 +418,9 @@ def compact(memory: int, store: Path, as_json: bool) -> None:
         loaded = found.compact(memory, progress)
         size = found.figures()["disk_bytes"]
     if as_json:
-        print(json.dumps({"pairs": loaded.pairs, "ids": loaded.ids, "disk_bytes": size}))
+        json_line({"pairs": loaded.pairs, "ids": loaded.ids, "disk_bytes": size})
     else:
-        print(f"{loaded.pairs:,} pairs of {loaded.ids:,} ids in {size:,} bytes")
+        say(f"{loaded.pairs:,} pairs of {loaded.ids:,} ids in {size:,} bytes")
 
 
 COMMANDS: Final = (follow, unfollow, followers, following, follows)
