@@ -55,6 +55,8 @@ def serve(settings: FrontSettings) -> None:
     settings.origins()
     settings.known_hosts(keys)
     logs.set_up(settings.log_level)
+    for warning in settings.who_else_knows_the_keys():
+        log.warning(warning)
     try:
         check_free(host, port)
         first = listen(host, port, settings.keepalive, settings.unsent)

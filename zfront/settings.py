@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import resource
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from zfront.api.gate import read_keys
 from zfront.forwarded import Proxies
@@ -153,6 +155,16 @@ class FrontSettings:
         if self.api_key_file and not keys:
             raise click.UsageError(f"--api-key-file {self.api_key_file}: there is no key in it")
         return keys
+
+    def who_else_knows_the_keys(self) -> list[str]:
+        """What to warn of; `api_keys` has read the file."""
+        found = []
+        if self.api_key_file and os.stat(self.api_key_file).st_mode & 0o006:
+            found.append(f"--api-key-file {self.api_key_file}: every user of this host can read it; chmod o=")
+        context = click.get_current_context(silent=True)
+        if context and context.get_parameter_source("api_key") is ParameterSource.COMMANDLINE:
+            found.append("--api-key: every user of this host can see it; --api-key-file is for one")
+        return found
 
     def origins(self) -> Origins:
         """Whose pages may read what we say."""

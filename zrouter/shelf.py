@@ -82,6 +82,9 @@ class Shelf:
             if self._store is None:
                 self._store = LmdbFollows(self.path, create=create)
                 log.info("follows are in %s", self.path)
+                exposed = self._store.exposed()
+                if exposed:
+                    log.warning(exposed)
             return self._store
 
     def close(self) -> None:

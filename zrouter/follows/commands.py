@@ -33,6 +33,16 @@ _MEMORY: Final = "1G"
 _LEAST_MEMORY: Final = 128 * 1024**2
 
 
+class _StorePath(click.Path):
+    """A directory; not "", which would be the current one."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Check it; fails as usage errors do."""
+        if value == "":
+            self.fail("'' is no path; for the current directory: .", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 def _no_none(context: click.Context, option: click.Parameter, path: Path | None) -> Path | None:
     if path == Path("none"):
         raise click.BadParameter("'none' is for `zrouter serve`; for a directory of that name: ./none")
@@ -48,7 +58,7 @@ def _enough(context: click.Context, option: click.Parameter, memory: int) -> int
 def _store(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option(
         "--store",
-        type=click.Path(file_okay=False, path_type=Path),
+        type=_StorePath(file_okay=False, path_type=Path),
         default=default_store,
         envvar="ZROUTER_STORE",
         show_default="zcomet/follows in the user's data directory",
@@ -62,7 +72,7 @@ def _store(command: Callable[..., Any]) -> Callable[..., Any]:
 def _router_or_store(command: Callable[..., Any]) -> Callable[..., Any]:
     store = click.option(
         "--store",
-        type=click.Path(file_okay=False, path_type=Path),
+        type=_StorePath(file_okay=False, path_type=Path),
         metavar="PATH",
         callback=_no_none,
         help="Ask no router, but the store at this path itself.",
@@ -99,6 +109,9 @@ def _open(path: Path, *, create: bool = False) -> Iterator[LmdbFollows]:
 
     try:
         with LmdbFollows(path, create=create) as store:
+            exposed = store.exposed()
+            if exposed:
+                say(f"zrouter: {exposed}", sys.stderr)
             yield store
     except StoreError as error:
         program.fail("zrouter", str(error))

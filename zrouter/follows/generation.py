@@ -44,6 +44,7 @@ MAX_NUMBERS: Final = 2**32
 MAX_RECENT: Final = 200_000
 MAX_RECENT_OF_ONE: Final = 4096
 _LOCK_BYTES: Final = 8192
+_FULL_BYTES: Final = 64 * 1024  # less is free: what was written came to nothing for want of room
 # Besides DamagedError, what comes of bytes that are not what was written.
 DAMAGES: Final = (lmdb.Error, LookupError, ValueError, struct.error, msgspec.MsgspecError)
 _SEGMENT_BITS: Final = 16
@@ -103,7 +104,7 @@ def told(path: Path) -> Iterator[None]:
     except lmdb.ReadersFullError:
         raise StoreError(f"{path}: too many programs read it") from None
     except lmdb.Error as error:
-        raise StoreError(f"{path}: {error}") from None
+        raise StoreError(f"{path}: {error}{_if_full(path)}") from None
     except OSError as error:
         if error.errno is None:
             raise
@@ -112,9 +113,20 @@ def told(path: Path) -> Iterator[None]:
         raise DamagedError(repr(error), str(path)) from error
 
 
+def _if_full(path: Path) -> str:
+    """LMDB takes a write that came to nothing for an error of the disk."""
+    for place in (path, *path.parents):
+        try:
+            found = os.statvfs(place)
+        except OSError:
+            continue  # it was not made yet, or is gone
+        return "; the disk is full" if found.f_bavail * found.f_frsize < _FULL_BYTES else ""
+    return ""
+
+
 def _reserve(lock: Path) -> None:
     """LMDB writes to it through a map: what has no place on disk yet would end the process (SIGBUS)."""
-    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         os.posix_fallocate(descriptor, 0, _LOCK_BYTES)
     finally:
@@ -143,7 +155,7 @@ class Generation:
             self.env = lmdb.open(
                 str(path), map_size=MAP_BYTES, max_dbs=len(_DATABASES), subdir=True, create=is_new,
                 readonly=read_only, lock=True, sync=not is_new, metasync=not is_new, max_spare_txns=4,
-                readahead=False,
+                readahead=False, mode=0o600,
             )  # fmt: skip
             self.env.reader_check()
             found = (path / "data.mdb").stat()

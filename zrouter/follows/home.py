@@ -6,6 +6,8 @@ Must not know: what is in a generation.
     PATH/CURRENT        two lines: the format, the generation's name
     PATH/<generation>/  one LMDB environment
     PATH/loading        locked while somebody makes another generation
+
+Directories are made for their owner alone, and files, whatever the umask: who follows whom is nobody else's.
 """
 
 from __future__ import annotations
@@ -91,14 +93,32 @@ class Home:
     def new_generation(self) -> Path:
         """A directory for the next generation, which does not count yet."""
         found = self.path / f"{_PREFIX}{secrets.token_hex(4)}"
-        found.mkdir()
+        make_private(found)
         return found
+
+    def is_read_only(self) -> bool:
+        """Whether it lies on a file system that takes no writes: who reads needs no lock then."""
+        try:
+            return bool(os.statvfs(self.path).f_flag & os.ST_RDONLY)
+        except OSError:
+            return False
+
+    def exposed(self) -> str | None:
+        """What to say if others than the owner can read the generation that counts.
+
+        Raises:
+            StoreError: nothing is there.
+        """
+        modes = [each.stat().st_mode for each in (self.path, self.path / self.current())]
+        if all(mode & 0o077 for mode in modes):
+            return f"{self.path}: other users can read who follows whom; chmod -R go= mends it"
+        return None
 
     def promote(self, generation: Path) -> None:
         """Let this generation count from now on, and after a power cut, too. Its own files are durable."""
         _sync_directory(generation)
         beside = self.path / "CURRENT.next"
-        with beside.open("w") as file:
+        with open(beside, "w", opener=_private_file) as file:
             file.write(f"{FORMAT}\n{generation.name}\n")
             file.flush()
             os.fsync(file.fileno())
@@ -124,8 +144,9 @@ class Home:
             StoreError: somebody does.
         """
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(self.path / "loading", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            if not self.path.is_dir():
+                make_private(self.path)
+            descriptor = os.open(self.path / "loading", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise StoreError(f"{self.path}: {error.strerror}") from None
         try:
@@ -147,7 +168,7 @@ class Home:
     def is_loading(self) -> bool:
         """Whether somebody makes a generation now."""
         try:
-            descriptor = os.open(self.path / "loading", os.O_RDWR | os.O_CLOEXEC)
+            descriptor = os.open(self.path / "loading", os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
             return False
         try:
@@ -158,6 +179,26 @@ class Home:
         finally:
             os.close(descriptor)
         return False
+
+
+def make_private(path: Path) -> None:
+    """A directory for its owner alone, whatever the umask; those above it as the umask says.
+
+    Raises:
+        OSError: it can't be made.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.mkdir(mode=0o700)
+    except FileExistsError:
+        if not path.is_dir():
+            raise
+        return  # somebody else made it just now
+    path.chmod(0o700)  # a umask of 0277 would take from the owner, too
+
+
+def _private_file(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_CLOEXEC, 0o600)
 
 
 def _sync_directory(path: Path) -> None:

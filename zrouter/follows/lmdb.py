@@ -20,7 +20,7 @@ import lmdb
 
 from zrouter.follows.bulk import Source, build
 from zrouter.follows.generation import Batch, Generation, LmdbView, decode_change, encode_change, told
-from zrouter.follows.home import Home
+from zrouter.follows.home import Home, make_private
 from zrouter.follows.store import (
     Change,
     DamagedError,
@@ -69,7 +69,7 @@ class LmdbFollows(Follows):
             if stamp != self._home.stamp():
                 continue
             try:
-                return stamp, Generation(self._home.path / name)
+                return stamp, Generation(self._home.path / name, read_only=self._home.is_read_only())
             except StoreError:
                 # Another one counts since, and this one was removed.
                 if name == self._home.current():
@@ -96,6 +96,11 @@ class LmdbFollows(Follows):
                     del self._users[generation.identity]
                     if generation is not self._open:
                         generation.close()
+
+    def exposed(self) -> str | None:
+        """What to say if others than the owner can read it."""
+        with told(self.path):
+            return self._home.exposed()
 
     @property
     def path(self) -> Path:
@@ -237,12 +242,18 @@ class LmdbFollows(Follows):
         beside = Home(destination.with_name(f"{destination.name}.unfinished"))
         with self._using() as generation, told(destination):
             shutil.rmtree(beside.path, ignore_errors=True)
-            beside.path.mkdir(parents=True)
-            copy = beside.new_generation()
-            generation.env.copy(str(copy), compact=True)
-            _sync_file(copy / "data.mdb")
-            beside.promote(copy)
-            os.rename(beside.path, destination)
+            make_private(beside.path)
+            try:
+                copy = beside.new_generation()
+                generation.env.copy(str(copy), compact=True)
+                (copy / "data.mdb").chmod(0o600)
+                _sync_file(copy / "data.mdb")
+                beside.promote(copy)
+                os.rename(beside.path, destination)
+            except BaseException:
+                # Half a copy would keep a full disk full.
+                shutil.rmtree(beside.path, ignore_errors=True)
+                raise
 
     def verify(self, memory: int = DEFAULT_MEMORY) -> Iterator[str]:
         with self.read() as view, told(self.path):
