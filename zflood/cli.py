@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import NoReturn
 
@@ -10,6 +11,8 @@ from zrouter.daemon import program
 
 def main() -> NoReturn:
     """The program `zflood`."""
+    # Pictures go to files; a backend of windows, or one that is none, would only end the program.
+    os.environ.pop("MPLBACKEND", None)
     try:
         from zflood.commands import commands
 

@@ -15,6 +15,8 @@ from hdrh.histogram import HdrHistogram
 # What `zflood messages` sends: nanoseconds of the realtime clock, then maybe padding.
 _STAMP: Final = re.compile(rb"t=(\d{19})")
 STAMP_BYTES: Final = 21
+# Clocks that NTP holds differ by as much; beyond it the clocks, and so all latencies, say nothing.
+_AHEAD_US: Final = 1000
 _LONGEST_US: Final = 600_000_000
 _FOLD: Final = 20_000  # latencies kept as a list before they go into the histogram together
 
@@ -34,14 +36,18 @@ class Latencies:
     def __len__(self) -> int:
         return int(self._histogram.total_count) + len(self._recent)
 
-    def read(self, message: bytes) -> None:
-        """Record how old a message is, if it has a stamp."""
+    def read(self, message: bytes) -> bool:
+        """Record how old a message is, if it has a stamp; False: it is from the future, so not recorded."""
         found = _STAMP.search(message)
         if found is not None:
+            us = (time.time_ns() - int(found[1])) // 1000
+            if us < -_AHEAD_US:
+                return False
             recent = self._recent
-            recent.append((time.time_ns() - int(found[1])) // 1000)
+            recent.append(us)
             if len(recent) >= _FOLD:
                 self._fold()
+        return True
 
     def note(self, us: int, count: int) -> None:
         """Record that so many took that long [us]."""

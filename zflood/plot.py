@@ -5,8 +5,9 @@ Owns: the picture. Must not know: where the samples come from. matplotlib and pl
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, TextIO
 
@@ -22,6 +23,8 @@ COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E
 SUFFIXES: Final = (".png", ".svg", ".pdf")
 _MB_FROM_KB: Final = 20_000  # above it the axis is in MB, for people
 _MINUTES_FROM_S: Final = 300
+_HOURS_FROM_MIN: Final = 300
+_COLOUR: Final = re.compile(r"\x1b\[[0-9;]*m")
 _HEADROOM: Final = 1.1
 _APART: Final = 0.03  # of the width: two lines of writing
 
@@ -40,8 +43,15 @@ class Run(NamedTuple):
     samples: Sequence[Sample]
 
     def minutes(self) -> list[float]:
-        """Since the first sample."""
-        return [(sample.unix_s - self.samples[0].unix_s) / 60 for sample in self.samples]
+        """Since the first sample; a clock that was set back stands still meanwhile."""
+        steps = (max(0, after.unix_s - before.unix_s) for before, after in pairwise(self.samples))
+        return [seconds / 60 for seconds in accumulate(steps, initial=0)]
+
+
+def _axis(runs: Sequence[Run]) -> tuple[float, str]:
+    """How many minutes one step of the axis has, and its name: hours, if they are many."""
+    longest = max(run.minutes()[-1] for run in runs)
+    return (60, "hours elapsed") if longest > _HOURS_FROM_MIN else (1, "minutes elapsed")
 
 
 def title(runs: Sequence[Run]) -> str:
@@ -65,8 +75,9 @@ def draw(runs: Sequence[Run], title: str) -> Figure:
     connections = memory.twinx()
     connections.set_visible(any(sample.connections for run in runs for sample in run.samples))
     in_mb = max(sample.rss_kb for run in runs for sample in run.samples) >= _MB_FROM_KB
+    unit, elapsed = _axis(runs)
     for run, colour in zip(runs, COLOURS * (len(runs) // len(COLOURS) + 1), strict=False):
-        minutes = run.minutes()
+        minutes = [each / unit for each in run.minutes()]
         resident = [sample.rss_kb / (1024 if in_mb else 1) for sample in run.samples]
         # A line needs two points.
         marker = "" if len(minutes) > 1 else "o"
@@ -74,7 +85,7 @@ def draw(runs: Sequence[Run], title: str) -> Figure:
         count = [sample.connections for sample in run.samples]
         connections.plot(minutes, count, color=colour, linewidth=1, linestyle=(0, (4, 3)), alpha=0.7)
     memory.set_title(title, parse_math=False)
-    memory.set_xlabel("minutes elapsed")
+    memory.set_xlabel(elapsed)
     memory.set_ylabel("resident memory [MB]" if in_mb else "resident memory [KB]")
     connections.set_ylabel("connections (dashed)")
     _from_zero(memory, connections)
@@ -199,6 +210,11 @@ def save(figure: Figure, path: Path) -> None:
     figure.savefig(path)
 
 
+def plain(drawn: str) -> str:
+    """A drawing without the colours of a terminal (ECMA-48's SGR)."""
+    return _COLOUR.sub("", drawn)
+
+
 def draw_in_terminal(runs: Sequence[Run], title: str, width: int, height: int) -> str:
     """The same in characters.
 
@@ -210,13 +226,16 @@ def draw_in_terminal(runs: Sequence[Run], title: str, width: int, height: int) -
     except ModuleNotFoundError as error:
         raise PlotsMissingError(error.name) from None
     plotext.clear_figure()
-    plotext.plotsize(width, height)
     plotext.theme("clear")
+    # The width is what was asked for, also where the library takes the terminal for narrower.
+    plotext.limit_size(False, False)
+    plotext.plotsize(width, height)
+    unit, elapsed = _axis(runs)
     for run in runs:
         resident = [sample.rss_kb / 1024 for sample in run.samples]
-        plotext.plot(run.minutes(), resident, label=run.name)
+        plotext.plot([each / unit for each in run.minutes()], resident, label=run.name)
     plotext.title(title)
-    plotext.xlabel("minutes elapsed")
+    plotext.xlabel(elapsed)
     plotext.ylabel("resident memory [MB]")
     drawn: str = plotext.build()
     return drawn

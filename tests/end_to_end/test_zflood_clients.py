@@ -178,6 +178,7 @@ def test_interrupted_it_shows_the_totals(front: Program, api: RouterClient) -> N
         ("--ids", "1-" + "9" * 5000),
         ("--ids", "1-999999999999999"),
         ("--url", "ftp://x/%d"),
+        ("--url", "http://127.0.0.1:1/test/1"),
         ("--url", "http://x/a b"),
         ("--source", "x"),
         ("--seconds", "inf"),

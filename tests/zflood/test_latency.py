@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from zflood.latency import STAMP_BYTES, Latencies, stamp
+from zflood.swarm.tally import Progress, Tally
 
 
 def test_the_age_of_a_stamped_message_is_what_it_is() -> None:
@@ -50,3 +51,21 @@ def test_what_came_since_is_told_apart_from_what_came_before() -> None:
     assert latencies.since(before).figures() == {}
     latencies.note(1000, 100)
     assert latencies.since(before).figures() == {"p50_ms": 1.0, "p99_ms": 1.0, "max_ms": 1.0}
+
+
+def test_a_stamp_from_the_future_is_no_latency() -> None:
+    latencies = Latencies()
+    assert not latencies.read(stamp(time.time() + 5))
+    assert len(latencies) == 0
+    assert latencies.read(stamp(time.time()))
+    assert len(latencies) == 1
+
+
+def test_a_stamp_from_the_future_is_an_error_of_its_own_kind() -> None:
+    tally = Tally()
+    progress = Progress(tally)
+    progress.begin(3)
+    for at_s in (time.time() + 60, time.time()):
+        progress.message(3, stamp(at_s))
+    assert tally.errors == {"stamp from the future": 1}
+    assert len(tally.latencies) == 1

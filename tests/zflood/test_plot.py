@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -27,7 +29,9 @@ def samples(tmp_path: Path) -> Path:
 
 
 def plot(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*PLOT, *map(str, arguments)], capture_output=True, text=True, timeout=60)
+    command = [*PLOT, *map(str, arguments)]
+    env = {**os.environ, **environment}
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, env=env)
 
 
 @pytest.mark.parametrize(("suffix", "begins"), [("png", b"\x89PNG"), ("svg", b"<?xml")])
@@ -106,3 +110,40 @@ def test_a_missing_library_is_named_with_the_extra(samples: Path, library: str, 
     assert done.returncode == 1
     assert library in done.stderr
     assert "pip install '.[plots]'" in done.stderr
+
+
+def test_a_pipe_gets_no_colours_and_a_width_is_kept(samples: Path) -> None:
+    for columns in ("60", "200"):
+        done = plot(samples, samples, "--terminal", COLUMNS=columns, LINES="20")
+        assert done.returncode == 0, done.stderr
+        assert "\x1b" not in done.stdout
+        assert max(map(len, done.stdout.splitlines())) == int(columns)
+
+
+@pytest.mark.parametrize("no_color", ["", "1"])
+def test_a_terminal_gets_colours_unless_it_wants_none(samples: Path, no_color: str) -> None:
+    ours, theirs = os.openpty()
+    env = {**os.environ, "COLUMNS": "80", "LINES": "20", "NO_COLOR": no_color}
+    subprocess.run([*PLOT, samples, samples, "--terminal"], stdout=theirs, env=env, timeout=60, check=True)
+    os.close(theirs)
+    drawn = b""
+    with contextlib.suppress(OSError):  # the other end is closed
+        while more := os.read(ours, 65_536):
+            drawn += more
+    os.close(ours)
+    assert (b"\x1b[" in drawn) == (not no_color)
+
+
+def test_a_backend_that_is_none_is_no_matter(samples: Path, tmp_path: Path) -> None:
+    done = plot(samples, "--out", tmp_path / "graph.png", MPLBACKEND="nonsense")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_day_is_drawn_in_hours_and_a_clock_that_was_set_back_stands_still() -> None:
+    from zflood import plot as drawing
+
+    day = [ROW._replace(unix_s=3600 * hour) for hour in range(25)]
+    (line,) = drawing.draw([drawing.Run("day", day)], "").axes[0].get_lines()
+    assert np.asarray(line.get_xdata()).tolist() == list(range(25))
+    back = [ROW._replace(unix_s=unix_s) for unix_s in (1000, 1060, 400, 460)]
+    assert drawing.Run("back", back).minutes() == [0, 1, 1, 2]

@@ -115,6 +115,7 @@ def _urls(url: str, ids: str, file: TextIO | None) -> Urls:
         found = _IDS.fullmatch(ids)
         if not found or int(found[1]) > int(found[2]):
             raise click.UsageError(f"--ids {ids[:100]}: not A-B")
+        check_pattern(url, found[1] == found[2])
         urls = Urls(url, int(found[1]), int(found[2]))
     else:
         urls = Urls("", 0, 0, _lines(file))
@@ -124,6 +125,12 @@ def _urls(url: str, ids: str, file: TextIO | None) -> Urls:
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     return urls
+
+
+def check_pattern(url: str, is_one: bool = False) -> None:
+    """Refuse a URL that has no place for the id, unless there is but one."""
+    if "%d" not in url and not is_one:
+        raise click.UsageError(f"--url {url[:200]}: there is no %d in it, the place of the id")
 
 
 def _lines(file: TextIO) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -41,7 +42,10 @@ def plot(files: tuple[Path, ...], out: Path, title: str | None, terminal: bool) 
         title = title or plot.title(runs)
         if terminal:
             columns, lines = shutil.get_terminal_size()
-            sys.stdout.write(plot.draw_in_terminal(runs, title, columns, max(5, min(lines - 2, 30))) + "\n")
+            drawn = plot.draw_in_terminal(runs, title, columns, max(5, min(lines - 2, 30)))
+            if os.environ.get("NO_COLOR") or not sys.stdout.isatty():
+                drawn = plot.plain(drawn)
+            sys.stdout.write(drawn + "\n")
         else:
             plot.save(plot.draw(runs, title), out)
             say(out)

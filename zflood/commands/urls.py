@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from zflood.commands.clients import check_pattern
 from zflood.commands.number import MOST_COUNTED
 from zrouter.daemon.output import say_all
 
@@ -24,4 +25,5 @@ def urls(count: int, url: str, first: int) -> None:
     """
     from zflood.swarm.swarm import Urls
 
+    check_pattern(url)
     say_all(Urls(url, first, first + count - 1).each())

@@ -90,7 +90,8 @@ class Progress:
             number = self._last[connection] = int(numbered[1])
             if number != expected:
                 tally.error("repeated message" if number < expected else "missing message")
-        tally.latencies.read(body)
+        if not tally.latencies.read(body):
+            tally.error("stamp from the future")
         if self._witness is not None:
             self._witness.message(connection, body, offset)
 
