@@ -44,6 +44,9 @@ bench: $(STAMP) ## every figure, side by side with the yardsticks (15 minutes; g
 simulate: $(STAMP) ## a whole system on a clock of its own, with faults (SECONDS=600, or SEED=n; TRACE=1)
 	$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seconds $(or $(SECONDS),600)) $(if $(TRACE),--trace)
 
+fuzz: $(STAMP) ## any bytes to all that reads bytes (SECONDS=300 each, TARGET=name; better with pip install -e '.[fuzz]')
+	$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),300) $(if $(TARGET),--target $(TARGET))
+
 mutants: $(STAMP) ## small faults in a copy of the packages: does the simulator find each?
 	$(BIN)/python -m tests.simulation.mutants
 
@@ -59,4 +62,4 @@ results: $(STAMP) ## the reports under docs/results again (2 hours; root, for th
 clean: ## remove the environment and caches
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
 
-.PHONY: help demo test wheel check bench simulate mutants soak results clean
+.PHONY: help demo test wheel check bench simulate fuzz mutants soak results clean

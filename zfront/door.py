@@ -226,8 +226,10 @@ class _Head:
     __slots__ = (
         "connection",
         "has_body",
+        "has_since",
         "hosts",
         "is_complete",
+        "is_plain",
         "key",
         "origin",
         "requests",
@@ -241,7 +243,8 @@ class _Head:
         self.url = self.since = self.origin = self.upgrade = self.connection = self.version = self.key = b""
         self.hosts: list[bytes] = []
         self.requests = 0
-        self.is_complete = self.has_body = False
+        self.is_complete = self.has_body = self.has_since = False
+        self.is_plain = True
 
     def on_message_begin(self) -> None:
         self.requests += 1
@@ -250,12 +253,14 @@ class _Head:
         self.url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        name = name.lower()
+        name, value = name.lower(), value.strip(b" \t")
         if name == b"host":
             self.hosts.append(value)
         elif name in (b"last-event-id", b"if-none-match"):
-            self.since = value
+            self.is_plain = self.is_plain and not self.has_since
+            self.has_since, self.since = True, value
         elif name == b"origin":
+            self.is_plain = self.is_plain and not self.origin
             self.origin = value
         elif name == b"upgrade":
             self.upgrade += b"," + value
@@ -276,7 +281,11 @@ def _plain_visit(
     data: bytes, origins: Origins, hosts: Hosts = ANY, path_ids_only: bool = False
 ) -> Visit | None:
     """The visit, if these bytes are one whole, ordinary request for it."""
-    if not data.startswith(_PLAINLY_OURS) or not data.endswith(b"\r\n\r\n") or not is_plain_head(data):
+    if (
+        not data.startswith(_PLAINLY_OURS)
+        or data.find(b"\r\n\r\n") != len(data) - 4
+        or not is_plain_head(data)
+    ):
         return None
     head = _Head()
     parser = httptools.HttpRequestParser(head)
@@ -284,6 +293,8 @@ def _plain_visit(
         with contextlib.suppress(httptools.HttpParserUpgrade):  # it stops behind the head
             parser.feed_data(data)
         if not head.is_complete or head.has_body or head.requests > 1 or parser.get_http_version() != "1.1":
+            return None
+        if not head.is_plain:
             return None
         if len(head.hosts) != 1 or not PLAIN_HOST(head.hosts[0]):
             return None

@@ -21,7 +21,9 @@ def as_tornado_reads(head: bytes) -> bytes:
     said = b",".join(_CONNECTION.findall(head)).decode("latin-1").replace("\r", "")
     if "," in said and asks_to_close(said) and "upgrade" not in said.lower():
         head = _CONNECTION.sub(b"", head)
-        line_end = head.find(b"\n") + 1
+        line_end = (
+            head.find(b"\n", len(head) - len(head.lstrip(b"\r\n"))) + 1
+        )  # empty lines may come before it
         head = head[:line_end] + b"Connection: close\r\n" + head[line_end:]
     return head
 

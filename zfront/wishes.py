@@ -40,7 +40,7 @@ def read_wish(message: str | bytes) -> Wish:
         if max(map(len, (wish.watch, wish.unwatch))) > MAX_WATCHED:
             raise BadVisitError(f"more than {MAX_WATCHED} ids to watch")
         check_ids(as_ids(wish.login + wish.watch))
-    except (msgspec.MsgspecError, WireError, RecursionError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, WireError, RecursionError) as error:
         raise BadVisitError(str(error)) from None
     return wish
 

@@ -18,8 +18,12 @@ from typing import Any, Final
 from zrouter import wire
 from zrouter.wire import Pair, WireError
 
-_TCP: Final = re.compile(r"tcp://(?:[^\s:/\[\]]+|\[(?P<ipv6>[^\s\[\]]+)\]):(?P<port>\d{1,5})").fullmatch
-_IPC: Final = re.compile(r"ipc://\S+").fullmatch
+# Neither white space nor control characters nor halves of surrogate pairs are in a host or a path.
+_NOT: Final = r"\s\x00-\x1f\x7f\ud800-\udfff"
+_TCP: Final = re.compile(
+    rf"tcp://(?:[^{_NOT}:/\[\]]+|\[(?P<ipv6>[^{_NOT}\[\]]+)\]):(?P<port>\d{{1,5}})"
+).fullmatch
+_IPC: Final = re.compile(rf"ipc://[^{_NOT}]+").fullmatch
 
 
 def as_bytes(given: Any, what: str) -> bytes:

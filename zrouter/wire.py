@@ -516,8 +516,11 @@ def _carried(head: _Head) -> tuple[int, int]:
 
 
 def _number(raw: msgspec.Raw) -> Any:
-    """What it is, if it is no longer than a number; else None."""
-    return _decode_any(raw) if 0 < len(raw) <= _ONE_NUMBER else None
+    """What it is, if it is no longer than a number and can be read; else None."""
+    try:
+        return _decode_any(raw) if 0 < len(raw) <= _ONE_NUMBER else None
+    except UNREADABLE:  # text that is no UTF-8
+        return None
 
 
 def _length(raw: msgspec.Raw) -> int:

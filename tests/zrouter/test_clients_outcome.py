@@ -6,6 +6,7 @@ import asyncio
 import signal
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from tests.zrouter.conftest import Connect
 from zrouter.aio import AsyncRouterClient
 from zrouter.claims import Claims
 from zrouter.client import RouterClient
-from zrouter.session import RefusedError, RouterUnavailableError
+from zrouter.session import RefusedError, RouterError, RouterUnavailableError
 
 
 def test_a_login_or_a_watch_that_is_refused_has_done_nothing_and_nobody_else_is_told(
@@ -105,8 +106,16 @@ def test_a_send_that_its_caller_gave_up_while_the_router_was_away_is_never_route
             with pytest.raises(RouterUnavailableError):
                 client.send("a", "x", key=key, timeout_s=0.05)
     start("zrouter", "serve", "--bind", router.address)
+    eventually(lambda: _answers(client))
     assert client.send("a", "x") == 0
     assert client.stats()["messages_in"] == 1
+
+
+def _answers(client: Any) -> bool:
+    try:
+        return bool(client.stats())
+    except RouterError:
+        return False
 
 
 def test_claims_are_the_last_calls_until_one_succeeds() -> None:

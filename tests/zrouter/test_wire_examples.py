@@ -201,3 +201,12 @@ def _unless_silent(look: Callable[[], bool]) -> bool:
         return look()
     except zmq.Again:
         return False
+
+
+@pytest.mark.parametrize(
+    "frame", [b"\x93\xa2\x01\xc4\x01a", b"\x93\xa1\xff\xa1\xff\xa1\xff", b"\xa3\xff\xff\xff"]
+)
+def test_text_that_is_no_utf_8_where_a_number_belongs_is_not_understood(frame: bytes) -> None:
+    with pytest.raises(wire.UNREADABLE) as error:
+        wire.decode_to_router(frame)
+    assert wire.explain(frame, error.value).code == wire.NOT_UNDERSTOOD

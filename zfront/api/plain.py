@@ -64,7 +64,7 @@ class Request:
         self.url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        name = name.lower()
+        name, value = name.lower(), value.strip(b" \t")
         if name == b"host":
             self.hosts.append(value)
         elif name == b"content-length":

@@ -16,6 +16,8 @@ from zrouter.follows.store import BadRecordError, Format
 
 BOM: Final = b"\xef\xbb\xbf"
 _HEAD_BYTES: Final = 128
+# A heading ends within so many bytes of the file, empty lines before it included.
+HEADING_BYTES: Final = 64 * 1024
 # What a file begins with, and the program that makes text of it. Some of these are text as well, so they
 # are looked at only where the file turned out to hold no records.
 _OTHERS: Final = (
@@ -92,9 +94,9 @@ def _as(what: str) -> str:
 
 # Quoted, spaced, in capitals, behind empty lines: a heading all the same.
 def _heading(separator: bytes, *columns: bytes) -> re.Pattern[bytes]:
-    column = rb' *+"? *+%b *+"? *+'
+    column = rb' *+(?:" *+%b *+"|%b) *+'
     return re.compile(
-        rb"(?:[ \t]*+\r?\n)*+" + separator.join(column % name for name in columns) + rb"(?:\r?\n|\Z)",
+        rb"(?:[ \t]*+\r?\n)*+" + separator.join(column % (name, name) for name in columns) + rb"(?:\r?\n|\Z)",
         re.IGNORECASE,
     )
 
@@ -102,6 +104,14 @@ def _heading(separator: bytes, *columns: bytes) -> re.Pattern[bytes]:
 _HEADING: Final = _heading(b",", b"subscriber", b"subscribee")
 _SWAPPED: Final = _heading(b",", b"subscribee", b"subscriber")
 _HEADING_TSV: Final = _heading(b"\t", b"subscriber", b"subscribee")
+
+
+_has_begun: Final = re.compile(rb"(?:%b)?+(?:[ \t]*+\r?\n)*+[^\r\n]" % re.escape(BOM)).match
+
+
+def has_begun(data: bytes) -> bool:
+    """Whether it can be said of these whole lines, the first of a file, where records begin."""
+    return len(data) > HEADING_BYTES or _has_begun(data) is not None
 
 
 def behind_heading(data: bytes, form: Format) -> int:
@@ -116,9 +126,10 @@ def behind_heading(data: bytes, form: Format) -> int:
     if form == "jsonl":
         return begin
     found = _HEADING.match(data, begin)
-    if found is not None:
+    if found is not None and found.end() <= HEADING_BYTES:
         return found.end()
-    if swapped := _SWAPPED.match(data, begin):
+    swapped = _SWAPPED.match(data, begin)
+    if swapped is not None and swapped.end() <= HEADING_BYTES:
         line = data.count(b"\n", 0, swapped.end())
         raise BadRecordError(max(1, line), "the heading has the columns the other way round")
     if begin and data[begin : begin + 1] != b'"':

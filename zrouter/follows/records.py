@@ -14,7 +14,7 @@ from typing import BinaryIO, Final, NamedTuple, TypeAlias
 import msgspec
 
 from zrouter import wire
-from zrouter.follows.ends import behind_heading
+from zrouter.follows.ends import behind_heading, has_begun
 from zrouter.follows.store import BadRecordError, Format
 
 Record: TypeAlias = tuple[bytes, bytes]
@@ -66,6 +66,8 @@ def read_chunks(file: BinaryIO, form: Format, size: int = CHUNK_BYTES) -> Iterat
             if form != "csv":
                 raise BadRecordError(line, f"more than {MAX_LINE_BYTES:,} bytes without an end")
             end = len(data)  # a quote that nobody closes, and the first of these lines is no record
+        if form == "csv" and line == 1 and end and not has_begun(data[:end]):
+            end = 0  # a heading may come behind empty lines
         rest = data[end:]
         if end:
             chunk = _chunk(data[:end], form, line)
