@@ -45,9 +45,9 @@ class Dealer:
         self.session = session
         self._context = context
         self._unsent: list[bytes] = []
-        self.socket: zmq.Socket[bytes]
-        self.monitor: zmq.Socket[bytes]
-        self._open()
+        self._lacks = False  # descriptors, when another connection was wanted last
+        self.socket, self.monitor = self._sockets()
+        self.socket.connect(router)
 
     def read_monitor(self, now: float) -> None:
         """Tell the session which connections came and went."""
@@ -139,10 +139,22 @@ class Dealer:
         return bool(_get(self.socket, _EVENTS) & _POLLIN)
 
     def reopen(self) -> None:
-        """Drop the connection, which is dead or half-open, and make another."""
+        """Drop the connection, which is dead or half-open, and make another.
+
+        Where there are no descriptors for another, the old one stays, and the owner asks again later.
+        """
+        try:
+            fresh = self._sockets()
+        except zmq.ZMQError as error:
+            if not self._lacks:
+                log.warning("no new connection to the router %s: %s; it is tried again", self.router, error)
+            self._lacks = True
+            return
+        self._lacks = False
         self.close()
         self.session.closed()
-        self._open()
+        self.socket, self.monitor = fresh
+        self.socket.connect(self.router)
 
     def close(self) -> None:
         """End the link; frames that ZeroMQ still holds are dropped, so ask for a Done before."""
@@ -151,7 +163,12 @@ class Dealer:
         self.monitor.close(0)
         self.socket.close(0)
 
-    def _open(self) -> None:
+    def _sockets(self) -> tuple[zmq.Socket[bytes], zmq.Socket[bytes]]:
+        """Both of them, or none.
+
+        Raises:
+            ZMQError: no descriptors, or no memory.
+        """
         socket = self._context.socket(zmq.DEALER)
         socket.set(zmq.IMMEDIATE, 1)
         socket.set(zmq.LINGER, 0)
@@ -161,6 +178,8 @@ class Dealer:
         socket.set(zmq.RECONNECT_IVL_MAX, RECONNECT_MAX_MS)
         socket.set(zmq.TCP_KEEPALIVE, 1)
         socket.set(zmq.IPV6, is_ipv6(self.router))
-        self.socket = socket
-        self.monitor = socket.get_monitor_socket(_WATCHED)
-        socket.connect(self.router)
+        try:
+            return socket, socket.get_monitor_socket(_WATCHED)
+        except zmq.ZMQError:
+            socket.close(0)
+            raise
