@@ -39,7 +39,9 @@ def test_other_seeds_are_other_histories() -> None:
 
 
 def test_a_minute_of_histories_that_nobody_has_seen_breaks_no_promise() -> None:
-    done = simulate("--seconds", "60", "--jobs", "1", "--json")
+    # CI tries the same histories each time and so judges the change; those who work on it try others.
+    same = ("--first", "254") if "CI" in os.environ else ()
+    done = simulate("--seconds", "60", "--jobs", "1", "--json", *same)
     assert done.returncode == 0, done.stderr + done.stdout  # with the seed: `make simulate SEED=` shows it
     figures = json.loads(done.stdout)
     assert figures["histories"] > 10
