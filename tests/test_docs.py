@@ -12,6 +12,7 @@ import pytest
 from tests.conftest import Program
 
 ROOT = Path(__file__).parent.parent
+FILE = re.compile(r"`((?:zrouter|zfront|zflood)/[\w/]+\.py)`")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 EXAMPLE = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
@@ -33,6 +34,18 @@ def test_every_link_leads_to_a_file(document: Path) -> None:
     for target in LINK.findall(document.read_text()):
         if "://" not in target:
             assert (document.parent / target.partition("#")[0]).exists(), target
+
+
+def test_the_architecture_names_every_file_and_each_is_there() -> None:
+    named = set(FILE.findall((ROOT / "ARCHITECTURE.md").read_text()))
+    assert [name for name in named if not (ROOT / name).exists()] == []
+    files = {
+        str(path.relative_to(ROOT))
+        for program in ("zrouter", "zfront")
+        for path in (ROOT / program).rglob("*.py")
+        if path.name != "__init__.py"
+    }
+    assert files - named == set()
 
 
 @pytest.mark.parametrize("example", examples())

@@ -13,13 +13,13 @@ import click
 import pytest
 
 import zfront.cli
-import zrouter.cli
+import zrouter.cli.commands
 from zfront.settings import FrontSettings
-from zrouter.settings import RouterSettings
+from zrouter.server.settings import RouterSettings
 
 DOCUMENT = (Path(__file__).parents[1] / "docs" / "operations.md").read_text()
 PROGRAMS: dict[str, tuple[type, click.Group]] = {
-    "zrouter": (RouterSettings, zrouter.cli.commands),
+    "zrouter": (RouterSettings, zrouter.cli.commands.commands),
     "zfront": (FrontSettings, zfront.cli.commands),
 }
 # A value for each setting that is not its default; the others get one by their type.

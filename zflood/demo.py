@@ -11,10 +11,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from zflood.run.environment import FRONTEND, ROUTER
 from zflood.run.narrator import Narrator
-from zflood.run.play import Outcome, play
+from zflood.run.runner import Outcome, play
 from zflood.run.scenario import Play
-from zflood.run.stage import FRONTEND, ROUTER
 from zrouter.daemon.output import printable
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, TextIO
 
 from zflood.memory import Sample
-from zflood.moments import Moment
+from zflood.time_line import Moment
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

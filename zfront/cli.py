@@ -8,8 +8,8 @@ from typing import NoReturn
 
 import click
 
-from zfront.lifeline import Lifeline
 from zfront.settings import FrontSettings
+from zfront.workers.liveness import LivenessPipe
 from zrouter.daemon import logs, notify, program
 from zrouter.daemon.exposure import check_host
 from zrouter.daemon.options import options
@@ -44,9 +44,9 @@ def serve(settings: FrontSettings) -> None:
       zfront serve
       zfront serve --listen 127.0.0.1:8000 --workers 2 --max-connections 10000
     """
-    from zfront.door import check_free, listen
-    from zfront.server import Worker
-    from zfront.supervisor import Supervisor
+    from zfront.http.acceptor import check_free, listen
+    from zfront.workers.supervisor import Supervisor
+    from zfront.workers.worker import Worker
 
     host, port = settings.address()
     check_host(host, settings.insecure)
@@ -73,7 +73,7 @@ def serve(settings: FrontSettings) -> None:
         Worker(settings, first, name, keys=keys).run(lambda: notify.ready(f"listening on {where}"))
         return
 
-    def work(number: int, listener: socket.socket, lifeline: Lifeline) -> None:
+    def work(number: int, listener: socket.socket, lifeline: LivenessPipe) -> None:
         Worker(settings, listener, f"{name}/{number}", lifeline, keys).run(lifeline.ready)
 
     supervisor = Supervisor(listeners, work, settings.worker_timeout, settings.shutdown_timeout)

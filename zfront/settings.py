@@ -11,10 +11,9 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
-from zfront.api.gate import read_keys
-from zfront.forwarded import Proxies
-from zfront.hosts import Hosts
-from zfront.origins import Origins
+from zfront.requests.forwarded import Proxies
+from zfront.requests.hosts import Hosts
+from zfront.requests.origins import Origins
 from zrouter.daemon.arguments import ENDPOINT
 from zrouter.daemon.exposure import is_loopback
 from zrouter.daemon.logs import LEVELS
@@ -192,3 +191,19 @@ class FrontSettings:
         files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         limit = max(files // 2, files - RESERVED_DESCRIPTORS - 2 * self.api_connections)
         return min(self.max_connections or limit, limit)
+
+
+def read_keys(text: str) -> list[str]:
+    """The keys of a file or a setting: one a line, empty lines and those that begin with # do not count.
+
+    Raises:
+        ValueError: one is not what a header can carry, or shorter than 16 characters.
+    """
+    keys = [line.strip() for line in text.splitlines()]
+    keys = [key for key in keys if key and not key.startswith("#")]
+    for number, key in enumerate(keys, 1):
+        if not key.isascii() or not key.isprintable() or " " in key:
+            raise ValueError(f"API key {number} has characters that a header can't carry")
+        if len(key) < 16:
+            raise ValueError(f"API key {number} is shorter than 16 characters")
+    return keys

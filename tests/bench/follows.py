@@ -146,7 +146,7 @@ def loaded(users: int = USERS) -> Path:
 
 def follows_lookup() -> list[Line]:
     """Followers of random ids, as ids, and of the one who has most, as an array over the map."""
-    from zrouter.follows.lmdb import LmdbFollows
+    from zrouter.follows.lmdb_store.store import LmdbFollows
 
     with LmdbFollows(loaded()) as store:
         draw = random.Random(1)
@@ -175,7 +175,7 @@ def follows_lookup() -> list[Line]:
 
 def follows_changes() -> list[Line]:
     """Changes with group commit, and what so many of them cost the lookups."""
-    from zrouter.follows.lmdb import LmdbFollows
+    from zrouter.follows.lmdb_store.store import LmdbFollows
     from zrouter.follows.store import Change
 
     with scratch() as folder:

@@ -101,7 +101,7 @@ def disk_bytes(path: Path) -> int:
 
 def ours(file: Path, folder: Path) -> Loaded:
     """zcomet."""
-    from zrouter.follows.lmdb import LmdbFollows
+    from zrouter.follows.lmdb_store.store import LmdbFollows
 
     cost = load(folder / "zcomet", file=file)
     with LmdbFollows(folder / "zcomet") as store:

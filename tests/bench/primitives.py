@@ -15,14 +15,14 @@ import zmq.backend
 
 from zfront.transports import chunked
 from zrouter import wire
-from zrouter.burst import Burst
-from zrouter.clock import Clock
-from zrouter.counters import Counters
-from zrouter.limits import Limits
-from zrouter.mailbox import Mailboxes
-from zrouter.peers import Peer
-from zrouter.repeats import Repeats
-from zrouter.table import RoutingTable
+from zrouter.routing.burst import Burst
+from zrouter.routing.clock import Clock
+from zrouter.routing.counters import Counters
+from zrouter.routing.idempotency import Idempotency
+from zrouter.routing.limits import Limits
+from zrouter.routing.mailboxes import Mailboxes
+from zrouter.routing.peers import Peer
+from zrouter.routing.routing_table import RoutingTable
 
 BATCH = 256
 FRAME = b"x" * 40
@@ -86,7 +86,7 @@ def rules() -> dict[str, float]:
     """A pair's way through our own code, in batches."""
     clock = Clock()
     table = RoutingTable(clock)
-    burst = Burst(table, Mailboxes(clock, Limits()), Repeats(clock, 300.0, 1 << 25), Limits(), Counters())
+    burst = Burst(table, Mailboxes(clock, Limits()), Idempotency(clock, 300.0, 1 << 25), Limits(), Counters())
     frontend, sender = Peer(b"\0f", "f", b"i" * 8, 1.0, 0.0), Peer(b"\0s", "s", b"i" * 8, 1.0, 0.0)
     ids = [b"%d" % number for number in range(10_000)]
     for an_id in ids:

@@ -40,7 +40,7 @@ from rich.table import Table
 
 from tests.bench.follows import BUILD, load, scratch
 from tests.bench.lines import median
-from zrouter.follows.lmdb import LmdbFollows
+from zrouter.follows.lmdb_store.store import LmdbFollows
 from zrouter.follows.store import Numbers, View
 
 Objects: TypeAlias = npt.NDArray[np.object_]

@@ -153,9 +153,9 @@ class Socket(Subscriber):
             raise EOFError from None
         return found
 
-    def say(self, **wish: Any) -> None:
+    def say(self, **command: Any) -> None:
         """Ask for something."""
-        self._socket.send(json.dumps(wish))
+        self._socket.send(json.dumps(command))
 
     def close(self) -> None:
         self._open.close()

@@ -69,7 +69,7 @@ def test_claims_of_what_an_unseeded_libzmq_would_make_up_do_not_end_it(
 
 def test_each_router_counts_from_another_number(start: Callable[..., Program]) -> None:
     def a_number() -> bytes:
-        from zrouter.doorkeeper import _first_id, seed
+        from zrouter.server.connection_monitor import _first_id, seed
 
         seed()
         context = zmq.Context()

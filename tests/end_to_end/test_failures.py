@@ -17,7 +17,7 @@ import pytest
 
 from tests.conftest import Client, Program, eventually, wait_for
 from zrouter.client import RouterClient
-from zrouter.session import RouterUnavailableError
+from zrouter.errors import RouterUnavailableError
 from zrouter.wire import KEPT
 
 

@@ -36,11 +36,15 @@ POST = f"POST /api/send/{MARK} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1\
 GET = f"GET /sse/1?id={MARK} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 # Where the fault is, and what brings about that the function is called.
 FAULTS = {
-    "a stream is read": ("zfront.door", "module._plain_visit", GET),
-    "a send is read": ("zfront.api.plain", "module.read", POST),
-    "its id is read": ("zfront.api.asked", "module.read_id", POST),
-    "a connection is led on": ("zfront.door", "module.Door._lead_on", GET.replace("GET", "HEAD")),
-    "a URL is read": ("zfront.visit", "module.urls.fault", GET),
+    "a stream is read": ("zfront.http.acceptor", "module._plain_stream_request", GET),
+    "a send is read": ("zfront.requests.plain_request", "module.read", POST),
+    "its id is read": ("zfront.api.parameters", "module.read_id", POST),
+    "a connection is led on": (
+        "zfront.http.acceptor",
+        "module.Acceptor._lead_on",
+        GET.replace("GET", "HEAD"),
+    ),
+    "a URL is read": ("zfront.requests.stream_request", "module.urls.fault", GET),
 }
 
 

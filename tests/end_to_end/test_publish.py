@@ -18,8 +18,8 @@ from tests.conftest import Client, Program, eventually, wait_for
 from zrouter import wire
 from zrouter.aio import AsyncRouterClient
 from zrouter.client import PublishReceipt, RouterClient
-from zrouter.core import Counts
-from zrouter.session import RefusedError
+from zrouter.client.connection import Counts
+from zrouter.errors import RefusedError
 
 
 def run(*arguments: str, status: int = 0) -> str:

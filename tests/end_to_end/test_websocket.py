@@ -1,7 +1,7 @@
 """A real frontend and Autobahn's cases for WebSocket servers, over real sockets.
 
 zfront does not echo. It answers a message that is no wish with an error, so that is what is heard in place of
-each message; what a message was is looked at in tests/zfront/test_sockets.py.
+each message; what a message was is looked at in tests/zfront/connections/test_websocket_input.py.
 """
 
 from __future__ import annotations

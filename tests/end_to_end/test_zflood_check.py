@@ -13,8 +13,8 @@ import pytest
 
 from tests.conftest import Program
 from tests.end_to_end.flooding import MESSAGES, ZFLOOD, Flood
-from zflood.check import seen
-from zflood.check.record import SEEN, Record, files, read
+from zflood.check import client_log
+from zflood.check.log_format import SEEN, Log, files, read
 from zrouter.client import RouterClient
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "zflood.md"
@@ -52,7 +52,7 @@ def recorded(folder: Path, router: Program, front: Program, api: RouterClient, t
         "2",
     )
     with Flood(*options, "--processes", "2", "--check", str(folder)) as flood:
-        flood.until(lambda seen: seen["connected"] == COUNT)
+        flood.until(lambda client_log: client_log["connected"] == COUNT)
         send(router, folder)
         for _ in range(2):
             before = flood.seen["reconnects"]
@@ -63,8 +63,8 @@ def recorded(folder: Path, router: Program, front: Program, api: RouterClient, t
             )  # fmt: skip
             api.kick(*map(str, range(1, COUNT + 1)))
             assert sender.wait(30) == 0
-            flood.until(lambda seen, before=before: seen["reconnects"] > before)  # type: ignore[misc]
-        flood.until(lambda seen: seen["active"] == COUNT)
+            flood.until(lambda client_log, before=before: client_log["reconnects"] > before)  # type: ignore[misc]
+        flood.until(lambda client_log: client_log["active"] == COUNT)
 
 
 def verdict(folder: Path, *options: str) -> dict[str, Any]:
@@ -101,9 +101,9 @@ def test_who_comes_while_messages_flow_gets_all_that_a_receipt_counts_it_for(
     url = f"{front.address.rstrip('/')}/{PATHS[transport]}/%d"
     options = ("--transport", transport, "--url", url, "--ids", "1-2000", "--check", str(tmp_path))
     with Flood(*options) as flood:
-        flood.until(lambda seen: seen["connected"] == 2000)
+        flood.until(lambda client_log: client_log["connected"] == 2000)
         assert sender.wait(30) == 0
-        flood.until(lambda seen, at=flood.seen["seconds"]: seen["seconds"] > at + 1)  # type: ignore[misc]
+        flood.until(lambda client_log, at=flood.seen["seconds"]: client_log["seconds"] > at + 1)  # type: ignore[misc]
     found = verdict(tmp_path)
     assert found["offences"] == 0, found["first"]
 
@@ -116,8 +116,8 @@ def test_a_message_that_is_taken_out_of_a_record_is_missed(
     path = files(folder, SEEN)[0]
     events = list(read(path))
     path.unlink()
-    changed = Record(folder, SEEN)
-    out = next(at for at, event in enumerate(events) if event[0] == seen.MESSAGE)
+    changed = Log(folder, SEEN)
+    out = next(at for at, event in enumerate(events) if event[0] == client_log.MESSAGE)
     for event in events[:out] + events[out + 1 :]:
         changed.add(event)
     changed.close()
@@ -142,14 +142,14 @@ def test_what_was_published_is_compared_with_who_follows_whom(
         api.follow_many([(subscriber, subscribee) for subscriber, subscribee in pairs])
     url = f"{front.address.rstrip('/')}/sse/%d"
     with Flood("--transport", "sse", "--url", url, "--ids", f"1-{COUNT}", "--check", str(tmp_path)) as flood:
-        flood.until(lambda seen: seen["connected"] == COUNT)
+        flood.until(lambda client_log: client_log["connected"] == COUNT)
         sent = subprocess.run(
             [*MESSAGES, "--router", router.address, "--publish", "--count", "300", "--max-id", str(COUNT),
              "--interval-ms", "1", "--check", str(tmp_path)],
             capture_output=True, text=True, timeout=60,
         )  # fmt: skip
         assert sent.returncode == 0, sent.stderr
-        flood.until(lambda seen, at=flood.seen["seconds"]: seen["seconds"] > at + 1)  # type: ignore[misc]
+        flood.until(lambda client_log, at=flood.seen["seconds"]: client_log["seconds"] > at + 1)  # type: ignore[misc]
     done = check(tmp_path)
     assert done.returncode == 1
     assert "follows.tsv: No such file" in done.stderr

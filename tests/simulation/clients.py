@@ -35,7 +35,7 @@ class Client:
         self.comes_back_s = 0.3
         self.reads_s = _READ_S  # between a byte's coming and its reading
         self.reads_bytes = 1 << 16
-        self.room = 1 << 16  # in the kernels
+        self.hub = 1 << 16  # in the kernels
         self.forgets = False  # it comes back as if for the first time
         self.heard_at = -1.0  # when it was answered on this connection
         self.witness = Witness(f"client {number} ({transport})", transport, ledger, lambda: world.now)
@@ -62,13 +62,13 @@ class Client:
         self.frontend = frontend
         self._pairs += 1
         self.heard_at = -1.0
-        pair = self.pair = Pair(self.number, self.room, self._came)
+        pair = self.pair = Pair(self.number, self.hub, self._came)
         self._reader = READERS[self.transport]()
         self._parts.clear()
         self._said = self._read = 0
         self.witness.asks(frontend.name, self.ids, is_new=is_new)
         pair.say(self._request(""))
-        self._said = 0  # the request is read by the door
+        self._said = 0  # the request is read by the acceptor
         self._world.trace("connect", self.witness.name, frontend.process.name, self.witness.offset)
         frontend.knock(pair)
 
@@ -122,7 +122,7 @@ class Client:
             pair, self.pair = self.pair, None
             pair.on_bytes = lambda: None
             pair.end()
-            pair.room = 1 << 30
+            pair.hub = 1 << 30
             self._world.trace("hangs up", self.witness.name)
 
     def reset(self) -> None:
@@ -142,20 +142,20 @@ class Client:
         if self.pair is not None:
             self.pair.end()
 
-    def wish(self, **wishes: list[str]) -> None:
+    def command(self, **commands: list[str]) -> None:
         """By WebSocket: login, logout, watch, unwatch."""
         if self.transport != "ws" or self.pair is None or self.heard_at < 0 or self.pair.client_ended:
             return
-        for an_id in wishes.get("logout", []):
+        for an_id in commands.get("logout", []):
             if an_id in self.ids:
                 self.ids.remove(an_id)
-        for an_id in wishes.get("login", []):
+        for an_id in commands.get("login", []):
             if an_id not in self.ids:
                 self.ids.append(an_id)
             self.witness.joins(an_id)
-        self.watched = [one for one in self.watched if one not in wishes.get("unwatch", [])]
-        self.watched += [one for one in wishes.get("watch", []) if one not in self.watched]
-        self._says(frame(json.dumps(wishes)), lambda is_clear: self._was_read(wishes, is_clear))
+        self.watched = [one for one in self.watched if one not in commands.get("unwatch", [])]
+        self.watched += [one for one in commands.get("watch", []) if one not in self.watched]
+        self._says(frame(json.dumps(commands)), lambda is_clear: self._was_read(commands, is_clear))
 
     def says(self, data: bytes) -> None:
         """Anything."""
@@ -176,13 +176,13 @@ class Client:
         while self._parts and self._parts[0][0] <= self._read:
             self._parts.pop(0)[1](not pair.is_blocked)
 
-    def _was_read(self, wishes: dict[str, list[str]], is_clear: bool) -> None:
+    def _was_read(self, commands: dict[str, list[str]], is_clear: bool) -> None:
         assert self.pair is not None
-        for an_id in wishes.get("logout", []):
+        for an_id in commands.get("logout", []):
             self.witness.was_left(an_id, self.pair.written, is_clear=is_clear)
-        for an_id in wishes.get("login", []):
+        for an_id in commands.get("login", []):
             self.witness.was_joined(an_id, self.pair.written, is_clear=is_clear)
-        for an_id in wishes.get("unwatch", []):
+        for an_id in commands.get("unwatch", []):
             self.witness.presence.pop(an_id, None)
 
     @property

@@ -9,15 +9,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
-from tests.simulation.picking import (
-    client_of,
-    connection_of,
-    ids_of,
-    pick,
-    process_of,
-    sender_of,
-    talker,
-)
+from tests.simulation.picking import client_of, connection_of, ids_of, pick, process_of, sender_of, talker
 from tests.simulation.plan import Step
 from tests.simulation.simulation import Simulation
 from zrouter import wire
@@ -65,9 +57,9 @@ def _slow_reader(simulation: Simulation, step: Step) -> None:
         simulation.world.injected("slow reader")
         client.reads_s = (0.0005, 0.05, 0.5)[step.b % 3]
         client.reads_bytes = (1, 10, 100, 1 << 16)[step.c % 4]
-        client.room = (60, 300, 1 << 16)[step.c % 3]
+        client.hub = (60, 300, 1 << 16)[step.c % 3]
         if client.pair is not None:
-            client.pair.room = client.room
+            client.pair.hub = client.hub
 
 
 def _forgets(simulation: Simulation, step: Step) -> None:
@@ -122,7 +114,7 @@ def _hasty(simulation: Simulation, step: Step) -> None:
 
     def asks() -> None:
         if client.pair is not None:
-            client.wish(logout=own) if step.c % 5 else client.wish(logout=own, login=own)
+            client.command(logout=own) if step.c % 5 else client.command(logout=own, login=own)
 
     world.after(delay_s, asks)
 
@@ -246,7 +238,7 @@ def _kill_frontend(simulation: Simulation, step: Step) -> None:
 
 
 def _store_fails(simulation: Simulation, step: Step) -> None:
-    disk = simulation.router.shelf.on_disk
+    disk = simulation.router.store_writer.on_disk
     simulation.world.injected("store fails")
     disk.fails, disk.opens = True, step.b % 2 == 0
     simulation.world.after(_PAUSES_S[step.a % 5], lambda: setattr(disk, "fails", False))

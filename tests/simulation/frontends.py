@@ -1,7 +1,7 @@
 """A frontend as it ships, but for its HTTP server: room, lot, delivery, link, session, on a simulated kernel.
 
-Owns: how they are put together (as zfront/server.py does), how a client's request reaches the room (as
-zfront/door.py does). Must not know: what they do.
+Owns: how they are put together (as zfront/workers/worker.py does), how a client's request reaches the hub
+(as zfront/http/acceptor.py does). Must not know: what they do.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from tests.simulation.network import NOTICE_S, Network
 from tests.simulation.routers import ENDPOINT
 from tests.simulation.sockets import Descriptors, SimContext
 from tests.simulation.world import Process
-from zfront.date import Date
-from zfront.link import Link
-from zfront.lot import PACE_S, Lot
-from zfront.room import Room
+from zfront.connections.hub import Hub
+from zfront.connections.parked_sockets import PACE_S, ParkedSockets
+from zfront.connections.tick_wheel import TENTH_S
+from zfront.date_header import Date
+from zfront.requests.stream_request import StreamRequest, read_stream_request
+from zfront.router_link import RouterLink
 from zfront.settings import FrontSettings
-from zfront.ticks import TENTH_S
-from zfront.visit import Visit, read_visit
 from zrouter import wire
 
 _FULL = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 5\r\n\r\nfull\n"
@@ -83,12 +83,12 @@ class Frontend:
         self._ledger.logins[self.name, login.request] = [
             (pairs[one], an_id)
             for an_id in login.ids
-            for one in self.room.audience.listeners(an_id)
+            for one in self.hub.subscriptions.listeners(an_id)
             if one in pairs
         ]
 
     def _build(self) -> None:
-        room = self.room = Room(
+        hub = self.hub = Hub(
             self._settings,
             self._changed,
             self._watch_changed,
@@ -96,42 +96,42 @@ class Frontend:
             random=self.world.chance,
             date=Date(lambda: 0.0),
         )
-        audience = room.audience
-        link = self.link = Link(
+        subscriptions = hub.subscriptions
+        link = self.link = RouterLink(
             ENDPOINT,
             self.name,
-            holdings=audience.ids,
-            connections=audience.count,
-            watching=room.watchers.ids,
-            is_watched=room.watchers.is_watched,
-            report=lambda: {"delivered": room.delivery.delivered},
-            deliver=room.delivery.deliver,
-            evict=room.evict,
-            tell=room.tell,
-            resumption=room.resumption,
+            holdings=subscriptions.ids,
+            connections=subscriptions.count,
+            watching=hub.watchers.ids,
+            is_watched=hub.watchers.is_watched,
+            report=lambda: {"delivered": hub.fan_out.delivered},
+            deliver=hub.fan_out.deliver,
+            evict=hub.evict,
+            tell=hub.tell,
+            resumption=hub.resumption,
         )
-        room.on_request = self._asked_again
-        room.on_parting = self._parting
+        hub.on_request = self._asked_again
+        hub.on_parting = self._parting
         self._ticker: SimEvery | None = None
         self._second = 0
         self._pacer: SimEvery | None = None
-        assert isinstance(room.lot, Lot)
-        self.process.loop.add_handler(room.lot.fileno(), self._clients_did, SimLoop.READ)
+        assert isinstance(hub.parked, ParkedSockets)
+        self.process.loop.add_handler(hub.parked.fileno(), self._clients_did, SimLoop.READ)
         link.start()
         self.process.loop.call_every(1.0, self._sweep)
 
     def _clients_did(self, *_: int) -> None:
-        lot = self.room.lot
-        assert isinstance(lot, Lot)
-        lot.handle_events()
-        if self._pacer is None and lot.has_paused():
+        parked = self.hub.parked
+        assert isinstance(parked, ParkedSockets)
+        parked.handle_events()
+        if self._pacer is None and parked.has_paused():
             self._pacer = SimEvery(PACE_S, self._go_on)
 
     def _go_on(self) -> None:
-        lot = self.room.lot
-        assert isinstance(lot, Lot)
-        lot.go_on()
-        if self._pacer is not None and not lot.has_paused():
+        parked = self.hub.parked
+        assert isinstance(parked, ParkedSockets)
+        parked.go_on()
+        if self._pacer is not None and not parked.has_paused():
             self._pacer.stop()
             self._pacer = None
 
@@ -162,43 +162,43 @@ class Frontend:
             data = b""
         if not data:
             kernel.close(descriptor)
-        elif self.room.is_full():
+        elif self.hub.is_full():
             self.world.injected("full frontend")
             with suppress(OSError):
                 kernel.write(descriptor, _FULL)
             kernel.close(descriptor)
         else:
-            self.room.enter(descriptor, _visit(data))
+            self.hub.enter(descriptor, _stream_request(data))
 
     def _asked_again(self, descriptor: int, data: bytes) -> None:
-        self.room.enter_again(descriptor, _visit(data))
+        self.hub.enter_again(descriptor, _stream_request(data))
 
     def _parting(self, descriptor: int) -> None:
         self.process.after(0.05, lambda: self.process.kernel.close(descriptor))
 
     def _changed(self, an_id: bytes) -> None:
         self.link.changed(an_id)
-        if self._ticker is None and self.room.is_ticking():
+        if self._ticker is None and self.hub.is_ticking():
             self._ticker = SimEvery(TENTH_S, self._tick)
 
     def _watch_changed(self, an_id: bytes) -> None:
         self.link.watch_changed(an_id)
 
     def _tick(self) -> None:
-        self.room.tick()
-        if self._ticker is not None and not self.room.is_ticking():
+        self.hub.tick()
+        if self._ticker is not None and not self.hub.is_ticking():
             self._ticker.stop()
             self._ticker = None
 
     def _sweep(self) -> None:
         self._second += 1
-        self.room.sweep(self._second)
+        self.hub.sweep(self._second)
 
 
-def _visit(data: bytes) -> Visit:
+def _stream_request(data: bytes) -> StreamRequest:
     head = data.decode("latin-1").split("\r\n")
     path, _, query = head[0].split(" ")[1].partition("?")
     since = next((line.partition(": ")[2] for line in head if line.startswith("Last-Event-ID")), "")
-    visit = read_visit(path, query, since)
-    assert visit is not None
-    return visit._replace(key=_KEY)
+    stream_request = read_stream_request(path, query, since)
+    assert stream_request is not None
+    return stream_request._replace(key=_KEY)

@@ -2,8 +2,8 @@
 
 Owns: which names of which modules are replaced, and put back. Must not know: what they do.
 
-So the rules *and* the shells are those that ship: Room, Lot, Delivery, Link, Session, Dealer, Router,
-RouterService. One world at a time: the names are those of the whole interpreter.
+So the rules *and* the shells are those that ship: Hub, ParkedSockets, FanOut, RouterLink, Session,
+Dealer, Router, SocketLoop. One world at a time: the names are those of the whole interpreter.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 from zlib import crc32
 
-import zfront.delivery
-import zfront.link
-import zfront.lot
-import zrouter.dealer
-import zrouter.presence
-import zrouter.publishing
-import zrouter.service
-import zrouter.telling
+import zfront.connections.fan_out
+import zfront.connections.parked_sockets
+import zfront.router_link
+import zrouter.link.announcements
+import zrouter.link.dealer
+import zrouter.routing.presence
+import zrouter.routing.publishes
+import zrouter.server.socket_loop
 from tests.simulation import kernel, sockets
 from tests.simulation.loop import SimEvery
 from tests.simulation.world import World
@@ -38,7 +38,7 @@ def installed(world: World, knobs: dict[tuple[ModuleType, str], Any]) -> Iterato
         setattr(where, name, value)
 
     zmq = sockets.module(lambda: world.running.context)
-    lot = kernel.modules(lambda: world.running.kernel)
+    parked = kernel.modules(lambda: world.running.kernel)
     clock = SimpleNamespace(
         monotonic=lambda: world.running.clock(),
         time_ns=lambda: world.chance.getrandbits(40) | 1 << 41,
@@ -46,29 +46,29 @@ def installed(world: World, knobs: dict[tuple[ModuleType, str], Any]) -> Iterato
     )
     random_bytes = SimpleNamespace(urandom=lambda count: world.chance.randbytes(count), _exit=_exit)
     SimEvery.current = lambda: world.running.loop
-    for module in (zrouter.dealer, zrouter.service, zfront.link):
+    for module in (zrouter.link.dealer, zrouter.server.socket_loop, zfront.router_link):
         replace(module, "zmq", zmq)
-    for module in (zrouter.dealer, zrouter.service):
+    for module in (zrouter.link.dealer, zrouter.server.socket_loop):
         replace(module, "_get", zmq.backend.Socket.get)
-    replace(zrouter.service, "seed", lambda: None)
-    replace(zrouter.service, "Doorkeeper", sockets.NoDoorkeeper)
-    replace(zrouter.dealer, "recv_monitor_message", sockets.recv_monitor_message)
-    for module in (zrouter.service, zfront.link):
+    replace(zrouter.server.socket_loop, "seed", lambda: None)
+    replace(zrouter.server.socket_loop, "ConnectionMonitor", sockets.NoDoorkeeper)
+    replace(zrouter.link.dealer, "recv_monitor_message", sockets.recv_monitor_message)
+    for module in (zrouter.server.socket_loop, zfront.router_link):
         replace(module, "time", clock)
-    replace(zfront.link, "os", random_bytes)
-    replace(zfront.link, "IOLoop", SimpleNamespace(current=lambda: world.running.loop, READ=1))
-    replace(zfront.link, "Every", SimEvery)
-    for name, value in lot.items():
-        replace(zfront.lot, name, value)
-    for function in vars(zfront.lot.Lot).values():
+    replace(zfront.router_link, "os", random_bytes)
+    replace(zfront.router_link, "IOLoop", SimpleNamespace(current=lambda: world.running.loop, READ=1))
+    replace(zfront.router_link, "Periodic", SimEvery)
+    for name, value in parked.items():
+        replace(zfront.connections.parked_sockets, name, value)
+    for function in vars(zfront.connections.parked_sockets.ParkedSockets).values():
         if getattr(function, "__defaults__", None):
             defaults = tuple(
-                lot["os"].write if getattr(one, "__name__", "") == "write" else one
+                parked["os"].write if getattr(one, "__name__", "") == "write" else one
                 for one in function.__defaults__
             )
             replace(function, "__defaults__", defaults)
     # Sets of watchers go by their address in memory, which is another each time.
-    replace(zrouter.presence.Watcher, "__hash__", lambda watcher: crc32(watcher.address))
+    replace(zrouter.routing.presence.Watcher, "__hash__", lambda watcher: crc32(watcher.address))
     for (module, name), value in knobs.items():
         replace(module, name, value)
     logging.disable(logging.CRITICAL)

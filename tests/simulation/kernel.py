@@ -3,7 +3,8 @@
 Owns: buffers and their bounds, resets, half-closes, numbers of descriptors, which are used again at once.
 Must not know: who talks, or of what.
 
-It stands in for the modules os, select and socket of zfront/lot.py; what is not simulated is the real thing.
+It stands in for the modules os, select and socket of zfront/connections/parked_sockets.py; what is not
+simulated is the real thing.
 """
 
 from __future__ import annotations
@@ -30,10 +31,10 @@ class Pair:
     `on_bytes` is called when there is something to read for the client, or the end.
     """
 
-    def __init__(self, number: int, room: int, on_bytes: Callable[[], None]) -> None:
+    def __init__(self, number: int, hub: int, on_bytes: Callable[[], None]) -> None:
         self.number = number  # of the client
         self.descriptor = -1
-        self.room = room  # what the kernels hold for a client that does not read
+        self.hub = hub  # what the kernels hold for a client that does not read
         self.to_client = bytearray()
         self.to_server = bytearray()
         self.client_ended = False  # it has closed or shut down its sending half
@@ -71,7 +72,7 @@ class Pair:
     def take(self, most: int) -> bytes:
         """The client reads."""
         data = bytes(self.to_client[:most])
-        was_full = len(self.to_client) >= self.room
+        was_full = len(self.to_client) >= self.hub
         del self.to_client[:most]
         if was_full and data:
             self.on_event()
@@ -86,7 +87,7 @@ class Pair:
             found |= select.EPOLLIN
         if self.client_ended or self.server_reads_no_more:
             found |= select.EPOLLIN | select.EPOLLRDHUP
-        if len(self.to_client) < self.room:
+        if len(self.to_client) < self.hub:
             found |= select.EPOLLOUT
         return found
 
@@ -166,12 +167,12 @@ class Kernel:
                 pair.writes_left -= 1
         if pair.is_reset:
             raise ConnectionResetError(errno.ECONNRESET, "simulated")
-        room = pair.room - len(pair.to_client)
-        pair.is_blocked = room < len(data)
-        if room <= 0:
+        hub = pair.hub - len(pair.to_client)
+        pair.is_blocked = hub < len(data)
+        if hub <= 0:
             self.counts["blocked"] += 1
             raise BlockingIOError(errno.EAGAIN, "simulated")
-        sent = min(room, len(data))
+        sent = min(hub, len(data))
         if sent < len(data):
             self.process.world.injected("short write")
         pair.to_client += data[:sent]

@@ -29,30 +29,30 @@ def _hang_up(simulation: Simulation, step: Step) -> None:
         client.hang_up()
 
 
-def _wish(simulation: Simulation, step: Step) -> None:
+def _command(simulation: Simulation, step: Step) -> None:
     client = talker(simulation, step.a)
     if client is None:
         return
     some = ids_of(simulation, step.b, 1 + step.c % 2)
     if step.c % 16 < 5:
-        client.wish(login=some)
+        client.command(login=some)
     elif step.c % 16 < 8:
-        client.wish(logout=[one for one in some if one in client.ids[1:]])
+        client.command(logout=[one for one in some if one in client.ids[1:]])
     elif step.c % 16 < 11:
-        client.wish(watch=some)
+        client.command(watch=some)
     elif step.c % 16 < 13:
-        client.wish(unwatch=some)
+        client.command(unwatch=some)
     elif step.c % 16 < 15:
-        client.wish(login=some, watch=some)
+        client.command(login=some, watch=some)
     else:
-        client.wish(logout=client.ids[1:], login=client.ids[1:])
+        client.command(logout=client.ids[1:], login=client.ids[1:])
 
 
 def _rewatch(simulation: Simulation, step: Step) -> None:
     """A page that reloads while the loop is busy: what it watched is unwatched and watched in one turn."""
     client = talker(simulation, step.a)
     if client is not None:
-        client.wish(unwatch=list(client.watched), watch=list(client.watched))
+        client.command(unwatch=list(client.watched), watch=list(client.watched))
 
 
 def _watch_who_left(simulation: Simulation, step: Step) -> None:
@@ -61,7 +61,7 @@ def _watch_who_left(simulation: Simulation, step: Step) -> None:
     if client is not None and watcher is not None and client is not watcher:
         client.hang_up()
         delay_s = (0.0, 0.01, 0.2)[step.c % 3]
-        simulation.world.after(delay_s, lambda: watcher.wish(watch=client.ids[:1]))
+        simulation.world.after(delay_s, lambda: watcher.command(watch=client.ids[:1]))
 
 
 def _size(simulation: Simulation, number: int) -> int:
@@ -128,7 +128,7 @@ def _say(simulation: Simulation, step: Step) -> None:
 LOAD: Final[dict[str, Callable[[Simulation, Step], None]]] = {
     "connect": _connect,
     "hang up": _hang_up,
-    "wish": _wish,
+    "wish": _command,
     "rewatch": _rewatch,
     "send": _send,
     "batch": _batch,

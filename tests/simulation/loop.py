@@ -76,7 +76,7 @@ class SimLoop:
 
 
 class SimEvery:
-    """zfront.every.Every, on the loop of the process that makes it; `current` says which that is."""
+    """zfront.periodic.Periodic, on the loop of the process that makes it; `current` says which that is."""
 
     current: ClassVar[Callable[[], SimLoop]]
 

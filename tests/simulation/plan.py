@@ -155,24 +155,24 @@ def _router(chance: Random, ids: int) -> dict[str, Any]:
 
 def _knobs(chance: Random) -> dict[str, Any]:
     small = {
-        "zrouter.settings.BURST_BYTES": 1,
-        "zrouter.service.BURST_FRAMES": 3,
-        "zfront.delivery._WRITE_BYTES": 300,
-        "zrouter.telling.PORTION": 2,
-        "zrouter.publishing.PUBLISH_SLICE": 2,
-        "zrouter.publishing.PUBLISH_LOOK_UPS": 2,
-        "zrouter.pacing.PUBLISH_FOLLOWERS": 3,
-        "zrouter.resumption.UNDER_WAY": 1,
-        "zrouter.comebacks.RESUME_MESSAGES": 5,
-        "zrouter.comebacks.MAX_RESUMES": 2,
-        "zrouter.dealer.BURST_FRAMES": 2,
-        "zrouter.dealer.BURST_MESSAGES": 3,
-        "zrouter.presence.STATES": 1,
+        "zrouter.server.settings.BURST_BYTES": 1,
+        "zrouter.server.socket_loop.BURST_FRAMES": 3,
+        "zfront.connections.fan_out._WRITE_BYTES": 300,
+        "zrouter.link.announcements.PORTION": 2,
+        "zrouter.routing.publishes.PUBLISH_SLICE": 2,
+        "zrouter.routing.publishes.PUBLISH_LOOK_UPS": 2,
+        "zrouter.routing.flow_control.PUBLISH_FOLLOWERS": 3,
+        "zrouter.link.resumption.UNDER_WAY": 1,
+        "zrouter.routing.resume_requests.RESUME_MESSAGES": 5,
+        "zrouter.routing.resume_requests.MAX_RESUMES": 2,
+        "zrouter.link.dealer.BURST_FRAMES": 2,
+        "zrouter.link.dealer.BURST_MESSAGES": 3,
+        "zrouter.routing.presence.STATES": 1,
         "zrouter.wire.FAN_IDS": 2,
         "zrouter.wire.PRESENCE_WINDOW": 60,
     }
     knobs = {name: value for name, value in small.items() if chance.random() < 0.2}
-    return knobs | {"zrouter.settings.BURST_BYTES": 1}
+    return knobs | {"zrouter.server.settings.BURST_BYTES": 1}
 
 
 def _steps(chance: Random, count: int) -> list[Step]:

@@ -17,12 +17,12 @@ from tests.simulation.judge.link import LinkJudge
 from tests.simulation.network import NOTICE_S, Network
 from tests.simulation.sockets import Descriptors, SimContext
 from tests.simulation.world import Process
-from zrouter import service
-from zrouter.following import Job
 from zrouter.follows.memory import MemoryFollows
 from zrouter.follows.store import Change, StoreError
-from zrouter.service import RouterService
-from zrouter.settings import RouterSettings
+from zrouter.routing.follow_requests import Job
+from zrouter.server import socket_loop
+from zrouter.server.settings import RouterSettings
+from zrouter.server.socket_loop import SocketLoop
 
 ENDPOINT = "tcp://127.0.0.1:5570"
 _TURN_S = 0.0004
@@ -67,9 +67,9 @@ class SimShelf:
 class SimWriter:
     """The thread that waits for the disk."""
 
-    def __init__(self, process: Process, shelf: SimShelf, wake: Callable[[], None]) -> None:
+    def __init__(self, process: Process, store_writer: SimShelf, wake: Callable[[], None]) -> None:
         self._process = process
-        self._shelf = shelf
+        self._store_writer = store_writer
         self._wake = wake
         self._jobs: list[Job] = []
         self._results: list[tuple[int, list[bool] | StoreError]] = []
@@ -77,13 +77,13 @@ class SimWriter:
     def submit(self, job: Job) -> None:
         self._jobs.append(job)
         if len(self._jobs) == 1:
-            self._process.after(self._shelf.late_s * self._process.world.chance.random(), self._commit)
+            self._process.after(self._store_writer.late_s * self._process.world.chance.random(), self._commit)
 
     def _commit(self) -> None:
         jobs, self._jobs = self._jobs, []
         for job in jobs:
             try:
-                self._results.append((job.number, self._shelf.on_disk.change(job.changes)))
+                self._results.append((job.number, self._store_writer.on_disk.change(job.changes)))
             except StoreError as error:
                 self._results.append((job.number, error))
         self._wake()
@@ -103,7 +103,7 @@ class RouterHost:
         self, network: Network, descriptors: Descriptors, settings: RouterSettings, ledger: Ledger
     ) -> None:
         self.world = network.world
-        self.shelf = SimShelf()
+        self.store_writer = SimShelf()
         self.life = 0
         self._turns = 0
         self.settings = settings
@@ -125,9 +125,9 @@ class RouterHost:
 
     def _build(self) -> None:
         process = self.process
-        service._writer = lambda shelf, wake: SimWriter(process, shelf, wake)  # type: ignore
-        shelf: Any = self.shelf
-        self.service = RouterService(self.settings, shelf)
+        socket_loop._writer = lambda store_writer, wake: SimWriter(process, store_writer, wake)  # type: ignore
+        store_writer: Any = self.store_writer
+        self.service = SocketLoop(self.settings, store_writer)
         self.socket = process.context.router
         router = self.service._router
         self.judge = LinkJudge(self.world, self._ledger, self.settings.limits(), router.epoch, process.clock)

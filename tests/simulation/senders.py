@@ -17,9 +17,10 @@ from tests.simulation.network import Network
 from tests.simulation.routers import ENDPOINT
 from tests.simulation.sockets import Descriptors
 from tests.simulation.world import Broken, Process
-from zfront.link import Link
+from zfront.router_link import RouterLink
 from zrouter import wire
-from zrouter.session import Answer, LinkLostError, RefusedError, RouterError
+from zrouter.errors import LinkLostError, RefusedError, RouterError
+from zrouter.link.session import Answer
 
 _AGAIN_S = 0.4
 _MOST_TRIES = 20
@@ -57,7 +58,7 @@ class Sender:
 
     def _build(self) -> None:
         nothing: Callable[[object], None] = lambda _: None  # noqa: E731
-        self.link = Link(
+        self.link = RouterLink(
             ENDPOINT,
             f"sender{self.number}",
             holdings=tuple,

@@ -24,7 +24,7 @@ from tests.simulation.senders import Sender
 from tests.simulation.sockets import Descriptors
 from tests.simulation.world import Broken, Process, World
 from zfront.settings import FrontSettings
-from zrouter.settings import RouterSettings
+from zrouter.server.settings import RouterSettings
 
 MOST_EVENTS = 400_000
 _LOOK_S = 0.25
@@ -106,7 +106,7 @@ class Simulation:
         self.is_resting = True
         self.network.late = self.network.full = 0.0
         self.network.is_parted.clear()
-        self.router.shelf.on_disk.fails = False
+        self.router.store_writer.on_disk.fails = False
         if not self.router.process.is_alive:
             self.router.begin()
         for frontend in self.frontends:
@@ -120,10 +120,10 @@ class Simulation:
             connection.refuses = 0
             connection.stall(False)
         for client in self.clients:
-            client.reads_s, client.reads_bytes, client.room = 0.0005, 1 << 16, 1 << 18
+            client.reads_s, client.reads_bytes, client.hub = 0.0005, 1 << 16, 1 << 18
             if client.pair is not None:
                 client.pair.writes_left = -1
-                client.pair.room = 1 << 18
+                client.pair.hub = 1 << 18
                 client.pair.on_event()
 
     def come_back(self) -> None:
@@ -190,7 +190,7 @@ def _come_to_rest(simulation: Simulation) -> None:
     world = simulation.world
     simulation.rest()
     ending = Ending(simulation)
-    ending.make_room()
+    ending.make_hub()
     world.run_until(world.now + 3.0, MOST_EVENTS)
     _wait_for_rest(simulation, ending)
     for an_id in simulation.plan.ids:

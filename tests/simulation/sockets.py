@@ -17,7 +17,7 @@ import zmq
 
 from tests.simulation.network import NOTICE_S, Connection, Network
 from tests.simulation.world import Process, World
-from zrouter.strangers import Strangers
+from zrouter.server.pending_hellos import PendingHellos
 
 _RECONNECT_MAX = 5  # doublings
 
@@ -199,7 +199,7 @@ class NoDoorkeeper:
     """In place of a Doorkeeper: connections of the simulated network have no descriptors to cut."""
 
     def __init__(self, *arguments: Any) -> None:
-        self.strangers = Strangers(1, 1.0, b"")
+        self.pending_hellos = PendingHellos(1, 1.0, b"")
 
     def look(self, now: float, counters: Any) -> None:
         """Nobody is there."""

@@ -12,7 +12,7 @@ from array import array
 from collections.abc import Iterable
 from typing import Any, Final
 
-# Senders have numbers of 14 bits: see MOST_FILES of record.py.
+# Senders have numbers of 14 bits: see MOST_FILES of log_format.py.
 _SENDER_BITS: Final = 14
 
 Event = tuple[Any, ...]

@@ -1,6 +1,6 @@
 """The records of a folder, compared.
 
-Owns: which files are read, and the room for the comparison. Must not know: what an offence is (compare.py).
+Owns: which files are read, and the room for the comparison. Must not know: what an offence is (verdict.py).
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from zflood.check.compare import Comparison, Margins, Verdict
-from zflood.check.record import SEEN, SENT, RecordError, files, number_of, read
-from zflood.check.shelves import DiskShelves
+from zflood.check.log_format import SEEN, SENT, LogError, files, number_of, read
+from zflood.check.partitions import DiskPartitions
+from zflood.check.verdict import Comparison, Margins, Verdict
 
 # Who follows whom, as `zflood friends` prints it; needed if anything was published.
 FOLLOWS: Final = "follows.tsv"
@@ -30,10 +30,10 @@ def compare(folder: Path, margins: Margins | None = None, most_shown: int = 10) 
     """
     seen, sent = files(folder, SEEN), files(folder, SENT)
     if not seen or not sent:
-        raise RecordError(f"{folder}: no record of {'senders' if seen else 'clients'}")
+        raise LogError(f"{folder}: no record of {'senders' if seen else 'clients'}")
     rows = sum(path.stat().st_size for path in (*seen, *sent)) // _EVENT_BYTES
-    with DiskShelves(rows, folder) as shelves:
-        comparison = Comparison(shelves, margins, most_shown)
+    with DiskPartitions(rows, folder) as partitions:
+        comparison = Comparison(partitions, margins, most_shown)
         for path in sent:
             comparison.begin(number_of(path), read(path))
         for path in seen:
@@ -52,6 +52,6 @@ def _pairs(path: Path) -> Iterator[tuple[str, str]]:
                 subscriber, _, subscribee = line.rstrip("\n").partition("\t")
                 yield subscriber, subscribee
     except OSError as error:
-        raise RecordError(f"messages were published; who follows whom: {path}: {error.strerror}") from None
+        raise LogError(f"messages were published; who follows whom: {path}: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise RecordError(f"{path}: not UTF-8") from None
+        raise LogError(f"{path}: not UTF-8") from None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from zrouter.cursor import NEW, UNKNOWN, Cursor, read_cursor
+from zrouter.wire.offset import NEW, UNKNOWN, Offset, read_offset
 
 _NEVER: Final = 1 << 63
 
@@ -42,7 +42,7 @@ class Client:
         self.told_ns = _NEVER  # from then on it was to get all, once, if it is resumable
         self.last_ns = 0  # of its last event
         self._word_ns = 0  # when the server told it last how far it is, by a message or a notice
-        self._cursor: Cursor = NEW
+        self._cursor: Offset = NEW
         self._last: dict[int, int] = {}  # of each sender, the highest number that came
 
     def began(self, at_ns: int) -> None:
@@ -125,7 +125,7 @@ class Client:
             self.connections[-1].open_ns = min(at_ns, known_ns)
         self.is_resumable = True
         self.told_ns = min(at_ns, self.told_ns)
-        cursor = read_cursor(offset.strip('"'))
+        cursor = read_offset(offset.strip('"'))
         if cursor is UNKNOWN:
             return True  # of another server: it tells nothing of the order
         is_behind = cursor.epoch != self._cursor.epoch or cursor.position > self._cursor.position

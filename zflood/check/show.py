@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from zflood.check.compare import KINDS, Verdict
+from zflood.check.verdict import KINDS, Verdict
 
 
 def lines(verdict: Verdict) -> Iterator[str]:

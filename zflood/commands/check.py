@@ -39,14 +39,14 @@ def check(folder: Path, settle: float, lease: float, show: int, as_json: bool) -
       zflood messages --count 5000 --check records; wait
       zflood check records
     """
-    from zflood.check.compare import Margins
     from zflood.check.folder import compare
-    from zflood.check.record import RecordError
+    from zflood.check.log_format import LogError
     from zflood.check.show import lines
+    from zflood.check.verdict import Margins
 
     try:
         verdict = compare(folder, Margins(settle, lease), show)
-    except RecordError as error:
+    except LogError as error:
         program.fail("zflood", str(error))
     if as_json:
         json_line(verdict.as_json())

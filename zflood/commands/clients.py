@@ -84,8 +84,8 @@ def clients(
       zflood clients --reconnect --seconds 3600 --json flood.jsonl
       zflood clients --transport sse --url http://127.0.0.1:8000/sse/%d --reconnect --check records
     """
-    from zflood.crew import CrewError
     from zflood.lines import open_lines
+    from zflood.processes import ProcessesError
     from zflood.swarm.show import show_clients
     from zflood.swarm.swarm import Plan, processes_needed, run
 
@@ -101,7 +101,7 @@ def clients(
     try:
         with open_lines(json_out) as lines:
             totals = show_clients(run(plan), len(wanted), lines)
-    except CrewError as error:
+    except ProcessesError as error:
         program.fail("zflood", str(error))
     if totals.errors:
         sys.exit(program.EXIT_COULD_NOT)

@@ -41,7 +41,7 @@ def friends(users: int, each: float, seed: int, is_zipf: bool, followed: int | N
       zflood friends --users 2000000 --each 7.5 --zipf > artists.tsv
       zflood friends --users 10000 --plain > friends.tsv
     """
-    from zflood.friends import PLAIN, barabasi_albert, lines, zipf
+    from zflood.follow_graphs import PLAIN, barabasi_albert, lines, zipf
 
     if not is_zipf and each != int(each):
         raise click.UsageError(f"--each {each} is no whole number, which only --zipf takes")

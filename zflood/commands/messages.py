@@ -140,8 +140,8 @@ def messages(
       zflood messages --publish --count 60000   # to who follows: see `zflood friends --plain`
       zflood messages --http 'http://192.0.2.1/publish?id=%d' --interval-ms 2   # any server's URL
     """
-    from zflood.crew import CrewError
     from zflood.lines import open_lines
+    from zflood.processes import ProcessesError
     from zflood.sender.messages import Plan, send_all
     from zflood.sender.show import show_messages
 
@@ -176,7 +176,7 @@ def messages(
     try:
         with open_lines(json_out) as lines:
             totals = show_messages(send_all(plan), count, every, lines)
-    except CrewError as error:
+    except ProcessesError as error:
         program.fail("zflood", str(error))
     if totals.errors:
         sys.exit(program.EXIT_COULD_NOT)

@@ -17,7 +17,7 @@ from zrouter.daemon import program
 from zrouter.daemon.output import say
 
 if TYPE_CHECKING:
-    from zflood.run.play import Outcome
+    from zflood.run.runner import Outcome
 
 
 @click.command(short_help="Play a scenario, and judge it.")
@@ -58,9 +58,9 @@ def run(
     """
     from zflood.commands.scenarios import read, text_of
     from zflood.run.narrator import Narrator
-    from zflood.run.play import play
     from zflood.run.programs import end_in_order
     from zflood.run.report import ReportsMissingError, as_json_text, check_libraries, write
+    from zflood.run.runner import play
     from zflood.run.scenario import slug
     from zflood.run.show import show_checks
 

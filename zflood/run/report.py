@@ -22,11 +22,11 @@ import msgspec
 import psutil
 
 from zflood import plot
-from zflood.moments import write_moments
+from zflood.run.environment import FRONTEND
 from zflood.run.figures import LABELS, label, number
-from zflood.run.play import Outcome
+from zflood.run.runner import Outcome
 from zflood.run.scenario import Beside, Scenario, slug
-from zflood.run.stage import FRONTEND
+from zflood.time_line import write_moments
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

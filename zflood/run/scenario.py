@@ -1,7 +1,7 @@
 """Scenarios: what a run of the whole system does, step by step, and what must hold when it is over.
 
 Owns: the TOML form, its checks, the settings in it, the expectations. Must not know: how a step is carried
-out (stage.py, steps.py). The form is documented in docs/scenarios.md, whose examples the tests read.
+out (environment.py, steps.py). The form is documented in docs/scenarios.md, whose examples the tests read.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Prepare(Step, tag="prepare"):
 
 
 class Follows(Step, tag="follows"):
-    """Ids 1 to `users` follow each other, made up (zflood/friends.py) and loaded into the run's own store."""
+    """Ids 1 to `users` follow each other, made up (follow_graphs.py) and loaded into the run's own store."""
 
     users: Annotated[int, Meta(ge=2, le=1_000_000_000)]
     each: Positive = 15

@@ -15,7 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from zflood.run.figures import number
-from zflood.run.play import Outcome
+from zflood.run.runner import Outcome
 
 HELD: Final = {True: "[green]yes[/]", False: "[red]NO[/]", None: "not judged"}
 

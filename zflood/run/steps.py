@@ -1,7 +1,7 @@
 """What each step of a scenario does on the stage, and the figures that it leaves.
 
-Owns: one function for each kind of step. Must not know: how programs are started and sampled (stage.py), the
-form of a scenario's file.
+Owns: one function for each kind of step. Must not know: how programs are started and sampled
+(environment.py), the form of a scenario's file.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 from random import randint
 from statistics import median
@@ -17,6 +18,7 @@ from typing import Any, Final, NamedTuple
 from zflood.latency import stamp
 from zflood.memory import Sample
 from zflood.run import graph
+from zflood.run.environment import CLIENTS, FRONTEND, ROUTER, Environment, Flow, StopError, in_words
 from zflood.run.figures import counted
 from zflood.run.programs import Program
 from zflood.run.scenario import (
@@ -32,7 +34,6 @@ from zflood.run.scenario import (
     Prepare,
     Rest,
 )
-from zflood.run.stage import CLIENTS, FRONTEND, ROUTER, Flow, Stage, StopError, in_words
 from zflood.run.trend import trend
 from zflood.tuning import host, tune
 from zflood.tuning.demand import Side
@@ -66,26 +67,26 @@ class Receipts(NamedTuple):
         )
 
 
-def carry_out(stage: Stage, step: AnyStep) -> Figures:
+def carry_out(environment: Environment, step: AnyStep) -> Figures:
     """Do it; its figures, by name, and what every step leaves: time, CPU, memory, latency, errors.
 
     Raises:
         StopError: the run cannot go on.
     """
-    before = stage.sample()
+    before = environment.sample()
     latencies_before = before.seen.latencies.counts()
-    first_sample = len(stage.samples.get(FRONTEND, ()))
+    first_sample = len(environment.samples.get(FRONTEND, ()))
     began = time.monotonic()
-    figures = KINDS[type(step)](stage, step)
+    figures = KINDS[type(step)](environment, step)
     seconds = time.monotonic() - began
-    stage.wait_told()
-    after = stage.sample()
+    environment.wait_told()
+    after = environment.sample()
     figures = {"seconds": round(seconds, 3), **figures}
     figures["errors"] = (after.seen.errors - before.seen.errors).total()
     figures |= after.seen.latencies.since(latencies_before).figures()
     figures |= _resources(before.samples, after.samples, seconds)
     if isinstance(step, Messages) and seconds >= _GROWTH_FROM_S:
-        figures |= _growth(stage.samples.get(FRONTEND, [])[first_sample:])
+        figures |= _growth(environment.samples.get(FRONTEND, [])[first_sample:])
     return {f"{step.name}.{name}": value for name, value in figures.items()}
 
 
@@ -113,13 +114,13 @@ def _growth(samples: list[Sample]) -> Figures:
     }
 
 
-def _prepare(stage: Stage, step: Prepare) -> Figures:
+def _prepare(environment: Environment, step: Prepare) -> Figures:
     here = host.read()
     demand = tune.demand_on(here, step.connections, Side.BOTH)
     lines = tune.lines_for(tune.judge(here, demand), "sysctl.d")
     try:
         for line in host.apply(lines):
-            stage.narrator.say(f"{step.name}: set {line}")
+            environment.narrator.say(f"{step.name}: set {line}")
     except host.HostError as error:
         raise StopError(
             f"{error}; `zflood tune --connections {step.connections}` says why it is needed"
@@ -130,40 +131,40 @@ def _prepare(stage: Stage, step: Prepare) -> Figures:
     return {"settings": len(lines)}
 
 
-def _follows(stage: Stage, step: Follows) -> Figures:
+def _follows(environment: Environment, step: Follows) -> Figures:
     try:
-        pairs, load = stage.start_load(graph.lines(step))
+        pairs, load = environment.start_load(graph.lines(step))
     except ValueError as error:
         raise StopError(str(error)) from None
-    if not stage.wait(load.has_ended, step.within_s):
+    if not environment.wait(load.has_ended, step.within_s):
         raise StopError(f"{load.name} did not end in {step.within_s:g} s")
     if load.process.returncode:
         raise StopError(f"{load.name}: {load.said()}")
     return {"users": step.users, "pairs": pairs}
 
 
-def _connect(stage: Stage, step: Connect) -> Figures:
-    before = stage.sample().samples
-    answered = stage.counts().connected + step.clients
+def _connect(environment: Environment, step: Connect) -> Figures:
+    before = environment.sample().samples
+    answered = environment.counts().connected + step.clients
     began = time.monotonic()
-    stage.add_clients(step)
+    environment.add_clients(step)
 
     def are_all_there() -> bool:
-        there = stage.counts().connected
-        stage.narrator.progress(f"{step.name}: clients connected", there, answered)
+        there = environment.counts().connected
+        environment.narrator.progress(f"{step.name}: clients connected", there, answered)
         return there >= answered
 
-    there, more_within_s = stage.counts().connected, min(step.within_s, _STALL_S)
-    while not stage.wait(are_all_there, more_within_s):
-        before_that, there = there, stage.counts().connected
+    there, more_within_s = environment.counts().connected, min(step.within_s, _STALL_S)
+    while not environment.wait(are_all_there, more_within_s):
+        before_that, there = there, environment.counts().connected
         if there == before_that or time.monotonic() - began > step.within_s:
             raise StopError(
                 f"{there:,} of {answered:,} clients are connected after {time.monotonic() - began:.0f} s;"
-                f" errors: {in_words(stage.seen().errors) or 'none'}"
+                f" errors: {in_words(environment.seen().errors) or 'none'}"
             )
     seconds = time.monotonic() - began
     figures: Figures = {"clients": step.clients, "per_s": round(step.clients / seconds)}
-    after = stage.sample().samples
+    after = environment.sample().samples
     for group in (ROUTER, FRONTEND):
         if group in after:
             rss_kb = after[group].rss_kb - before[group].rss_kb
@@ -178,36 +179,36 @@ def _connect(stage: Stage, step: Connect) -> Figures:
     return figures
 
 
-def _messages(stage: Stage, step: Messages) -> Figures:
+def _messages(environment: Environment, step: Messages) -> Figures:
     if not step.per_s:
         ids = (b"%d" % randint(1, step.max_id) for _ in range(step.messages()))
-        return _send_as_received(stage, step.name, ids, step.messages(), step.under_way, step.within_s)
-    before = stage.counts().chunks
+        return _send_as_received(environment, step.name, ids, step.messages(), step.under_way, step.within_s)
+    before = environment.counts().chunks
     began = time.monotonic()
-    sender = stage.start_sender(step.messages(), step.per_s, step.max_id, step.senders, step.publish)
+    sender = environment.start_sender(step.messages(), step.per_s, step.max_id, step.senders, step.publish)
     if step.background:
-        stage.flows.append(Flow(step.name, sender, before, began))
-        stage.wait(lambda: stage.counts().chunks > before or sender.has_ended(), step.within_s)
+        environment.flows.append(Flow(step.name, sender, before, began))
+        environment.wait(lambda: environment.counts().chunks > before or sender.has_ended(), step.within_s)
         return {}
 
     def is_sent() -> bool:
         if step.publish:  # how many clients get one is told with the receipt
-            stage.narrator.progress(
+            environment.narrator.progress(
                 f"{step.name}: published", sender.latest.get("messages", 0), step.messages()
             )
         else:
-            received = stage.counts().chunks - before
-            stage.narrator.progress(f"{step.name}: messages received", received, step.messages())
+            received = environment.counts().chunks - before
+            environment.narrator.progress(f"{step.name}: messages received", received, step.messages())
         return sender.has_ended()
 
-    if not stage.wait(is_sent, 2 * step.messages() / step.per_s + step.within_s):
+    if not environment.wait(is_sent, 2 * step.messages() / step.per_s + step.within_s):
         raise StopError(f"{sender.name} did not end in time")
     if sender.process.returncode:
         raise StopError(f"{sender.name}: {_why(sender)}")
     sent = sender.latest
     receipts = Receipts(sent["messages"], sent["handed"], sent["nobody"], sent["kept"])
     reached = {name: sent[name] for name in ("followers", "online")} if step.publish else {}
-    return {**_settle(stage, step.name, before, began, receipts, step.within_s), **reached}
+    return {**_settle(environment, step.name, before, began, receipts, step.within_s), **reached}
 
 
 def _why(sender: Program) -> str:
@@ -215,12 +216,12 @@ def _why(sender: Program) -> str:
     return in_words(Counter(sender.latest.get("errors", {}))) or sender.said()
 
 
-def _finish(stage: Stage, step: Finish) -> Figures:
+def _finish(environment: Environment, step: Finish) -> Figures:
     figures: Figures = {"sent": 0, "handed": 0, "kept": 0, "nobody": 0, "received": 0}
-    for flow in stage.flows:
+    for flow in environment.flows:
         if step.interrupt and not flow.sender.has_ended():
             flow.sender.interrupt()
-        if not stage.wait(flow.sender.has_ended, step.within_s):
+        if not environment.wait(flow.sender.has_ended, step.within_s):
             raise StopError(f"{flow.name}: {flow.sender.name} did not end in {step.within_s:g} s")
         if flow.sender.process.returncode:
             raise StopError(f"{flow.name}: {flow.sender.name}: {_why(flow.sender)}")
@@ -232,59 +233,59 @@ def _finish(stage: Stage, step: Finish) -> Figures:
 
     def is_quiet() -> bool:
         nonlocal quiet_since, received
-        if stage.counts().chunks != received:
-            quiet_since, received = time.monotonic(), stage.counts().chunks
+        if environment.counts().chunks != received:
+            quiet_since, received = time.monotonic(), environment.counts().chunks
         return time.monotonic() - quiet_since > _QUIET_S
 
-    if not stage.wait(is_quiet, step.within_s):
+    if not environment.wait(is_quiet, step.within_s):
         raise StopError(f"clients still receive {step.within_s:g} s after the last message")
-    if stage.flows:
-        first = stage.flows[0]
+    if environment.flows:
+        first = environment.flows[0]
         figures["received"] = received - first.received_before
         figures["per_s"] = round(figures["received"] / max(quiet_since - first.began, 1e-9))
-    stage.flows.clear()
+    environment.flows.clear()
     return figures
 
 
-def _each(stage: Stage, step: Each) -> Figures:
+def _each(environment: Environment, step: Each) -> Figures:
     ids = (b"%d" % number for number in range(1, step.max_id + 1))
-    return _send_as_received(stage, step.name, ids, step.max_id, step.under_way, step.within_s)
+    return _send_as_received(environment, step.name, ids, step.max_id, step.under_way, step.within_s)
 
 
 def _send_as_received(
-    stage: Stage, name: str, ids: Iterator[bytes], count: int, under_way: int, within_s: float
+    environment: Environment, name: str, ids: Iterator[bytes], count: int, under_way: int, within_s: float
 ) -> Figures:
     """Send as fast as the clients receive: never more than so many messages are under way."""
-    before = stage.counts().chunks
+    before = environment.counts().chunks
     began = time.monotonic()
     all_of_them = Receipts()
     to_realtime = time.time() - time.monotonic()
 
     def waiting() -> int:
-        return all_of_them.handed - (stage.counts().chunks - before)
+        return all_of_them.handed - (environment.counts().chunks - before)
 
     while all_of_them.sent < count:
-        if not stage.wait(lambda: waiting() < under_way, within_s):
+        if not environment.wait(lambda: waiting() < under_way, within_s):
             raise StopError(f"{waiting():,} messages were not received in {within_s:g} s")
         message = stamp(time.monotonic() + to_realtime)
-        receipts = stage.send_many(list(islice(ids, _BATCH)), message)
+        receipts = environment.send_many(list(islice(ids, _BATCH)), message)
         all_of_them = all_of_them.and_these(receipts)
-        stage.narrator.progress(f"{name}: messages sent", all_of_them.sent, count)
-    return _settle(stage, name, before, began, all_of_them, within_s)
+        environment.narrator.progress(f"{name}: messages sent", all_of_them.sent, count)
+    return _settle(environment, name, before, began, all_of_them, within_s)
 
 
 def _settle(
-    stage: Stage, name: str, before: int, began: float, receipts: Receipts, within_s: float
+    environment: Environment, name: str, before: int, began: float, receipts: Receipts, within_s: float
 ) -> Figures:
     """Wait until all that was handed over has been received, and count what was not."""
 
     def are_received() -> bool:
-        received = stage.counts().chunks - before
-        stage.narrator.progress(f"{name}: messages received", received, receipts.handed)
+        received = environment.counts().chunks - before
+        environment.narrator.progress(f"{name}: messages received", received, receipts.handed)
         return received >= receipts.handed
 
-    stage.wait(are_received, within_s)
-    received = stage.counts().chunks - before
+    environment.wait(are_received, within_s)
+    received = environment.counts().chunks - before
     return {
         **receipts._asdict(),
         "received": received,
@@ -293,17 +294,21 @@ def _settle(
     }
 
 
-def _broadcast(stage: Stage, step: Broadcast) -> Figures:
+def _has_counted(environment: Environment, chunks: int) -> bool:
+    return environment.counts().chunks >= chunks
+
+
+def _broadcast(environment: Environment, step: Broadcast) -> Figures:
     took_ms: list[float] = []
     handed = received = 0
     for number in range(step.times):
-        before, latencies_before = stage.counts().chunks, stage.seen().latencies.counts()
-        to = Receipts().and_these(stage.send_many([step.to.encode()], stamp(time.time()))).handed
-        stage.wait(lambda before=before, to=to: stage.counts().chunks - before >= to, step.within_s)  # type: ignore[misc]
-        stage.wait_told()
-        handed, received = handed + to, received + stage.counts().chunks - before
-        took_ms.append(stage.seen().latencies.since(latencies_before).max_ms())
-        stage.narrator.say(
+        before, latencies_before = environment.counts().chunks, environment.seen().latencies.counts()
+        to = Receipts().and_these(environment.send_many([step.to.encode()], stamp(time.time()))).handed
+        environment.wait(partial(_has_counted, environment, before + to), step.within_s)
+        environment.wait_told()
+        handed, received = handed + to, received + environment.counts().chunks - before
+        took_ms.append(environment.seen().latencies.since(latencies_before).max_ms())
+        environment.narrator.say(
             f"{step.name} {number + 1}: {counted(to, 'client')}, the last after {took_ms[-1]:,.0f} ms"
         )
     return {
@@ -316,59 +321,59 @@ def _broadcast(stage: Stage, step: Broadcast) -> Figures:
     }
 
 
-def _cut(stage: Stage, step: Cut) -> Figures:
+def _cut(environment: Environment, step: Cut) -> Figures:
     back_s: list[float] = []
     for number in range(step.times):
-        counts = stage.counts()
+        counts = environment.counts()
         wanted, answered = counts.active, counts.connected + counts.active
-        stage.mark(f"{step.name} {number + 1}")
+        environment.mark(f"{step.name} {number + 1}")
         began = time.monotonic()
         if step.how == "kill workers":
-            stage.kill_workers()
+            environment.kill_workers()
         else:
-            ids = list(map(str, stage.ids()))
+            ids = list(map(str, environment.ids()))
             for first in range(0, len(ids), _KICK):
-                stage.api.kick(*ids[first : first + _KICK])
+                environment.api.kick(*ids[first : first + _KICK])
 
         def are_back(wanted: int = wanted, answered: int = answered) -> bool:
-            counts = stage.counts()
+            counts = environment.counts()
             return counts.connected >= answered and counts.active >= wanted
 
-        if not stage.wait(are_back, step.within_s):
-            counts = stage.counts()
+        if not environment.wait(are_back, step.within_s):
+            counts = environment.counts()
             missing = max(wanted - counts.active, answered - counts.connected)
             raise StopError(f"{missing:,} of {counted(wanted, 'client')} not back in {step.within_s:g} s")
         took_s = time.monotonic() - began
-        stage.wait_told()
-        back_s.append(stage.seen().back_s or took_s)
-        stage.narrator.say(
+        environment.wait_told()
+        back_s.append(environment.seen().back_s or took_s)
+        environment.narrator.say(
             f"{step.name} {number + 1}: {counted(wanted, 'client')} back after {back_s[-1]:.2f} s"
         )
-        stage.wait(lambda: False, step.rest_s)
+        environment.wait(lambda: False, step.rest_s)
     return {"times": step.times, "back_s": median(back_s), "longest_back_s": max(back_s)}
 
 
-def _fault(stage: Stage, step: Fault) -> Figures:
+def _fault(environment: Environment, step: Fault) -> Figures:
     group = ROUTER if step.to == "router" else FRONTEND
     if step.what == "stop":
-        stage.freeze(group, step.seconds)
+        environment.freeze(group, step.seconds)
     elif group == ROUTER:
-        stage.kill_router()
-        wanted = stage.counts().active
+        environment.kill_router()
+        wanted = environment.counts().active
         began = time.monotonic()
-        stage.wait(lambda: stage.api.stats()["connections"] >= wanted, 60)
+        environment.wait(lambda: environment.api.stats()["connections"] >= wanted, 60)
         return {"logged_in_again_s": round(time.monotonic() - began, 2)}
     else:
-        stage.kill_workers()
+        environment.kill_workers()
     return {}
 
 
-def _rest(stage: Stage, step: Rest) -> Figures:
-    stage.wait(lambda: False, step.seconds)
+def _rest(environment: Environment, step: Rest) -> Figures:
+    environment.wait(lambda: False, step.seconds)
     return {}
 
 
-KINDS: Final[dict[type, Callable[[Stage, Any], Figures]]] = {
+KINDS: Final[dict[type, Callable[[Environment, Any], Figures]]] = {
     Prepare: _prepare,
     Follows: _follows,
     Connect: _connect,

@@ -14,14 +14,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from zflood.check.sent import SentRecord
-from zflood.crew import Crew
+from zflood.check.sender_log import SenderLog
+from zflood.processes import Processes
 from zflood.sender.ids import Ids
 from zflood.sender.outlets import Outlet
 from zflood.sender.pace import share
 from zflood.sender.punctual import event_loop
 from zflood.sender.sending import Sending
-from zflood.sender.sent import Sent, Totals, together
+from zflood.sender.totals import Sent, Totals, together
 
 _REPORT_S: Final = 0.5
 
@@ -56,7 +56,7 @@ def send_all(plan: Plan) -> Iterator[Totals]:
             runner.run(_send_share(plan, number, report))
 
     # Before the caller does anything else: a thread that draws a bar must not be there at the fork.
-    crew = Crew[Sent](plan.senders, work)
+    crew = Processes[Sent](plan.senders, work)
     return map(together, crew.reports())
 
 
@@ -64,7 +64,7 @@ async def _send_share(plan: Plan, number: int, report: Callable[[Sent], None]) -
     """Send every message that is this process's, then say what became of them; interrupted, too."""
     outlet = plan.outlet()
     await outlet.open()
-    record = SentRecord(plan.check, outlet.is_in_order, outlet.is_published) if plan.check else None
+    record = SenderLog(plan.check, outlet.is_in_order, outlet.is_published) if plan.check else None
     sending = Sending(outlet, plan.ids, plan.size_bytes, plan.tasks, record)
     began = time.monotonic()
     share_of = share(began, plan.interval_s, plan.messages, number, plan.senders, outlet.most)

@@ -16,7 +16,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 
-from zflood.check.sent import TAKEN, SentRecord
+from zflood.check.sender_log import TAKEN, SenderLog
 from zflood.latency import STAMP_BYTES, Latencies, stamp
 from zflood.sender.ids import Ids
 from zflood.sender.outlets import Outcome, Outlet
@@ -30,7 +30,7 @@ class Sending:
     """
 
     def __init__(
-        self, outlet: Outlet, ids: Ids, size_bytes: int, tasks: int, record: SentRecord | None = None
+        self, outlet: Outlet, ids: Ids, size_bytes: int, tasks: int, record: SenderLog | None = None
     ) -> None:
         self.messages = 0  # that were sent, answered or not
         self.unanswered = 0  # of these: an interruption came before the receipt

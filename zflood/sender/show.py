@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from zflood.bar import bar
 from zflood.lines import Lines
-from zflood.sender.sent import Totals
+from zflood.sender.totals import Totals
 
 
 def show_messages(seen: Iterable[Totals], wanted: int, every_s: float, lines: Lines) -> Totals:

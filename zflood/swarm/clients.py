@@ -1,7 +1,7 @@
 """Very many clients in one process: connects at a pace, reads all that comes.
 
 Owns: the clients' sockets, their pace and source addresses. Must not know: what is read (transports/), who
-tries again when (roster.py), how many processes there are (swarm.py).
+tries again when (reconnects.py), how many processes there are (swarm.py).
 
 A connection is a descriptor in an epoll; see transports/ for what else there is of it.
 """
@@ -21,8 +21,8 @@ from itertools import takewhile
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
-from zflood.check.seen import SeenRecord
-from zflood.swarm.roster import Roster
+from zflood.check.client_log import ClientLog
+from zflood.swarm.reconnects import Reconnects
 from zflood.swarm.tally import Tally
 from zflood.swarm.transports.interface import AskAgain, Cut, Ended, Transport
 
@@ -82,12 +82,12 @@ class Clients:
         first_source: int = 0,
         reconnect: bool = False,
         timeout_s: float | None = None,
-        record: Callable[[Sequence[int]], SeenRecord] | None = None,
+        record: Callable[[Sequence[int]], ClientLog] | None = None,
     ) -> None:
         self._client_of = array("I")  # by descriptor
         self._record = record(self._client_of) if record is not None else None
         self.tally = Tally(self._record)
-        self.roster = Roster(wanted, reconnect)
+        self.reconnects = Reconnects(wanted, reconnect)
         self.closed = 0
         self._transport = transport(self.tally, self._answered)
         self._wanted = wanted
@@ -112,11 +112,11 @@ class Clients:
 
     def is_at_work(self) -> bool:
         """Whether a connection is open, or will be."""
-        return bool(self._open or self._opening or self._begun < self._wanted or self.roster.is_waiting)
+        return bool(self._open or self._opening or self._begun < self._wanted or self.reconnects.is_waiting)
 
     def step(self, wait_s: float = _STEP_S) -> None:
         """Begin what is due, and read what has come."""
-        if self._begun < self._wanted or self.roster.is_waiting:
+        if self._begun < self._wanted or self.reconnects.is_waiting:
             wait_s = min(wait_s, self._begin_due())
         read, feed = os.read, self._transport.feed
         for descriptor, events in self._epoll.poll(wait_s, 512):
@@ -154,8 +154,8 @@ class Clients:
         now = time.monotonic()
         room = _OPENING - len(self._opening)
         if self._transport.is_answered_at_once:
-            room -= len(self._open) - self.roster.up
-        while room > 0 and (client := self.roster.next_due(now)) is not None:
+            room -= len(self._open) - self.reconnects.up
+        while room > 0 and (client := self.reconnects.next_due(now)) is not None:
             self._begin(client)
             room -= 1
         due = self._wanted - self._begun
@@ -169,7 +169,7 @@ class Clients:
             return _STEP_S
         if self._begun < self._wanted:
             return _PACE_S
-        return max(_PACE_S, self.roster.wait_s(now)) if self.roster.is_waiting else _STEP_S
+        return max(_PACE_S, self.reconnects.wait_s(now)) if self.reconnects.is_waiting else _STEP_S
 
     def _begin(self, client: int) -> None:
         where = self._target_of(client)
@@ -231,7 +231,7 @@ class Clients:
 
     def _answered(self, descriptor: int) -> None:
         self._asking.pop(descriptor, None)
-        self.roster.answered(self._client_of[descriptor], time.monotonic())
+        self.reconnects.answered(self._client_of[descriptor], time.monotonic())
         if self._record is not None:
             self._record.answered(self._client_of[descriptor])
 
@@ -245,21 +245,25 @@ class Clients:
         self._asking.pop(descriptor, None)
         if self._record is not None:
             self._record.ended(client, _kind(error))
-        is_back_soon = self.roster.is_reconnecting or isinstance(error, AskAgain)
+        is_back_soon = self.reconnects.is_reconnecting or isinstance(error, AskAgain)
         if is_back_soon and (since := self._transport.offset(descriptor)):
             self._since[client] = since
         self._transport.left(descriptor)
         os.close(descriptor)
         if isinstance(error, AskAgain):
-            self.roster.begins_again(client, time.monotonic())
+            self.reconnects.begins_again(client, time.monotonic())
             return
         self.closed += 1
         kind = _kind(error)
         # Whether a server's death comes as a reset or as an end is the kernel's choice.
-        if self.roster.is_reconnecting and self.roster.is_up(client) and isinstance(error, OSError | Cut):
+        if (
+            self.reconnects.is_reconnecting
+            and self.reconnects.is_up(client)
+            and isinstance(error, OSError | Cut)
+        ):
             self.tally.cut(kind)
             kind = ""
-        self._over(client, kind, self.roster.is_away(client))
+        self._over(client, kind, self.reconnects.is_away(client))
 
     def _end_overdue(self, timeout_s: float) -> None:
         """Those that have waited too long for a connection or an answer."""
@@ -281,12 +285,12 @@ class Clients:
 
     def _failed(self, client: int, error: OSError) -> None:
         """No connection could be made."""
-        self._over(client, _kind(error), self.roster.is_up(client) or self.roster.is_away(client))
+        self._over(client, _kind(error), self.reconnects.is_up(client) or self.reconnects.is_away(client))
 
     def _over(self, client: int, kind: str, is_again: bool) -> None:
         if kind:
-            self.tally.error(_AGAIN + kind if is_again and self.roster.is_reconnecting else kind)
-        self.roster.ended(client, time.monotonic())
+            self.tally.error(_AGAIN + kind if is_again and self.reconnects.is_reconnecting else kind)
+        self.reconnects.ended(client, time.monotonic())
 
 
 def _kind(error: Exception) -> str:

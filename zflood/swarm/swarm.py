@@ -15,10 +15,10 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from zflood.board import Board, Counts
-from zflood.check.seen import SeenRecord
-from zflood.crew import Crew
+from zflood.check.client_log import ClientLog
 from zflood.latency import Latencies
+from zflood.processes import Processes
+from zflood.shared_counters import Counts, SharedCounters
 from zflood.swarm.clients import PER_SOURCE, Clients, Target, target
 from zflood.swarm.transports import transport
 
@@ -139,7 +139,7 @@ def run(plan: Plan) -> Iterator[Totals]:
     began = time.monotonic()
     next_show = began + plan.every_s
     reports: list[Seen] = []
-    for reports in Crew[Seen](plan.processes, work).reports():
+    for reports in Processes[Seen](plan.processes, work).reports():
         now = time.monotonic()
         if now >= next_show:
             next_show += plan.every_s
@@ -164,9 +164,9 @@ def _be_clients(plan: Plan, number: int, report: Callable[[Seen], None]) -> None
         first_source=number * sources,
         reconnect=plan.reconnect,
         timeout_s=plan.timeout_s,
-        record=partial(SeenRecord, plan.check, plan.transport) if plan.check else None,
+        record=partial(ClientLog, plan.check, plan.transport) if plan.check else None,
     )
-    board = Board(plan.board) if plan.board else None
+    board = SharedCounters(plan.board) if plan.board else None
     began = time.monotonic()
     every_s = min(_REPORT_S, plan.every_s)
     next_report = began + every_s
@@ -187,10 +187,10 @@ def _be_clients(plan: Plan, number: int, report: Callable[[Seen], None]) -> None
 
 
 def _seen(clients: Clients) -> Seen:
-    tally, roster = clients.tally, clients.roster
+    tally, reconnects = clients.tally, clients.reconnects
     return Seen(
         clients.active,
-        roster.connected,
+        reconnects.connected,
         clients.closed,
         tally.ended,
         tally.chunks,
@@ -198,15 +198,15 @@ def _seen(clients: Clients) -> Seen:
         dict(tally.errors),
         dict(tally.cuts),
         tally.latencies.encode(),
-        roster.reconnects,
-        roster.back_s(time.monotonic()),
+        reconnects.reconnects,
+        reconnects.back_s(time.monotonic()),
     )
 
 
 def _counts(clients: Clients) -> Counts:
     tally = clients.tally
     errors = tally.errors.total()
-    return Counts(clients.active, clients.roster.connected, clients.closed, tally.chunks, errors)
+    return Counts(clients.active, clients.reconnects.connected, clients.closed, tally.chunks, errors)
 
 
 def _together(reports: Sequence[Seen], seconds: float) -> Totals:

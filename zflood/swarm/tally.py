@@ -20,7 +20,7 @@ _NUMBERED: Final = re.compile(rb"Recvd msg #(\d{1,18}): '")
 
 
 class Witness(Protocol):
-    """Is told all that a connection is given, in order (`zflood/check/seen.py`)."""
+    """Is told all that a connection is given, in order (`zflood/check/client_log.py`)."""
 
     def opened(self, connection: int, offset: str) -> None:
         """The server says that all messages from here on come."""

@@ -15,7 +15,7 @@ from typing import Final
 import msgspec
 
 from zfront.api.problem import Problem, ProblemError
-from zrouter.session import SEND_MESSAGES
+from zrouter.link.session import SEND_MESSAGES
 from zrouter.wire import MAX_ID_BYTES, MAX_KEY_BYTES, PAIR_BYTES, SEND_BYTES, Pair
 
 MAX_MESSAGES: Final = 10_000

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, quote
 
 import msgspec
 
-from zfront.api import asked
+from zfront.api import parameters
 from zfront.api.problem import Problem, ProblemError
 from zrouter.wire import MAX_ID_BYTES, MAX_RELATIONS, Follow
 
@@ -84,7 +84,7 @@ def read_page(query: str) -> Page:
         raise ProblemError(Problem(400, "too many parameters")) from None
     after = fields.get("after", "").encode(errors="surrogateescape")
     if after:
-        asked.check([after])
+        parameters.check([after])
     limit = fields.get("limit", str(MAX_RELATIONS))
     if _LIMIT(limit) is None or int(limit) > MAX_RELATIONS:
         raise ProblemError(Problem(400, f"limit is 0 to {MAX_RELATIONS:,}"))

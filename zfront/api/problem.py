@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from zrouter.session import LinkLostError, RefusedError, RouterUnavailableError
+from zrouter.errors import LinkLostError, RefusedError, RouterUnavailableError
 from zrouter.wire import FULL, KEY_REUSED, NO_STORE, STORE_FAILED, TOO_LARGE
 
 CONTENT_TYPE: Final = "application/problem+json"

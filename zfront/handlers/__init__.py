@@ -1,1 +1,4 @@
-"""The HTTP side: short-lived Tornado objects that answer, or hand the connection to the room."""
+"""Tornado's handlers, one list of URLs for all: each answers, or hands its connection to the hub.
+
+Must not know: processes, or which socket is listened on.
+"""

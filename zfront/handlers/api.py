@@ -10,13 +10,13 @@ from typing import Any, ClassVar
 
 from tornado.web import HTTPError
 
-from zfront.api import answers, asked, document
-from zfront.api.gate import FORWARDED, Credentials
-from zfront.api.office import Office
+from zfront.api import answers, document, parameters
+from zfront.api.context import ApiContext
 from zfront.api.problem import CONTENT_TYPE, Problem, ProblemError, of_router
 from zfront.handlers.base import CarefulHandler
-from zfront.stream import DoorStream
-from zrouter.session import RouterError
+from zfront.http.tornado_stream import TornadoStream
+from zfront.requests.credentials import FORWARDED, Credentials
+from zrouter.errors import RouterError
 from zrouter.wire import Kick, Stats, Who
 
 
@@ -25,25 +25,25 @@ class ApiHandler(CarefulHandler):
 
     METHODS: ClassVar[tuple[str, ...]] = ("GET", "HEAD")
 
-    def initialize(self, office: Office) -> None:
+    def initialize(self, context: ApiContext) -> None:
         """Tornado's way of giving a handler what it needs."""
-        self.office = office
+        self.context = context
         self.is_read = True  # the whole request
 
     def prepare(self) -> None:
         """Whether this may be asked, and by whom."""
-        self.office.requests += 1
+        self.context.requests += 1
         headers, method = self.request.headers, self.request.method
         origin = headers.get("Origin", "")
         if method == "OPTIONS":
             return
         forwarded = any(name.lower() in FORWARDED for name in headers)
         credentials = Credentials(headers.get("Authorization", ""), origin, self.request.host, forwarded)
-        refusal = self.office.gate.refusal(credentials)
+        refusal = self.context.authorization.refusal(credentials)
         if refusal is not None:
             raise ProblemError(refusal)
         stream = self.request.connection.stream  # type: ignore[union-attr]
-        if isinstance(stream, DoorStream):
+        if isinstance(stream, TornadoStream):
             stream.may_use_api()
         self.check_path()
         if method not in self.METHODS:
@@ -102,7 +102,7 @@ class ApiHandler(CarefulHandler):
 
     def refuse(self, problem: Problem) -> None:
         """Answer with a problem."""
-        self.office.refused += 1
+        self.context.refused += 1
         self.set_status(problem.status, problem.title())
         for name, value in problem.headers:
             self.set_header(name, value)
@@ -120,8 +120,8 @@ class WhoHandler(ApiHandler):
 
     async def get(self) -> None:
         """One id."""
-        an_id = asked.read_id(self.rest_of("/api/who/"))
-        answer = await self.office.errands.ask(lambda request: Who(request, [an_id]))
+        an_id = parameters.read_id(self.rest_of("/api/who/"))
+        answer = await self.context.pending.ask(lambda request: Who(request, [an_id]))
         self.answer(answers.json(answers.presence(an_id, answer.holders[0])))
 
     head = get
@@ -132,8 +132,8 @@ class WhoManyHandler(ApiHandler):
 
     async def get(self) -> None:
         """Many ids, in the order of the question."""
-        ids = asked.read_ids(self.request.query)
-        answer = await self.office.errands.ask(lambda request: Who(request, ids))
+        ids = parameters.read_ids(self.request.query)
+        answer = await self.context.pending.ask(lambda request: Who(request, ids))
         found = [answers.presence(*one) for one in zip(ids, answer.holders, strict=True)]
         self.answer(answers.json({"ids": found}))
 
@@ -145,7 +145,7 @@ class StatsHandler(ApiHandler):
 
     async def get(self) -> None:
         """The router's figures."""
-        answer = await self.office.errands.ask(Stats)
+        answer = await self.context.pending.ask(Stats)
         self.answer(answers.json(answer.figures))
 
     head = get
@@ -158,8 +158,8 @@ class ConnectionsHandler(ApiHandler):
 
     async def delete(self) -> None:
         """As `zrouter logout`."""
-        an_id = asked.read_id(self.rest_of("/api/connections/"))
-        answer = await self.office.errands.ask(lambda request: Kick(request, [an_id]))
+        an_id = parameters.read_id(self.rest_of("/api/connections/"))
+        answer = await self.context.pending.ask(lambda request: Kick(request, [an_id]))
         self.answer(answers.json({"ended": answer.count}))
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from tornado.web import HTTPError, RequestHandler
 
 from zfront.handlers.methods import EveryMethod
-from zfront.safety import SAFE
+from zfront.transports.security_headers import SAFE
 
 log = logging.getLogger("zfront")
 

@@ -11,7 +11,7 @@ from typing import ClassVar, Final
 
 from zfront.api.problem import Problem, ProblemError, of_router
 from zfront.handlers.api import ApiHandler
-from zrouter.session import RouterError
+from zrouter.errors import RouterError
 
 _NO_BOUND: Final = 1 << 62
 # Of a refused request the rest is read as far as this, so that its connection can be used again.
@@ -48,7 +48,7 @@ class BodyHandler(ApiHandler):
             self._failed = error.problem  # answered when the body has been read: the connection goes on
         # Tornado would answer 400, and not in words; each piece is checked here.
         self.request.connection.set_max_body_size(_NO_BOUND)  # type: ignore[union-attr]
-        self._end = asyncio.get_event_loop().call_later(self.office.body_timeout_s, self._is_late)
+        self._end = asyncio.get_event_loop().call_later(self.context.body_timeout_s, self._is_late)
 
     def _refuse_encoded(self) -> None:
         """A body is taken as it is: nobody on its way unpacks a compressed one (RFC 9110, 15.5.16)."""
@@ -63,7 +63,7 @@ class BodyHandler(ApiHandler):
 
     def limit(self) -> int:
         """Bytes of the longest body."""
-        return self.office.max_body
+        return self.context.max_body
 
     def said_size(self) -> int:
         """What Content-Length says; 0 if it says nothing, or nonsense, which Tornado refuses."""
@@ -80,7 +80,7 @@ class BodyHandler(ApiHandler):
         Raises:
             BusyError: there are too many.
         """
-        self.office.errands.take(size)
+        self.context.pending.take(size)
         self._held += size
 
     async def piece(self, data: bytes) -> None:
@@ -141,7 +141,7 @@ class BodyHandler(ApiHandler):
     def on_finish(self) -> None:
         """Nothing is held any longer."""
         self._stop_clock()
-        self.office.errands.give(self._held)
+        self.context.pending.give(self._held)
         self._held = 0
 
     def on_connection_close(self) -> None:
@@ -160,7 +160,7 @@ class BodyHandler(ApiHandler):
         return "Transfer-Encoding" in self.request.headers or self.said_size() > _READ_AWAY_BYTES
 
     def _is_late(self) -> None:
-        late = Problem(408, f"the body did not come within {self.office.body_timeout_s:g} s")
+        late = Problem(408, f"the body did not come within {self.context.body_timeout_s:g} s")
         self._breaking = asyncio.ensure_future(self.break_off(late))
 
     def _stop_clock(self) -> None:

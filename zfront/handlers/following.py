@@ -14,11 +14,11 @@ from typing import ClassVar
 
 from tornado.web import stream_request_body
 
-from zfront.api import answers, asked, follows
+from zfront.api import answers, follows, parameters
 from zfront.api.problem import Problem, ProblemError
 from zfront.handlers.api import ApiHandler, NothingHandler
 from zfront.handlers.bodies import BodyHandler
-from zrouter.session import batches
+from zrouter.link.session import batches
 from zrouter.wire import Follow, Follows, Related, Unfollows
 
 PREFIX = "/api/follows/"
@@ -32,7 +32,7 @@ class PairHandler(ApiHandler):
     async def put(self) -> None:
         """201 if it is new."""
         pairs = [self._pair()]
-        done = await self.office.errands.ask(lambda request: Follows(request, pairs))
+        done = await self.context.pending.ask(lambda request: Follows(request, pairs))
         if done.count:
             self.set_status(201)
         self.answer(answers.json({"changed": done.count}))
@@ -40,12 +40,12 @@ class PairHandler(ApiHandler):
     async def delete(self) -> None:
         """No error if there is no such pair: it is as was asked."""
         pairs = [self._pair()]
-        done = await self.office.errands.ask(lambda request: Unfollows(request, pairs))
+        done = await self.context.pending.ask(lambda request: Unfollows(request, pairs))
         self.answer(answers.json({"changed": done.count}))
 
     def _pair(self) -> Follow:
         subscriber, _, subscribee = self.rest_of(PREFIX).partition("/")
-        return asked.read_id(subscriber), asked.read_id(subscribee)
+        return parameters.read_id(subscriber), parameters.read_id(subscribee)
 
 
 @stream_request_body
@@ -57,8 +57,8 @@ class CountsHandler(BodyHandler):
 
     async def get(self) -> None:
         """Both counts."""
-        an_id = asked.read_id(self.rest_of(PREFIX))
-        ask = self.office.errands.ask
+        an_id = parameters.read_id(self.rest_of(PREFIX))
+        ask = self.context.pending.ask
         found = await asyncio.gather(
             ask(lambda request: Related(request, an_id, True, b"", 0)),
             ask(lambda request: Related(request, an_id, False, b"", 0)),
@@ -70,7 +70,7 @@ class CountsHandler(BodyHandler):
 
     def begin(self) -> None:
         """The subscriber is in the head."""
-        self._id = asked.read_id(self.rest_of(PREFIX))
+        self._id = parameters.read_id(self.rest_of(PREFIX))
         follows.check_type(self.request.headers.get("Content-Type", ""))
         self._pieces: list[bytes] = []
 
@@ -84,7 +84,7 @@ class CountsHandler(BodyHandler):
         pairs = [(self._id, subscribee) for subscribee in follows.read_subscribees(b"".join(self._pieces))]
         self._pieces.clear()
         self.hold(follows.memory_of(pairs))
-        frames = batches(pairs, self.office.errands.max_frame())
+        frames = batches(pairs, self.context.pending.max_frame())
         counts = await asyncio.gather(*map(self._change, frames), return_exceptions=True)
         changed = 0
         for count in counts:
@@ -95,7 +95,7 @@ class CountsHandler(BodyHandler):
 
     async def _change(self, pairs: list[Follow]) -> int:
         kind = Follows if self.request.method == "PUT" else Unfollows
-        return int((await self.office.errands.ask(lambda request: kind(request, pairs))).count)
+        return int((await self.context.pending.ask(lambda request: kind(request, pairs))).count)
 
 
 class _ListHandler(ApiHandler):
@@ -106,9 +106,9 @@ class _ListHandler(ApiHandler):
 
     async def get(self) -> None:
         """The page, and the way to the next."""
-        an_id = asked.read_id(self.rest_of(self.PREFIX))
+        an_id = parameters.read_id(self.rest_of(self.PREFIX))
         page = follows.read_page(self.request.query)
-        found = await self.office.errands.ask(
+        found = await self.context.pending.ask(
             lambda request: Related(request, an_id, self.IS_FOLLOWERS, page.after, page.limit)
         )
         next_page = follows.next_page(page, found.total, found.ids)

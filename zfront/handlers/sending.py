@@ -1,7 +1,7 @@
 """POST /api/send/<id>, POST /api/send and POST /api/publish/<id>: what has messages.
 
 Owns: what becomes of a batch that breaks off. Must not know: how a body comes (bodies.py). The short way for
-single sends is zfront/api/desk.py.
+single sends is zfront/http/send_fast_path.py.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from typing import Any, ClassVar, Final
 
 from tornado.web import stream_request_body
 
-from zfront.api import answers, asked
+from zfront.api import answers, parameters
 from zfront.api.batch import ARRAY_TYPE, LINE_TYPES, Cutter, Lines, read_array
-from zfront.api.errands import too_long
+from zfront.api.pending_requests import too_long
 from zfront.api.problem import Problem, ProblemError, of_router
 from zfront.handlers.bodies import BodyHandler
-from zrouter.session import RouterError
+from zrouter.errors import RouterError
 from zrouter.wire import Message, Pair, Publish, Send
 
 # Frames of one batch that the router has not answered yet: beyond it the body is not read.
@@ -33,13 +33,13 @@ class _MessageHandler(BodyHandler):
 
     def begin(self) -> None:
         """The id and the key are in the head."""
-        self._id = asked.read_id(self.rest_of(self.PREFIX))
-        self._key = asked.read_key(self.request.headers.get("Idempotency-Key"))
+        self._id = parameters.read_id(self.rest_of(self.PREFIX))
+        self._key = parameters.read_key(self.request.headers.get("Idempotency-Key"))
         self._pieces: list[bytes] = []
 
     def limit(self) -> int:
         """That of a message."""
-        return min(self.office.max_body, self.office.errands.max_message())
+        return min(self.context.max_body, self.context.pending.max_message())
 
     def is_too_long(self) -> Problem:
         """In the router's words."""
@@ -61,9 +61,9 @@ class SendHandler(_MessageHandler):
         """Send it."""
         answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         message = b"".join(self._pieces)
-        self.office.errands.send(self._id, message, self._key, partial(_settle, answer))
+        self.context.pending.send(self._id, message, self._key, partial(_settle, answer))
         handed = await answer
-        self.office.sent += 1
+        self.context.sent += 1
         return answers.receipt(handed) + b"\n"
 
 
@@ -77,8 +77,8 @@ class PublishHandler(_MessageHandler):
         """Publish it."""
         pairs = [(self._id, b"".join(self._pieces))]
         self._pieces.clear()
-        answer = await self.office.errands.ask(lambda request: Publish(request, pairs, self._key))
-        self.office.sent += 1
+        answer = await self.context.pending.ask(lambda request: Publish(request, pairs, self._key))
+        self.context.sent += 1
         return answers.json(answers.published(self._id, answer.receipts[0]))
 
 
@@ -93,10 +93,10 @@ class BatchHandler(BodyHandler):
             accepted = ", ".join((ARRAY_TYPE, *LINE_TYPES))
             detail = f"Content-Type is one of {accepted}"
             raise ProblemError(Problem(415, detail, headers=(("Accept-Post", accepted),)))
-        key = asked.read_key(self.request.headers.get("Idempotency-Key"))
-        errands = self.office.errands
-        self._lines = None if kind == ARRAY_TYPE else Lines(errands.max_message())
-        self._cutter = Cutter(errands.max_frame(), key)
+        key = parameters.read_key(self.request.headers.get("Idempotency-Key"))
+        pending = self.context.pending
+        self._lines = None if kind == ARRAY_TYPE else Lines(pending.max_message())
+        self._cutter = Cutter(pending.max_frame(), key)
         self._pieces: list[bytes] = []
         self._handed: list[int] = []
         self._is_cut = False
@@ -118,7 +118,7 @@ class BatchHandler(BodyHandler):
         if self._lines is None:
             body = b"".join(self._pieces)
             self._pieces.clear()
-            await self._send(self._cutter.cut(read_array(body, self.office.errands.max_message())))
+            await self._send(self._cutter.cut(read_array(body, self.context.pending.max_message())))
         else:
             try:
                 self._lines.end()
@@ -147,7 +147,7 @@ class BatchHandler(BodyHandler):
             await self._settle(_FRAMES_UNDER_WAY - 1)
             size = sum(len(message) for _, message in pairs)
             self.hold(size)
-            ask: Awaitable[list[int]] = self.office.errands.ask(partial(_frame, pairs, key))
+            ask: Awaitable[list[int]] = self.context.pending.ask(partial(_frame, pairs, key))
             task = asyncio.ensure_future(ask)
             task.add_done_callback(self._came)
             self._under_way.append((task, size))
@@ -164,10 +164,10 @@ class BatchHandler(BodyHandler):
             self._is_cut = True  # unless the receipts come: those behind do not count without them
             handed = await task
             self._is_cut = False
-            self.office.sent += len(handed)
+            self.context.sent += len(handed)
             self._handed += handed
             if self._held:  # else the client has gone, and all was given back
-                self.office.errands.give(size)
+                self.context.pending.give(size)
                 self._held -= size
 
 

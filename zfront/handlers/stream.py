@@ -1,4 +1,4 @@
-"""GET of a stream that did not come the short way through the door, and HEAD of it."""
+"""GET of a stream that did not come the short way past Tornado, and HEAD of it."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Final
 
 from tornado.web import HTTPError
 
-from zfront import full
+from zfront.connections.hub import Hub
+from zfront.connections.no_park import NoParkSockets
 from zfront.handlers.base import CarefulHandler
 from zfront.handlers.methods import KNOWN
-from zfront.held import HeldLot
-from zfront.room import Room
-from zfront.stream import DoorStream, take_over
+from zfront.http import over_capacity
+from zfront.http.tornado_stream import TornadoStream, take_over
+from zfront.requests.stream_request import BadStreamRequestError, StreamRequest, read_stream_request
 from zfront.transports import POLL, TYPES, WS, ws
 from zfront.transports.chunks import CLOSE, asks_to_close
-from zfront.visit import BadVisitError, Visit, read_visit
 
 # What clients of streams say beside what every page may: fetch-event-source sends the first two.
 _ASKED: Final = "Authorization, Cache-Control, Last-Event-ID, If-None-Match"
@@ -31,45 +31,45 @@ class StreamHandler(CarefulHandler):
         if self.request.method != "OPTIONS":
             self.refuse_foreign_host()
 
-    def initialize(self, room: Room) -> None:
+    def initialize(self, hub: Hub) -> None:
         """Tornado's way of giving a handler what it needs."""
-        self.room = room
+        self.hub = hub
 
     def get(self) -> Awaitable[None] | None:
         """Park the connection, or hold it if nothing is to be parked."""
-        visit = self._visit()
+        stream_request = self._stream_request()
         origin = self.request.headers.get("Origin", "")
-        lines = self.room.origins.lines(origin)
+        lines = self.hub.origins.lines(origin)
         if asks_to_close(",".join(self.request.headers.get_list("Connection"))):
             lines += CLOSE
-        visit = visit._replace(headers=lines)
-        if self.room.is_full():
-            self._turn_away(visit)
+        stream_request = stream_request._replace(headers=lines)
+        if self.hub.is_full():
+            self._turn_away(stream_request)
             return None
         if self.request.version == "HTTP/1.0":
             raise HTTPError(505, reason="chunked needs HTTP/1.1")
-        if visit.kind == WS:
-            if not self.room.origins.may_open(origin, self.request.host):
+        if stream_request.kind == WS:
+            if not self.hub.origins.may_open(origin, self.request.host):
                 raise HTTPError(403, log_message=f"pages of {origin} may not: see --cors")
-            visit = visit._replace(key=self._websocket_key())
-        if isinstance(self.room.lot, HeldLot):
-            if visit.kind in (WS, POLL):
+            stream_request = stream_request._replace(key=self._websocket_key())
+        if isinstance(self.hub.parked, NoParkSockets):
+            if stream_request.kind in (WS, POLL):
                 raise HTTPError(501)  # who talks is parked, or not here
-            return self._hold(self.room.lot, visit)
+            return self._hold(self.hub.parked, stream_request)
         descriptor = take_over(self.detach())
         # Handler and `ui` refer to each other. finish() would break that, but it is never called here.
         self.ui = None  # type: ignore[assignment]
-        self.room.enter(descriptor, visit)
+        self.hub.enter(descriptor, stream_request)
         return None
 
-    def _turn_away(self, visit: Visit) -> None:
-        self.room.turned_away += 1
-        if not full.is_event_source(visit, self.request.headers.get("Accept", "")):
+    def _turn_away(self, stream_request: StreamRequest) -> None:
+        self.hub.turned_away += 1
+        if not over_capacity.is_event_source(stream_request, self.request.headers.get("Accept", "")):
             raise HTTPError(503)
-        self.set_header("Content-Type", TYPES[visit.kind])
+        self.set_header("Content-Type", TYPES[stream_request.kind])
         self.set_header("Cache-Control", "no-cache")
         self.set_header("Connection", "close")
-        self.finish(full.retry(self.room.random))
+        self.finish(over_capacity.retry(self.hub.random))
         self.request.connection.stream.close()  # type: ignore[union-attr]
 
     def _websocket_key(self) -> str:
@@ -83,17 +83,17 @@ class StreamHandler(CarefulHandler):
             raise HTTPError(400, log_message="Sec-WebSocket-Key has to be 16 bytes in base64, once")
         return key
 
-    async def _hold(self, lot: HeldLot, visit: Visit) -> None:
+    async def _hold(self, parked: NoParkSockets, stream_request: StreamRequest) -> None:
         """Stay, with everything, until the client has gone."""
         self._auto_finish = False
         stream = self.request.connection.stream  # type: ignore[union-attr]
-        if isinstance(stream, DoorStream):
+        if isinstance(stream, TornadoStream):
             stream.stay()
-        await lot.hold(stream, lambda descriptor: self.room.enter(descriptor, visit))
+        await parked.hold(stream, lambda descriptor: self.hub.enter(descriptor, stream_request))
 
     def head(self) -> None:
         """The head that GET would answer with."""
-        self.set_header("Content-Type", TYPES[self._visit().kind])
+        self.set_header("Content-Type", TYPES[self._stream_request().kind])
         self.set_header("Cache-Control", "no-cache")
         self.flush()  # before Tornado adds a length and a tag, which the stream does not have
 
@@ -110,16 +110,18 @@ class StreamHandler(CarefulHandler):
         """The series answers POST with 404, and other methods with 501."""
         raise HTTPError(404)
 
-    def _visit(self) -> Visit:
+    def _stream_request(self) -> StreamRequest:
         try:
             headers = self.request.headers
             since = headers.get("Last-Event-ID") or headers.get("If-None-Match", "")
             only = self.settings["path_ids_only"]
-            visit = read_visit(self.request.path, self.request.query, since, path_ids_only=only)
-        except BadVisitError as error:
+            stream_request = read_stream_request(
+                self.request.path, self.request.query, since, path_ids_only=only
+            )
+        except BadStreamRequestError as error:
             raise HTTPError(400, reason="Bad Request", log_message=str(error)) from None
-        assert visit is not None  # app.py leads only such paths here
-        return visit
+        assert stream_request is not None  # app.py leads only such paths here
+        return stream_request
 
     def write_error(self, status_code: int, **kwargs: object) -> None:
         """One line of text."""
@@ -130,5 +132,5 @@ class StreamHandler(CarefulHandler):
             self.set_header("Upgrade", "websocket")
             self.set_header("Sec-WebSocket-Version", ws.VERSION)
         if status_code == 503:
-            self.set_header("Retry-After", full.RETRY_AFTER_S)
+            self.set_header("Retry-After", over_capacity.RETRY_AFTER_S)
         self.finish(f"{why}\n")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from zfront.safety import LINES
+from zfront.transports.security_headers import LINES
 
 # Says that the connection ends with this answer, where the request asked for that (RFC 9112, section 9.6).
 CLOSE: Final = b"Connection: close\r\n"

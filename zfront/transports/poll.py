@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from zfront.safety import LINES
 from zfront.transports import objects
+from zfront.transports.security_headers import LINES
 
 __all__ = ["PATH", "TYPE", "answer", "gap", "message", "nothing"]
 

@@ -1,7 +1,7 @@
 """WebSocket (RFC 6455): each message is a text message with a JSON object.
 
-Owns: the bytes of the answer to a handshake and of frames to clients. What clients say is read in sockets.py.
-Frames to clients are not masked (5.1), so one serves all of them.
+Owns: the bytes of the answer to a handshake and of frames to clients. What clients say is read in
+websocket_input.py. Frames to clients are not masked (5.1), so one serves all of them.
 """
 
 from __future__ import annotations

@@ -1,1 +1,4 @@
-"""What every program here needs: options, logs, readiness, figures of its own process."""
+"""What every program here needs: options, logs, readiness, output, figures of its own process.
+
+Must not know: routing, or the link.
+"""

@@ -15,7 +15,7 @@ import zmq
 
 from zrouter.daemon import output
 from zrouter.daemon.exposure import ExposedError
-from zrouter.session import RouterError
+from zrouter.errors import RouterError
 from zrouter.wire import WireError
 
 # What click 8.2 and later raise, with the help as its text, where no command is given.

@@ -8,8 +8,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from zrouter.follows.ends import explained
-from zrouter.follows.records import read_records
+from zrouter.follows.bulk.file_marks import explained
+from zrouter.follows.bulk.records import read_records
 from zrouter.follows.store import (
     Change,
     EmptyLoadError,

@@ -9,7 +9,7 @@ from typing import Any
 from tests.fuzz.given import cuts
 from zfront.api.batch import Cutter, Lines, read_array
 from zfront.api.problem import ProblemError
-from zrouter.session import SEND_MESSAGES
+from zrouter.link.session import SEND_MESSAGES
 from zrouter.wire import Pair, Send, encode
 
 _MOST = 100

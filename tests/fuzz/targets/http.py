@@ -23,16 +23,17 @@ from tornado.httputil import (
 )
 
 from tests.fuzz.given import Given
-from zfront.api import asked, plain
-from zfront.api.gate import FORWARDED
+from zfront.api import parameters
 from zfront.api.problem import ProblemError
-from zfront.door import _plain_visit
-from zfront.heads import as_tornado_reads, chunk_size
-from zfront.hosts import ANY
-from zfront.origins import Origins
+from zfront.http.acceptor import _plain_stream_request
+from zfront.requests import plain_request
+from zfront.requests.credentials import FORWARDED
+from zfront.requests.hosts import ANY
+from zfront.requests.normalization import as_tornado_reads, chunk_size
+from zfront.requests.origins import Origins
+from zfront.requests.stream_request import read_stream_request
 from zfront.transports import WS, ws
 from zfront.transports.chunks import CLOSE, asks_to_close
-from zfront.visit import read_visit
 
 _ORIGINS: Final = Origins("https://a.example")
 _MOST: Final = 100
@@ -144,12 +145,12 @@ def tornado_reads(data: bytes) -> tuple[HTTPServerRequest, bytes, bytes, bool] |
 
 
 def http_send(data: bytes) -> None:
-    """`POST /api/send/<id>`, as zfront/api/desk.py has it."""
-    size = plain.whole(data, _MOST)
+    """`POST /api/send/<id>`, as zfront/http/send_fast_path.py has it."""
+    size = plain_request.whole(data, _MOST)
     assert size <= len(data)
     if size <= 0:
         return
-    request = plain.read(data[:size])
+    request = plain_request.read(data[:size])
     if request is None:
         return
     found = tornado_reads(data)
@@ -160,8 +161,8 @@ def http_send(data: bytes) -> None:
     assert (other.method, other.version) == ("POST", "HTTP/1.1")
     assert other.uri is not None
     assert other.uri.encode("latin-1") == request.url
-    path = request.url[len(plain.PATH) :].partition(b"?")[0].decode("latin-1")
-    assert other.path == plain.PATH + path
+    path = request.url[len(plain_request.PATH) :].partition(b"?")[0].decode("latin-1")
+    assert other.path == plain_request.PATH + path
     said = request.credentials()
     assert other.headers.get("Authorization", "") == said.authorization
     assert other.headers.get("Origin", "") == said.origin
@@ -172,7 +173,10 @@ def http_send(data: bytes) -> None:
     assert request.is_last or goes_on
     assert not {"Transfer-Encoding", "Content-Encoding", "Expect", "Upgrade"} & set(other.headers)
     assert said.is_forwarded == any(name in other.headers for name in FORWARDED)
-    reads: tuple[Callable[[], object], ...] = (lambda: asked.read_id(path), lambda: asked.read_key(key or ""))
+    reads: tuple[Callable[[], object], ...] = (
+        lambda: parameters.read_id(path),
+        lambda: parameters.read_key(key or ""),
+    )
     for read in reads:
         try:
             read()
@@ -181,9 +185,9 @@ def http_send(data: bytes) -> None:
 
 
 def http_visit(data: bytes) -> None:
-    """`GET` of a stream, as zfront/door.py has it."""
-    visit = _plain_visit(data, _ORIGINS, ANY)
-    if visit is None:
+    """`GET` of a stream, as zfront/http/acceptor.py has it."""
+    stream_request = _plain_stream_request(data, _ORIGINS, ANY)
+    if stream_request is None:
         return
     found = tornado_reads(data)
     assert found is not None, "Tornado refuses it"
@@ -192,20 +196,20 @@ def http_visit(data: bytes) -> None:
     assert (body, other.method, other.version) == (b"", "GET", "HTTP/1.1")
     headers = other.headers
     since = headers.get("Last-Event-ID") or headers.get("If-None-Match", "")
-    as_read = read_visit(other.path, other.query, since)
+    as_read = read_stream_request(other.path, other.query, since)
     assert as_read is not None
     origin = headers.get("Origin", "")
-    if visit.kind == WS:
+    if stream_request.kind == WS:
         connection, upgrade = headers.get("Connection", ""), headers.get("Upgrade", "")
         assert ws.asks_for_upgrade(connection, upgrade, headers.get("Sec-WebSocket-Version", ""))
-        assert visit.key == headers.get("Sec-WebSocket-Key", "")
+        assert stream_request.key == headers.get("Sec-WebSocket-Key", "")
         assert _ORIGINS.may_open(origin, other.host)
-        assert visit == as_read._replace(key=visit.key)
+        assert stream_request == as_read._replace(key=stream_request.key)
         return
     lines = _ORIGINS.lines(origin)
     if asks_to_close(",".join(headers.get_list("Connection"))):
         lines += CLOSE
-    assert visit == as_read._replace(headers=lines)
+    assert stream_request == as_read._replace(headers=lines)
 
 
 def http_head(data: bytes) -> None:

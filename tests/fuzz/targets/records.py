@@ -10,9 +10,9 @@ import json
 from typing import Literal
 
 from tests.fuzz.given import Given
-from zrouter.follows import intern
-from zrouter.follows.ends import BOM
-from zrouter.follows.records import Record, parse, read_chunks
+from zrouter.follows.bulk import interning
+from zrouter.follows.bulk.file_marks import BOM
+from zrouter.follows.bulk.records import Record, parse, read_chunks
 from zrouter.follows.store import BadRecordError, Format
 
 Found = tuple[list[Record], tuple[int, str] | None]
@@ -50,7 +50,7 @@ def _agree(data: bytes, form: Format, independent: object) -> None:
     else:
         assert same_fault is not None
         assert fault[0] == same_fault[0], "the same line is bad"
-    if intern.has_columns():
+    if interning.has_columns():
         _fast(data, form, records, fault)
 
 
@@ -71,7 +71,7 @@ def _fast(data: bytes, form: Format, records: list[Record], fault: object) -> No
     found: list[Record] = []
     try:
         for chunk in read_chunks(io.BytesIO(data), form, 1 << 20):
-            frame = intern._columns(chunk, form)
+            frame = interning._columns(chunk, form)
             if frame is None:
                 return
             ids = [[an_id.encode() for an_id in frame[column].to_list()] for column in ("a", "b")]

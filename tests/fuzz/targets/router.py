@@ -11,8 +11,8 @@ from collections.abc import Callable
 from tests.fuzz.given import Given
 from zrouter import wire
 from zrouter.follows.memory import MemoryFollows
-from zrouter.limits import Limits
-from zrouter.router import Router
+from zrouter.routing.limits import Limits
+from zrouter.routing.router import Router
 
 _PEERS = (b"\0f1", b"\0f2", b"\0s1", b"chosen")
 _IDS = [b"a", b"b", b"c", "ü".encode(), b"x" * 255, b"\xff", b"nobody"]

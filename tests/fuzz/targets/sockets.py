@@ -14,8 +14,8 @@ from websockets.frames import Close, Frame, Opcode
 from websockets.streams import StreamReader
 
 from tests.fuzz.given import cuts
-from zfront.pings import take_pings
-from zfront.sockets import MESSAGE_BYTES, Sockets
+from zfront.connections.ping_runs import take_pings
+from zfront.connections.websocket_input import MESSAGE_BYTES, WebSocketInput
 
 _OURS: Final = 3  # a connection's number
 _PAST: Final = 9  # another's
@@ -45,7 +45,7 @@ def websocket(data: bytes) -> None:
 
 
 def _read(said: bytes, sizes: bytes) -> Read:
-    sockets = Sockets()
+    sockets = WebSocketInput()
     messages: list[Any] = []
     answer = b""
     for piece in cuts(said, sizes):
@@ -66,7 +66,7 @@ def _read(said: bytes, sizes: bytes) -> Read:
     return messages, answer, 0
 
 
-def _is_untouched(sockets: Sockets) -> None:
+def _is_untouched(sockets: WebSocketInput) -> None:
     """Another connection does not see anything of ours."""
     got = sockets.receive(_PAST, b"\x81\x82\0\0\0\0{}")
     assert got.messages == ["{}"]

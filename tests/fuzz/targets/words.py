@@ -1,4 +1,4 @@
-"""Short texts: cursors, queries, origins, hosts, wishes, what programs give a client."""
+"""Short texts: offsets, queries, origins, hosts, commands, what programs give a client."""
 
 from __future__ import annotations
 
@@ -8,64 +8,65 @@ from ipaddress import ip_address
 from urllib.parse import unquote_to_bytes, urlsplit
 
 from tests.fuzz.given import Given
-from zfront.api import asked
-from zfront.api.gate import Credentials, Gate, read_keys
+from zfront.api import parameters
+from zfront.api.authorization import Authorization
 from zfront.api.problem import ProblemError
-from zfront.forwarded import Proxies
-from zfront.hosts import Hosts
-from zfront.origins import Origins, read_host, read_origin
+from zfront.requests.client_command import as_ids, read_command
+from zfront.requests.credentials import Credentials
+from zfront.requests.forwarded import Proxies
+from zfront.requests.hosts import Hosts
+from zfront.requests.origins import Origins, read_host, read_origin
+from zfront.requests.stream_request import MAX_IDS, MAX_WATCHED, BadStreamRequestError, read_stream_request
+from zfront.settings import read_keys
 from zfront.transports import CHUNKED, PATHS, POLL
-from zfront.visit import MAX_IDS, MAX_WATCHED, BadVisitError, read_visit
-from zfront.wishes import as_ids, read_wish
-from zrouter import arguments
-from zrouter.cursor import NEW, UNKNOWN, Cursor, read_cursor
-from zrouter.wire import WireError
+from zrouter.wire import WireError, arguments
+from zrouter.wire.offset import NEW, UNKNOWN, Offset, read_offset
 
 _ALLOWED = Origins("https://a.example,http://b.example:8080")
 _OPEN = Hosts(is_open=True, named="app.example")
 
 
-def cursor(data: bytes) -> None:
+def offset(data: bytes) -> None:
     """Text of a client is where it was, or unknown; what we wrote is read as it was meant."""
     text = data.decode("latin-1")
-    found = read_cursor(text)
+    found = read_offset(text)
     if not text:
         assert found == NEW
     elif found != UNKNOWN:
         assert found.epoch > 0
-        assert read_cursor(found.text()) == found
+        assert read_offset(found.text()) == found
         assert [int(part, 16) for part in text.split(".")] == list(found)
     given = Given(data)
     epoch, position = max(1, given.number(8) >> 1), given.number(8) >> 1
-    assert read_cursor(Cursor(epoch, position).text()) == (epoch, position)
+    assert read_offset(Offset(epoch, position).text()) == (epoch, position)
 
 
 def query(data: bytes) -> None:
-    """The target of a request is a visit within all bounds, with the ids that it has, or refused in words."""
+    """The target of a request is a stream request within all bounds, with the ids that it has, or refused in words."""
     since, _, target = data.decode("latin-1").partition("\n")
     path, _, asked_for = target.partition("?")
     try:
-        visit = read_visit(path, asked_for, since)
-    except BadVisitError as error:
+        stream_request = read_stream_request(path, asked_for, since)
+    except BadStreamRequestError as error:
         assert str(error)
         return
     kind = next((kind for begin, kind in PATHS.items() if path.startswith(begin)), None)
-    if visit is None:
+    if stream_request is None:
         assert kind is None
         return
-    assert visit.kind == kind
+    assert stream_request.kind == kind
     fields = [field.partition("=") for field in asked_for.split("&")]
     values = [(_plus(name), _plus(value)) for name, _, value in fields]
     first = unquote_to_bytes(path[path.index("/", 1) + 1 :].encode("latin-1"))
     ids = [first, *(value for name, value in values if name == b"id" and value)]
     watched = [value for name, value in values if name == b"watch" and value]
-    assert visit.ids == tuple(dict.fromkeys(ids))
-    assert len(visit.ids) <= MAX_IDS
-    assert len(visit.watched) <= MAX_WATCHED
-    assert kind == CHUNKED or visit.watched == tuple(dict.fromkeys(watched))
-    assert not (kind == POLL and visit.watched)
-    assert visit.tick_s == 0 or 0.1 <= visit.tick_s <= 3600
-    for an_id in (*visit.ids, *visit.watched):
+    assert stream_request.ids == tuple(dict.fromkeys(ids))
+    assert len(stream_request.ids) <= MAX_IDS
+    assert len(stream_request.watched) <= MAX_WATCHED
+    assert kind == CHUNKED or stream_request.watched == tuple(dict.fromkeys(watched))
+    assert not (kind == POLL and stream_request.watched)
+    assert stream_request.tick_s == 0 or 0.1 <= stream_request.tick_s <= 3600
+    for an_id in (*stream_request.ids, *stream_request.watched):
         assert 1 <= len(an_id) <= 255
         an_id.decode()
 
@@ -77,7 +78,7 @@ def _plus(text: str) -> bytes:
 def ids_and_keys(data: bytes) -> None:
     """Paths, queries, keys and lists of the API are taken within bounds, or refused with a Problem or ValueError."""
     text = data.decode("latin-1")
-    for read in (asked.read_id, asked.read_ids, asked.read_key):
+    for read in (parameters.read_id, parameters.read_ids, parameters.read_key):
         try:
             found = read(text)
         except ProblemError as error:
@@ -122,8 +123,8 @@ def origins(data: bytes) -> None:
         named = read_host(host)
         assert named is not None
         assert named[0] in ("localhost", "app.example") or _is_loopback(named[0])
-    Gate([], True, _ALLOWED, _OPEN).refusal(Credentials("", origin, host))
-    Gate(["k" * 16], True, _ALLOWED, _OPEN).refusal(Credentials(origin, "", host))
+    Authorization([], True, _ALLOWED, _OPEN).refusal(Credentials("", origin, host))
+    Authorization(["k" * 16], True, _ALLOWED, _OPEN).refusal(Credentials(origin, "", host))
     for build in (Origins, lambda text: Hosts(True, text)):
         try:
             build(origin)
@@ -135,7 +136,7 @@ def _is_loopback(name: str) -> bool:
     return name.endswith(".localhost") or ip_address(name.strip("[]")).is_loopback
 
 
-def wish(data: bytes) -> None:
+def command(data: bytes) -> None:
     """What a WebSocket client says is a wish within bounds, which any reader of JSON reads alike, or refused."""
     try:
         text = data.decode()
@@ -143,8 +144,8 @@ def wish(data: bytes) -> None:
         text = ""
     for said in (data, text):
         try:
-            found = read_wish(said)
-        except BadVisitError as error:
+            found = read_command(said)
+        except BadStreamRequestError as error:
             str(error).encode()
             continue
         plain = json.loads(said)
@@ -155,7 +156,7 @@ def wish(data: bytes) -> None:
         for names, most in ((found.login, MAX_IDS), (found.logout, MAX_IDS), (found.watch, MAX_WATCHED)):
             assert len(as_ids(names)) <= most
         as_ids(found.unwatch)
-        read_cursor(found.ack)
+        read_offset(found.ack)
 
 
 def given_to_clients(data: bytes) -> None:

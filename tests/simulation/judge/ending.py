@@ -29,7 +29,7 @@ class Ending:
         # Where queues are very small, even a message alone may be dropped, and told.
         self._has_room = min(simulation.plan.most_frames, simulation.plan.router["queue_out"]) >= 20
 
-    def make_room(self) -> None:
+    def make_hub(self) -> None:
         """Where bounds were reached, some leave for good, so that the others can be served."""
         plan, clients = self._simulation.plan, self._simulation.clients
         held: set[str] = set()
@@ -64,7 +64,7 @@ class Ending:
         for frontend in simulation.frontends:
             if not frontend.link.session.is_settled():
                 return "not settled", f"{frontend.name} has not told the router all"
-            if frontend.room.report()["waiting"]:
+            if frontend.hub.report()["waiting"]:
                 return "not told", f"{frontend.name} has clients that wait to be told what they missed"
         for sender in simulation.senders:
             if not sender.is_up():
@@ -132,9 +132,9 @@ class Ending:
             self._judge(client)
         for frontend in simulation.frontends:
             here = sum(1 for client in self._there() if client.frontend is frontend)
-            if len(frontend.room.lot) != here:
+            if len(frontend.hub.parked) != here:
                 raise Broken(
-                    "left over", f"{frontend.name} has {len(frontend.room.lot)} connections, not {here}"
+                    "left over", f"{frontend.name} has {len(frontend.hub.parked)} connections, not {here}"
                 )
 
     def _judge(self, client: Client) -> None:

@@ -13,7 +13,7 @@ from tests.simulation.judge.ledger import KEPT, Entry, Ledger
 from tests.simulation.judge.presence import PresenceModel
 from tests.simulation.world import Broken, World
 from zrouter import wire
-from zrouter.limits import Limits
+from zrouter.routing.limits import Limits
 
 
 class Pending:

@@ -10,15 +10,15 @@ FRONT: Final = [
     Mutant(
         "a client that waits for what it missed is given messages",
         (
-            "zfront/delivery.py",
-            "                elif kind < WAITS:\n",
-            "                elif (kind := kind & ~WAITS) != 0:\n",
+            "zfront/connections/fan_out.py",
+            "                elif kind < AWAITS_RESUME:\n",
+            "                elif (kind := kind & ~AWAITS_RESUME) != 0:\n",
         ),
     ),
     Mutant(
         "the rest of a short write begins anew",
         (
-            "zfront/lot.py",
+            "zfront/connections/parked_sockets.py",
             "                self._keep(descriptor, data[sent:])",
             "                self._keep(descriptor, data)",
         ),
@@ -26,7 +26,7 @@ FRONT: Final = [
     Mutant(
         "an outbox loses its order",
         (
-            "zfront/lot.py",
+            "zfront/connections/parked_sockets.py",
             "            if descriptor in outboxes:\n"
             "                self._keep(descriptor, data)\n"
             "                continue\n"
@@ -37,15 +37,15 @@ FRONT: Final = [
     Mutant(
         "a connection that has gone is still its ids",
         (
-            "zfront/room.py",
-            "        for an_id in self.audience.remove(descriptor):\n            self._changed(an_id)\n",
-            "        for an_id in self.audience.ids_of(descriptor):\n            self._changed(an_id)\n",
+            "zfront/connections/hub.py",
+            "        for an_id in self.subscriptions.remove(descriptor):\n            self._changed(an_id)\n",
+            "        for an_id in self.subscriptions.ids_of(descriptor):\n            self._changed(an_id)\n",
         ),
     ),
     Mutant(
         "a watcher that has gone is still told",
         (
-            "zfront/room.py",
+            "zfront/connections/hub.py",
             "        self.watchers.remove(descriptor)\n",
             "",
         ),
@@ -53,7 +53,7 @@ FRONT: Final = [
     Mutant(
         "the second watcher of an id is not told its state",
         (
-            "zfront/watchers.py",
+            "zfront/connections/presence_subscriptions.py",
             "                known.append((an_id, self._states[an_id]))",
             "                pass",
         ),
@@ -61,7 +61,7 @@ FRONT: Final = [
     Mutant(
         "the last but one connection of an id takes it along",
         (
-            "zfront/audience.py",
+            "zfront/connections/subscriptions.py",
             "            if len(held) == 1:\n                self._of_id[an_id] = held.pop()",
             "            if len(held) == 1:\n                del self._of_id[an_id]",
         ),

@@ -10,7 +10,7 @@ LINK: Final = [
     Mutant(
         "what was lost on the link is counted, and nobody resumes",
         (
-            "zrouter/session.py",
+            "zrouter/link/session.py",
             "            if self._resumption is not None:\n                self._resumption.lost()\n",
             "",
         ),
@@ -18,7 +18,7 @@ LINK: Final = [
     Mutant(
         "after a Welcome nobody is logged in anew",
         (
-            "zrouter/session.py",
+            "zrouter/link/session.py",
             "        self._logins.welcomed()\n",
             "",
         ),
@@ -26,7 +26,7 @@ LINK: Final = [
     Mutant(
         "after a Welcome nothing is watched anew",
         (
-            "zrouter/session.py",
+            "zrouter/link/session.py",
             "        self._watches.welcomed()\n",
             "",
         ),
@@ -34,15 +34,15 @@ LINK: Final = [
     Mutant(
         "after a Welcome all go on as if nothing could have been lost",
         (
-            "zrouter/resumption.py",
-            "        self.lost()\n        self.here = Cursor(epoch, 0)",
-            "        self.here = Cursor(epoch, 0)",
+            "zrouter/link/resumption.py",
+            "        self.lost()\n        self.here = Offset(epoch, 0)",
+            "        self.here = Offset(epoch, 0)",
         ),
     ),
     Mutant(
         "an answer to who has left is given to who has the number now",
         (
-            "zrouter/resumption.py",
+            "zrouter/link/resumption.py",
             "        if self._waiting.get(client) is not wait:\n            return  # it has left\n",
             "        if client not in self._waiting:\n            return  # it has left\n",
         ),
@@ -50,7 +50,7 @@ LINK: Final = [
     Mutant(
         "clients ask for what they missed before the router knows their ids",
         (
-            "zrouter/session.py",
+            "zrouter/link/session.py",
             "            if self._resumption is not None and not self._logins.has_untold():",
             "            if self._resumption is not None:",
         ),
@@ -58,7 +58,7 @@ LINK: Final = [
     Mutant(
         "a Resumed goes before the messages that came before it",
         (
-            "zrouter/dealer.py",
+            "zrouter/link/dealer.py",
             "                if messages:\n"
             "                    deliver(messages)\n"
             "                    messages = []\n"
@@ -69,23 +69,23 @@ LINK: Final = [
     Mutant(
         "what did not fit the queue is thrown away",
         (
-            "zrouter/dealer.py",
+            "zrouter/link/dealer.py",
             "                self._unsent = out[index:]\n                return False",
             "                return False",
         ),
     ),
     Mutant(
         "nobody is told that the connection broke",
-        ("zrouter/dealer.py", "            else:\n                self.session.closed()\n", ""),
+        ("zrouter/link/dealer.py", "            else:\n                self.session.closed()\n", ""),
     ),
     Mutant(
         "a Resumed counts although a login before it was not answered",
-        ("zrouter/session.py", "                is_sound = False\n", ""),
+        ("zrouter/link/session.py", "                is_sound = False\n", ""),
     ),
     Mutant(
         "what was asked before a Hello waits for ever",
         (
-            "zrouter/session.py",
+            "zrouter/link/session.py",
             "        for request in sorted(self._waiting.keys() - self._asked.keys()):\n",
             "        for request in ():\n",
         ),

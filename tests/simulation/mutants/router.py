@@ -10,7 +10,7 @@ ROUTER: Final = [
     Mutant(
         "a mailbox gives what the client has already",
         (
-            "zrouter/mailbox.py",
+            "zrouter/routing/mailboxes.py",
             "if at <= position:\n                    return found, True",
             "if at < position:\n                    return found, True",
         ),
@@ -18,7 +18,7 @@ ROUTER: Final = [
     Mutant(
         "a mailbox gives the ids one after the other",
         (
-            "zrouter/mailbox.py",
+            "zrouter/routing/mailboxes.py",
             "        messages.sort(key=itemgetter(2))\n",
             "",
         ),
@@ -26,7 +26,7 @@ ROUTER: Final = [
     Mutant(
         "what a mailbox has forgotten leaves no gap",
         (
-            "zrouter/mailbox.py",
+            "zrouter/routing/mailboxes.py",
             "        self._floor = self._segments[0].since if self._segments else self.position\n",
             "",
         ),
@@ -34,7 +34,7 @@ ROUTER: Final = [
     Mutant(
         "messages for nobody move no position in a segment",
         (
-            "zrouter/mailbox.py",
+            "zrouter/routing/mailboxes.py",
             "            frames.append(count)",
             "            frames.append(0)",
         ),
@@ -42,7 +42,7 @@ ROUTER: Final = [
     Mutant(
         "a message that is dropped still counts in its receipt",
         (
-            "zrouter/burst.py",
+            "zrouter/routing/burst.py",
             "                        handed[index] = left if left > 0 else nobody",
             "                        left = left",
         ),
@@ -50,7 +50,7 @@ ROUTER: Final = [
     Mutant(
         "a dropped burst is not counted in seq",
         (
-            "zrouter/burst.py",
+            "zrouter/routing/burst.py",
             "            peer.seq += count\n",
             "            if peer.under_way_bytes() + len(frame) <= self._limits.window:\n"
             "                peer.seq += count\n",
@@ -59,7 +59,7 @@ ROUTER: Final = [
     Mutant(
         "a key is forgotten at once",
         (
-            "zrouter/repeats.py",
+            "zrouter/routing/idempotency.py",
             "        if not self._window_s:\n            return\n",
             "        return\n",
         ),
@@ -67,7 +67,7 @@ ROUTER: Final = [
     Mutant(
         "a frontend that comes back on a new connection is counted beside itself",
         (
-            "zrouter/router.py",
+            "zrouter/routing/router.py",
             "                self._forget(earlier)  # the same process on a new connection\n",
             "                pass\n",
         ),
@@ -75,7 +75,7 @@ ROUTER: Final = [
     Mutant(
         "who comes back within the linger is said to have left",
         (
-            "zrouter/presence.py",
+            "zrouter/routing/presence.py",
             "            del self._slots[watched.slot][an_id]\n            watched.slot = 0\n",
             "            pass\n",
         ),
@@ -83,7 +83,7 @@ ROUTER: Final = [
     Mutant(
         "a state that a peer could not be told is not told again",
         (
-            "zrouter/presence.py",
+            "zrouter/routing/presence.py",
             "            if an_id in watcher.ids:\n                watcher.untold[an_id] = None\n",
             "            pass\n",
         ),
@@ -91,7 +91,7 @@ ROUTER: Final = [
     Mutant(
         "a resume of a peer's former session is answered in the new one",
         (
-            "zrouter/comebacks.py",
+            "zrouter/routing/resume_requests.py",
             "            if self._find_peer(peer.address) is not peer:\n                continue\n",
             "",
         ),
@@ -99,7 +99,7 @@ ROUTER: Final = [
     Mutant(
         "a restart leaves no gap",
         (
-            "zrouter/comebacks.py",
+            "zrouter/routing/resume_requests.py",
             "            if resume.epoch not in (0, self._epoch):\n                gap = wire.RESTARTED\n",
             "",
         ),
@@ -107,15 +107,15 @@ ROUTER: Final = [
     Mutant(
         "a publish that failed leaves its key, so its retry is not routed",
         (
-            "zrouter/publishing.py",
-            "        if asked.key:\n            self._repeats.forget(asked.key)\n",
+            "zrouter/routing/publishes.py",
+            "        if asked.key:\n            self._idempotency.forget(asked.key)\n",
             "",
         ),
     ),
     Mutant(
         "the second publish of an id does not wait for the first",
         (
-            "zrouter/publishing.py",
+            "zrouter/routing/publishes.py",
             "                waiting.append(one)\n",
             "                waiting.append(one)\n                self._queue(one)\n",
         ),

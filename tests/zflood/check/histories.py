@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from zflood.check import seen
-from zflood.check.compare import Comparison, Margins, Verdict
+from zflood.check import client_log
 from zflood.check.numbers import number
-from zflood.check.shelves import Sending, Sight
+from zflood.check.partitions import Sending, Sight
+from zflood.check.verdict import Comparison, Margins, Verdict
 from zrouter.wire import KEPT
 
 SECOND = 1_000_000_000
@@ -23,7 +23,7 @@ Event = tuple[Any, ...]
 EXACT = Margins(settle_s=0.5, lease_s=0)
 
 
-class ListShelves:
+class ListPartitions:
     """Shelves that are one list."""
 
     def __init__(self) -> None:
@@ -61,7 +61,7 @@ class World:
 
     def verdict(self) -> Verdict:
         """What the comparison says of it."""
-        comparison = Comparison(ListShelves(), EXACT)
+        comparison = Comparison(ListPartitions(), EXACT)
         for sender, events in self.sent.items():
             comparison.begin(sender, iter(events))
         comparison.saw("seen-0001", self.seen)
@@ -96,25 +96,25 @@ def good(random: Random, steps: int, with_gaps: bool = False) -> World:
         world.seen.append((kind, member.client, now, *rest))
 
     def come(member: Member) -> None:
-        say(seen.BEGIN, member)
-        say(seen.UP, member)
+        say(client_log.BEGIN, member)
+        say(client_log.UP, member)
         held.update(member.ids)
         member.is_there = True
         if not member.is_resumable:
             return
         if lost.pop(member.client, False):
             member.position = len(mailbox)
-            say(seen.GAP, member, "evicted", offset(member.position))
+            say(client_log.GAP, member, "evicted", offset(member.position))
         missed = [one for one in mailbox if one[0] in member.ids and one[2] > member.position]
         if not missed or not member.position:
-            say(seen.OPEN, member, offset(len(mailbox)))
+            say(client_log.OPEN, member, offset(len(mailbox)))
         elif member.position:
             for _, a_number, position in missed:
-                say(seen.MESSAGE, member, a_number, offset(position))
+                say(client_log.MESSAGE, member, a_number, offset(position))
         member.position = len(mailbox)
 
     for member in members:
-        say(seen.CLIENT, member, member.transport, member.ids)
+        say(client_log.CLIENT, member, member.transport, member.ids)
         come(member)
     for _ in range(steps):
         now += SECOND
@@ -122,7 +122,7 @@ def good(random: Random, steps: int, with_gaps: bool = False) -> World:
         if what < 0.2:
             member = random.choice(members)
             if member.is_there:
-                say(seen.END, member, "cut")
+                say(client_log.END, member, "cut")
                 member.is_there = False
         elif what < 0.4:
             member = random.choice(members)
@@ -143,7 +143,7 @@ def good(random: Random, steps: int, with_gaps: bool = False) -> World:
                     if an_id in member.ids:
                         receipt += 1
                         at = offset(position) if member.is_resumable else ""
-                        say(seen.MESSAGE, member, a_number, at)
+                        say(client_log.MESSAGE, member, a_number, at)
             told = receipt or (KEPT if an_id in held else 0)
             now += 1
             world.sent[sender].append((began, now, counts[sender], [an_id], [told]))
@@ -153,5 +153,5 @@ def good(random: Random, steps: int, with_gaps: bool = False) -> World:
             come(member)
     now += 2 * SECOND
     for member in members:
-        say(seen.LEAVE, member)
+        say(client_log.LEAVE, member)
     return world

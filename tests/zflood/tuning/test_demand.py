@@ -16,7 +16,7 @@ from zflood.swarm import clients, swarm
 from zflood.tuning import demand, sysctls
 from zflood.tuning.demand import Demand, Side
 from zfront import settings
-from zfront.door import listen
+from zfront.http.acceptor import listen
 
 UNIT = Path(__file__).parents[3] / "systemd" / "zfront@.service"
 _TCPI_SACKED = 8 + 5 * 4  # linux/tcp.h, struct tcp_info; of a listening socket it is the backlog

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from zrouter.follows.lmdb import LmdbFollows
+from zrouter.follows.lmdb_store.store import LmdbFollows
 from zrouter.follows.memory import MemoryFollows
 from zrouter.follows.store import Follows
 

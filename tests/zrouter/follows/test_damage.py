@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from tests.zrouter.follows.conftest import zrouter
-from zrouter.follows import packed
-from zrouter.follows.generation import KEY, NUMBER, Generation
-from zrouter.follows.lmdb import LmdbFollows
+from zrouter.follows.lmdb_store import packed_lists as packed
+from zrouter.follows.lmdb_store.generation import KEY, NUMBER, Generation
+from zrouter.follows.lmdb_store.store import LmdbFollows
 from zrouter.follows.store import BadRecordError, DamagedError, StoreError
 
 Put = Callable[[str, bytes, "bytes | None"], None]

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import settings, strategies
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from zrouter.follows import generation, packed
-from zrouter.follows.lmdb import LmdbFollows
+from zrouter.follows.lmdb_store import generation, packed_lists
+from zrouter.follows.lmdb_store.store import LmdbFollows
 from zrouter.follows.store import Change
 
 IDS = strategies.sampled_from([f"{prefix}{number}".encode() for prefix in "ac" for number in range(8)])
@@ -122,7 +122,11 @@ def test_a_list_without_changes_is_the_map_itself(stored: LmdbFollows) -> None:
 
 
 def test_a_block_with_changes_is_the_block_of_the_changed_lists() -> None:
-    block = packed.merge(None, {3: packed.pack_recent({5, 1}, set()), 255: packed.pack_recent({9}, set())})
-    assert packed.list_in(block, 3).tolist() == [1, 5]
-    block = packed.merge(block, {3: packed.pack_recent({2}, {5}), 4: packed.pack_recent({7}, set())})
-    assert [packed.list_in(block, slot).tolist() for slot in (2, 3, 4, 255)] == [[], [1, 2], [7], [9]]
+    block = packed_lists.merge(
+        None, {3: packed_lists.pack_recent({5, 1}, set()), 255: packed_lists.pack_recent({9}, set())}
+    )
+    assert packed_lists.list_in(block, 3).tolist() == [1, 5]
+    block = packed_lists.merge(
+        block, {3: packed_lists.pack_recent({2}, {5}), 4: packed_lists.pack_recent({7}, set())}
+    )
+    assert [packed_lists.list_in(block, slot).tolist() for slot in (2, 3, 4, 255)] == [[], [1, 2], [7], [9]]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from zrouter.follows.lmdb import LmdbFollows
+from zrouter.follows.lmdb_store.store import LmdbFollows
 from zrouter.follows.store import StoreError
 
 needs_mounts = pytest.mark.skipif(

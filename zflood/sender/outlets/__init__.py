@@ -21,7 +21,8 @@ class Outcome(NamedTuple):
     answered: int  # so many got a receipt, in the order of sending; the others got `error`
     receipts: Mapping[str, int]  # what the receipts say, added up
     error: str = ""  # its kind, for a count: without what differs from one message to the next
-    # The receipt of each that was answered, see `zflood/check/sent.py`; empty: the server tells no numbers.
+    # The receipt of each that was answered, see `zflood/check/sender_log.py`; empty: the server tells no
+    # numbers.
     told: Sequence[int] = ()
 
 

@@ -11,7 +11,7 @@ from typing import ClassVar, Final
 from zflood.sender.outlets import Outcome, OutletError
 from zrouter.aio import AsyncRouterClient
 from zrouter.client import PublishReceipt, default_name
-from zrouter.session import RouterError
+from zrouter.errors import RouterError
 from zrouter.wire import KEPT, Pair
 
 _MOST: Final = 1000
