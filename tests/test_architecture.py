@@ -131,15 +131,12 @@ VALUES: Final = {
 }
 
 
-def _files() -> dict[str, Path]:
-    found = {}
-    for program in PROGRAMS:
-        for path in (ROOT / program).rglob("*.py"):
-            found[".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")] = path
-    return found
+def module_of(path: Path) -> str:
+    """The name by which a file is imported."""
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
-MODULES: Final = _files()
+MODULES: Final = {module_of(path): path for one in PROGRAMS for path in (ROOT / one).rglob("*.py")}
 
 
 @cache

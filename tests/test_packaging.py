@@ -12,7 +12,7 @@ from typing import Final
 
 import pytest
 
-from tests.test_architecture import ROOT, imports
+from tests.test_architecture import ROOT, imports, module_of
 
 PROJECT: Final = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS: Final[dict[str, list[str]]] = PROJECT["optional-dependencies"]
@@ -51,7 +51,7 @@ def imported(package: str) -> dict[str, set[Path]]:
     found: dict[str, set[Path]] = {}
     distributions = metadata.packages_distributions()
     for file in sorted((ROOT / package).rglob("*.py")):
-        for top in {name.split(".")[0] for name in imports(file)} - OURS - set(sys.stdlib_module_names):
+        for top in {name.split(".")[0] for name in imports(module_of(file))} - OURS - set(sys.stdlib_module_names):
             assert top in distributions, f"{file}: nobody knows who ships {top}"
             for name in distributions[top]:
                 found.setdefault(_plain(name), set()).add(file)
