@@ -51,7 +51,8 @@ def imported(package: str) -> dict[str, set[Path]]:
     found: dict[str, set[Path]] = {}
     distributions = metadata.packages_distributions()
     for file in sorted((ROOT / package).rglob("*.py")):
-        for top in {name.split(".")[0] for name in imports(module_of(file))} - OURS - set(sys.stdlib_module_names):
+        tops = {name.split(".")[0] for name in imports(module_of(file))}
+        for top in tops - OURS - set(sys.stdlib_module_names):
             assert top in distributions, f"{file}: nobody knows who ships {top}"
             for name in distributions[top]:
                 found.setdefault(_plain(name), set()).add(file)
