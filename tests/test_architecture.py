@@ -19,11 +19,12 @@ FLOORS: Final[dict[str, tuple[str, ...]]] = {
     "zrouter.link": ("errors", "wire"),
     "zrouter.client": ("errors", "wire", "link"),
     "zrouter.aio": ("client",),
+    "zrouter.tokens": ("errors", "wire"),
     "zrouter.daemon": ("errors", "wire"),
     "zrouter.follows": ("errors", "wire"),
     "zrouter.routing": ("errors", "wire", "follows"),
     "zrouter.server": ("errors", "wire", "follows", "routing", "daemon"),
-    "zrouter.cli": ("errors", "wire", "client", "follows", "daemon", "server"),
+    "zrouter.cli": ("errors", "wire", "client", "follows", "daemon", "server", "tokens"),
     "zfront.periodic": (),
     "zfront.faults": (),
     "zfront.date_header": (),
@@ -44,7 +45,7 @@ FLOORS: Final[dict[str, tuple[str, ...]]] = {
     "zfront.cli": ("settings", "http", "workers"),
 }  # fmt: skip
 # What zfront and zflood stand on; zrouter on neither, and they never on each other.
-GROUND: Final = {"errors", "wire", "link", "client", "aio", "daemon"}
+GROUND: Final = {"errors", "wire", "link", "client", "aio", "daemon", "tokens"}
 
 # Files, or all of a folder, that talk to the world or ask for the time. All others are rules.
 SHELLS: Final = {

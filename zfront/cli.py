@@ -11,7 +11,7 @@ import click
 from zfront.settings import FrontSettings
 from zfront.workers.liveness import LivenessPipe
 from zrouter.daemon import logs, notify, program
-from zrouter.daemon.exposure import check_host
+from zrouter.daemon.exposure import check_listener
 from zrouter.daemon.options import options
 
 log = logging.getLogger("zfront")
@@ -49,12 +49,15 @@ def serve(settings: FrontSettings) -> None:
     from zfront.workers.worker import Worker
 
     host, port = settings.address()
-    check_host(host, settings.insecure)
+    token_keys = settings.token_keys()
+    check_listener(host, token_keys is not None, settings.insecure)
     keys = settings.api_keys()
     settings.proxies()
     settings.origins()
     settings.known_hosts(keys)
     logs.set_up(settings.log_level)
+    if token_keys is not None and not settings.token_audience:
+        log.warning("--token-audience is not set: a token for another service of the same keys is good here")
     for warning in settings.who_else_knows_the_keys():
         log.warning(warning)
     try:
@@ -70,11 +73,13 @@ def serve(settings: FrontSettings) -> None:
     where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     log.info("listening on http://%s with %d worker(s)", where, settings.workers)
     if settings.workers == 1:
-        Worker(settings, first, name, keys=keys).run(lambda: notify.ready(f"listening on {where}"))
+        Worker(settings, first, name, keys=keys, token_keys=token_keys).run(
+            lambda: notify.ready(f"listening on {where}")
+        )
         return
 
     def work(number: int, listener: socket.socket, lifeline: LivenessPipe) -> None:
-        Worker(settings, listener, f"{name}/{number}", lifeline, keys).run(lifeline.ready)
+        Worker(settings, listener, f"{name}/{number}", lifeline, keys, token_keys).run(lifeline.ready)
 
     supervisor = Supervisor(listeners, work, settings.worker_timeout, settings.shutdown_timeout)
     if not supervisor.run():

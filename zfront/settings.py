@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import resource
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 import click
 from click.core import ParameterSource
@@ -20,9 +22,16 @@ from zrouter.daemon.logs import LEVELS
 from zrouter.daemon.options import BYTES, setting
 from zrouter.wire import DEFAULT_ROUTER
 
+if TYPE_CHECKING:
+    from zrouter.tokens.key_files import KeyFile
+
 # Descriptors that are not clients: listening sockets, epolls, ZeroMQ, logs, requests under way.
 # Of a worker, for all that is not a client: 40 of its own, `Linger`, `unparked.LEAST`, seats and API streams.
 RESERVED_DESCRIPTORS = 184
+
+
+# A name as RFC 9110, section 5.6.2, has it.
+TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+").fullmatch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +107,29 @@ class FrontSettings:
     trusted_proxies: str = setting(
         "", "Addresses and networks of proxies whose X-Forwarded-For is believed, with commas between."
     )
+    token_key_file: str = setting(
+        "",
+        "A file with keys that clients' tokens (JWT) are verified with: a JWK set, PEM, or a line with a "
+        "secret. With it no stream is opened without a token.",
+    )
+    token_audience: str = setting("", "What `aud` of a token has to be, or have.")
+    token_issuer: str = setting("", "What `iss` of a token has to be.")
+    token_cookie: str = setting("", "A cookie that may have the token, by its name.")
+    token_leeway: int = setting(
+        30, "By how much the clock of whoever signs may differ.", type=click.IntRange(0, 3600), unit="s"
+    )
+    token_max_age: int = setting(
+        86400,
+        "How far away the end of a token may be; one that is good for longer is refused.",
+        type=click.IntRange(1, 366 * 86400),
+        unit="s",
+    )
+    token_warning: int = setting(
+        30,
+        "How long before its token is over a client is told so.",
+        type=click.IntRange(0, 3600),
+        unit="s",
+    )
     api_key: str = setting("", "A key for the HTTP API; better in a file, for others may see a command line.")
     api_key_file: str = setting(
         "", "A file with keys for the HTTP API, one a line: whoever has one of them may use it."
@@ -141,6 +173,24 @@ class FrontSettings:
         if not host or not port.isdigit() or int(port) > 65535:
             raise click.UsageError(f"--listen {self.listen}: not HOST:PORT")
         return host.strip("[]"), int(port)
+
+    def token_keys(self) -> KeyFile | None:
+        """The keys of tokens; None: there are no tokens."""
+        if not self.token_key_file:
+            if self.token_cookie or self.token_audience or self.token_issuer:
+                raise click.UsageError("--token-cookie, -audience and -issuer are for --token-key-file")
+            return None
+        from zrouter.tokens.errors import KeyFileError
+        from zrouter.tokens.key_files import KeyFile
+
+        if self.token_cookie and self.cors.strip() == "*":
+            raise click.UsageError("--token-cookie needs origins by name: --cors * lets every page use it")
+        if self.token_cookie and not TOKEN(self.token_cookie):
+            raise click.UsageError(f"--token-cookie {self.token_cookie!r}: no name of a cookie")
+        try:
+            return KeyFile(self.token_key_file)
+        except KeyFileError as error:
+            raise click.UsageError(f"--token-key-file {error}") from None
 
     def api_keys(self) -> list[str]:
         """The keys that open the API; none: only this machine may use it."""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from random import Random
 from typing import TYPE_CHECKING, Final
 
+from zfront.connections.end_times import EndTimes
 from zfront.connections.fan_out import FanOut
 from zfront.connections.no_park import NoParkSockets
 from zfront.connections.parked_sockets import UNWANTED, Heard, ParkedSockets
@@ -29,6 +30,7 @@ from zfront.requests.stream_request import (
     BadStreamRequestError,
     StreamRequest,
 )
+from zfront.requests.token_places import NotAdmittedError
 from zfront.settings import FrontSettings
 from zfront.transports import CHUNKED, NDJSON, POLL, SSE, STREAMS, WS, chunked, ndjson, objects, poll, sse, ws
 from zfront.transports.chunks import CLOSE, with_headers
@@ -38,6 +40,7 @@ from zrouter.wire.offset import NEW
 
 if TYPE_CHECKING:
     from zfront.connections.websocket_input import Said, WebSocketInput
+    from zfront.requests.admission import Admission, Admitted
 
 _IDLE_S: Final = 60
 # Units of work (see parked_sockets.Heard): of a poll's next request, of a message that can't be obeyed; in
@@ -51,6 +54,9 @@ _LOGINS: Final = 8
 _LOGINS_AT_ONCE: Final = 8 * MAX_IDS
 # How often each connection is looked at, where nothing else says so.
 _SWEEP_S: Final = 25
+# Connections ended in one go because their token is over; the others a little later.
+ENDED_AT_ONCE: Final = 500
+_BAD_TOKENS: Final = 10  # that a WebSocket may send before it is closed
 # What EventSource is to wait before it comes back: not all at once.
 _RETRY_MS: Final = (1000, 3000)
 
@@ -60,6 +66,8 @@ class Hub:
 
     `changed(id)` is told when the connections of an id are more or fewer, `watch_changed(id)` when an id is
     watched from now on, or not any more. `clock` is a monotonic one [s]; `random` spreads what is due.
+    `admission` is asked about fresh tokens; None: there are no tokens. `end_clock` is the one by which they
+    end: monotonic too, and it goes on while the host is suspended [s].
     """
 
     def __init__(
@@ -71,6 +79,8 @@ class Hub:
         clock: Callable[[], float] = time.monotonic,
         random: Random | None = None,
         date: Date = NOW,
+        admission: Admission | None = None,
+        end_clock: Callable[[], float] | None = None,
     ) -> None:
         self._clock = clock
         self._date = date
@@ -105,6 +115,11 @@ class Hub:
             self.subscriptions, self._rows, self.parked, self.resumption, self._poll_lines, self._answered
         )
         self._sockets: WebSocketInput | None = None  # once there is a WebSocket
+        self._admission = admission
+        self._end_clock = end_clock or clock
+        self._ends = EndTimes(settings.token_warning, self._end_clock())
+        self._admitted: dict[int, Admitted] = {}  # WebSockets that came with a token
+        self._bad_tokens: dict[int, int] = {}  # that a WebSocket has sent
 
     def is_full(self) -> bool:
         """Whether one more client would be too many."""
@@ -121,6 +136,10 @@ class Hub:
         """The same for the next request on a connection that is parked."""
         self._admit(descriptor, stream_request)
 
+    def refuse(self, descriptor: int, answer: bytes) -> None:
+        """The same for one that is refused: it gets that answer, and the connection ends."""
+        self.parked.end(descriptor, answer, "refused")
+
     def release(self, descriptor: int) -> bytes:
         """Give up a connection that is parked between two requests; returns what is still to be written."""
         assert isinstance(self.parked, ParkedSockets)
@@ -129,6 +148,10 @@ class Hub:
 
     def _admit(self, descriptor: int, stream_request: StreamRequest) -> None:
         kind = self._rows.kinds[descriptor] = stream_request.kind
+        if stream_request.admitted is not None:
+            self._ends.begin(descriptor, stream_request.admitted.ends_in_s, self._end_clock())
+            if kind == WS:
+                self._admitted[descriptor] = stream_request.admitted
         self._rows.since[descriptor] = int(self._clock())
         if stream_request.tick_s:
             self._ticks.add(descriptor, stream_request.tick_s, self._clock())
@@ -148,7 +171,7 @@ class Hub:
             self.resumption.begin(descriptor, stream_request.offset)
         # They are told where they are, or what they missed, as soon as the router has answered.
         if kind == WS:
-            self.parked.write_ahead(descriptor, ws.switch(stream_request.key))
+            self.parked.write_ahead(descriptor, ws.switch(stream_request.key, stream_request.has_subprotocol))
         elif kind == SSE:
             head = with_headers(sse.HEAD, self._date.line + stream_request.headers)
             self.parked.write_ahead(descriptor, head + sse.retry(self.random.randint(*_RETRY_MS)))
@@ -236,6 +259,21 @@ class Hub:
         self.parked.write(connection, with_headers(poll.nothing(offset), self._poll_lines(connection)))
         self._answered(connection)
 
+    def end_expired(self) -> bool:
+        """Warn those whose token is over soon, end those for whom it is; whether there are more of them."""
+        now = self._end_clock()
+        if not self._ends.is_anyone_due(now):
+            return False
+        due = self._ends.due(now, ENDED_AT_ONCE)
+        for connection, is_warning in due:
+            if connection not in self.parked:
+                continue
+            if not is_warning:
+                self._end(connection, "expired")
+            elif (stream := STREAMS.get(self._rows.kinds[connection] & ~AWAITS_RESUME)) is not None:
+                self.parked.write(connection, stream.expiring(self._settings.token_warning))
+        return len(due) == ENDED_AT_ONCE
+
     def end_some(self, count: int) -> int:
         """End so many connections because the frontend stops; how many there were."""
         parked = self.parked.descriptors()[:count]
@@ -259,8 +297,15 @@ class Hub:
             "faults": self.faults.count,
             "held_back": self.parked.budget.delays,
             "logins_refused": self.logins.delays,
+            **self._token_figures(),
             **{f"closed_{why}": count for why, count in self.closed.items()},
         }
+
+    def _token_figures(self) -> dict[str, int]:
+        if self._admission is None:
+            return {}
+        refused = {f"refused_{why}": count for why, count in self._admission.refused.items()}
+        return {"admitted": self._admission.admitted, "renewed": self._admission.renewed, **refused}
 
     def _resumable(self) -> list[int]:
         """The connections that want to know what they missed."""
@@ -310,6 +355,7 @@ class Hub:
             self.parked.end(connection, b"", "gone")
         elif connection in self.parked:
             self.resumption.end(connection)
+            self._ends.forget(connection)
             self._rows.kinds[connection] = BETWEEN_POLLS
             self._rows.since[connection] = int(self._clock())
             for an_id in self.subscriptions.remove(connection):
@@ -344,6 +390,8 @@ class Hub:
                 answer = ws.text(objects.error(str(error)))
                 units += _FAULT_UNITS
             answers.append(answer)
+            if connection not in self.parked:  # too many bad tokens
+                return Heard(units)
         answers.append(said.last)
         if answer := b"".join(answers):
             self.parked.write(connection, answer)
@@ -363,6 +411,8 @@ class Hub:
         )
         if self._settings.path_ids_only and (login or watch):
             raise BadStreamRequestError(PATH_IDS_ONLY)
+        renewed = self._renewed(connection, command.token) if command.token else None
+        _check_granted(renewed or self._admitted.get(connection), login, watch)
         before = self.subscriptions.ids_of(connection)
         if len(before) + len(login) > MAX_IDS:
             raise BadStreamRequestError(f"more than {MAX_IDS} ids")
@@ -371,6 +421,7 @@ class Hub:
         coming = sum(an_id not in before or an_id in logout for an_id in login)
         if coming and not self.logins.may_spend(connection, coming, self._clock()):
             raise BadStreamRequestError(f"more than {_LOGINS} new ids a second")
+        answer = self._renew(connection, renewed) if renewed is not None else b""
         self.acked += command.ack != ""
         gone = self.subscriptions.part(connection, logout)
         new = self.subscriptions.join(connection, login)
@@ -383,7 +434,39 @@ class Hub:
                 self.resumption.ask_again(connection, new)
         elif new:
             self.resumption.greet(connection, has_history=True, joined=new)
-        return len(login) + len(logout) + len(watch) + len(unwatch), states
+        return len(login) + len(logout) + len(watch) + len(unwatch), answer + states
+
+    def _renewed(self, connection: int, token: str) -> Admitted:
+        """What a client's fresh token says.
+
+        Raises:
+            BadStreamRequestError: it is not good; the old one stays.
+        """
+        before = self._admitted.get(connection)
+        if self._admission is None or before is None:
+            raise BadStreamRequestError("this frontend takes no tokens")
+        try:
+            return self._admission.renew(token, before.claims)
+        except NotAdmittedError as error:
+            bad = self._bad_tokens[connection] = self._bad_tokens.get(connection, 0) + 1
+            if bad >= _BAD_TOKENS:
+                self._end(connection, "expired")
+            raise BadStreamRequestError(error.text) from None
+
+    def _renew(self, connection: int, renewed: Admitted) -> bytes:
+        """The client is as long and as who its fresh token says; what to tell it."""
+        claims = renewed.claims
+        self._admitted[connection] = renewed
+        self._bad_tokens.pop(connection, None)
+        self._ends.begin(connection, renewed.ends_in_s, self._end_clock())
+        gone = [an_id for an_id in self.subscriptions.ids_of(connection) if not claims.ids.allows(an_id)]
+        for an_id in self.subscriptions.part(connection, gone):
+            self._changed(an_id)
+        unseen = [an_id for an_id in self.watchers.of(connection) if not claims.watch.allows(an_id)]
+        self.watchers.unwatch(connection, unseen)
+        if gone and self._rows.kinds[connection] & AWAITS_RESUME:
+            self.resumption.ask_again(connection, ())
+        return ws.text(objects.renewed(int(renewed.ends_in_s), gone, unseen))
 
     def _part(self, connection: int, is_writing: bool) -> None:
         """End a connection that was told so; one that still writes is not reset before it has read that."""
@@ -401,6 +484,8 @@ class Hub:
         last = b""
         if kind == CHUNKED:
             last = chunked.LAST
+        elif kind == POLL and why == "expired":
+            last = with_headers(poll.expired(), self._poll_lines(connection))
         elif kind == POLL:
             last = poll.nothing(b"")
         elif kind != BETWEEN_POLLS:
@@ -421,12 +506,25 @@ class Hub:
         if self._sockets is not None:
             self._sockets.left(descriptor)
         self._ticks.remove(descriptor)
+        self._ends.forget(descriptor)
+        self._admitted.pop(descriptor, None)
+        self._bad_tokens.pop(descriptor, None)
         self.watchers.remove(descriptor)
         self.logins.forget(descriptor)
         self._headers.pop(descriptor, None)
         self._rows.kinds[descriptor] = CHUNKED  # as those that never were
         for an_id in self.subscriptions.remove(descriptor):
             self._changed(an_id)
+
+
+def _check_granted(admitted: Admitted | None, login: list[bytes], watch: list[bytes]) -> None:
+    """Raises BadStreamRequestError for an id that the token in force does not grant."""
+    if admitted is None:
+        return
+    if (refused := admitted.claims.ids.first_refused(login)) is not None:
+        raise BadStreamRequestError(f"the token is not for {refused.decode()}")
+    if (refused := admitted.claims.watch.first_refused(watch)) is not None:
+        raise BadStreamRequestError(f"the token is not for watching {refused.decode()}")
 
 
 def _newest(parts: list[bytes], size: int) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from tornado.httputil import HTTPServerRequest
 from tornado.web import Application, RequestHandler
@@ -35,19 +35,23 @@ from zfront.requests.forwarded import NOBODY, Proxies
 from zfront.requests.hosts import ANY, Hosts
 from zfront.transports import PATHS
 
+if TYPE_CHECKING:
+    from zfront.requests.admission import Admission
+
 log = logging.getLogger("zfront")
 
-_ABSOLUTE: Final = re.compile(r"https?://[^/?#]+", re.IGNORECASE)
+_ABSOLUTE: Final = re.compile(r"https?://([^/?#]+)", re.IGNORECASE)
 
 
 class _App(Application):
     def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> Any:
-        """Take a whole URL as a request's target, as RFC 9112, section 3.2.2, demands."""
+        """Take a whole URL as a request's target; its host stands for Host (RFC 9112, section 3.2.2)."""
         assert request.uri is not None
         host = _ABSOLUTE.match(request.uri)
         if host is not None:
             path, _, request.query = request.uri[host.end() :].partition("?")
             request.path = path or "/"
+            request.host = request.headers["Host"] = host[1]
         return super().find_handler(request, **kwargs)
 
 
@@ -57,6 +61,7 @@ def make_app(
     proxies: Proxies = NOBODY,
     hosts: Hosts = ANY,
     path_ids_only: bool = False,
+    admission: Admission | None = None,
 ) -> Application:
     """The Tornado application; the acceptor takes the ordinary `GET /test/<id>` and single sends past it.
 
@@ -83,6 +88,7 @@ def make_app(
         origins=hub.origins,
         hosts=hosts,
         path_ids_only=path_ids_only,
+        admission=admission,
     )
 
 

@@ -11,9 +11,10 @@ from zfront.connections.hub import Hub
 from zfront.connections.no_park import NoParkSockets
 from zfront.handlers.base import CarefulHandler
 from zfront.handlers.methods import KNOWN
-from zfront.http import over_capacity
+from zfront.http import not_admitted, over_capacity
 from zfront.http.tornado_stream import TornadoStream, take_over
 from zfront.requests.stream_request import BadStreamRequestError, StreamRequest, read_stream_request
+from zfront.requests.token_places import NotAdmittedError, TokenHeaders, offers_subprotocol
 from zfront.transports import POLL, TYPES, WS, ws
 from zfront.transports.chunks import CLOSE, asks_to_close
 
@@ -42,7 +43,7 @@ class StreamHandler(CarefulHandler):
         lines = self.hub.origins.lines(origin)
         if asks_to_close(",".join(self.request.headers.get_list("Connection"))):
             lines += CLOSE
-        stream_request = stream_request._replace(headers=lines)
+        stream_request = self._admitted(stream_request._replace(headers=lines))
         if self.hub.is_full():
             self._turn_away(stream_request)
             return None
@@ -51,7 +52,10 @@ class StreamHandler(CarefulHandler):
         if stream_request.kind == WS:
             if not self.hub.origins.may_open(origin, self.request.host):
                 raise HTTPError(403, log_message=f"pages of {origin} may not: see --cors")
-            stream_request = stream_request._replace(key=self._websocket_key())
+            has_subprotocol = offers_subprotocol(self.request.headers.get_list("Sec-WebSocket-Protocol"))
+            stream_request = stream_request._replace(
+                key=self._websocket_key(), has_subprotocol=has_subprotocol
+            )
         if isinstance(self.hub.parked, NoParkSockets):
             if stream_request.kind in (WS, POLL):
                 raise HTTPError(501)  # who talks is parked, or not here
@@ -61,6 +65,30 @@ class StreamHandler(CarefulHandler):
         self.ui = None  # type: ignore[assignment]
         self.hub.enter(descriptor, stream_request)
         return None
+
+    def _admitted(self, stream_request: StreamRequest) -> StreamRequest:
+        """The same, with what its token grants, where there are tokens.
+
+        Raises:
+            HTTPError: it is not admitted.
+        """
+        admission = self.settings["admission"]
+        if admission is None:
+            return stream_request
+        headers = self.request.headers
+        said = TokenHeaders(
+            headers.get_list("Authorization"),
+            headers.get_list("Cookie"),
+            headers.get_list("Sec-WebSocket-Protocol"),
+            headers.get("Sec-Fetch-Site", ""),
+            headers.get("Origin", ""),
+            self.request.host,
+        )
+        try:
+            admitted = admission.admit(stream_request, said, stream_request.kind == WS)
+        except NotAdmittedError as error:
+            raise HTTPError(error.status, log_message=error.text) from None
+        return stream_request._replace(admitted=admitted)
 
     def _turn_away(self, stream_request: StreamRequest) -> None:
         self.hub.turned_away += 1
@@ -93,7 +121,7 @@ class StreamHandler(CarefulHandler):
 
     def head(self) -> None:
         """The head that GET would answer with."""
-        self.set_header("Content-Type", TYPES[self._stream_request().kind])
+        self.set_header("Content-Type", TYPES[self._admitted(self._stream_request()).kind])
         self.set_header("Cache-Control", "no-cache")
         self.flush()  # before Tornado adds a length and a tag, which the stream does not have
 
@@ -128,6 +156,9 @@ class StreamHandler(CarefulHandler):
         error = kwargs.get("exc_info", (None, None, None))[1]  # type: ignore[index]
         why = error.log_message if isinstance(error, HTTPError) and error.log_message else self._reason
         self.set_header("Content-Type", "text/plain; charset=utf-8")
+        if status_code == 401:
+            self.set_header("WWW-Authenticate", not_admitted.CHALLENGE)
+            self.set_header("Cache-Control", "no-store")
         if status_code == 426:
             self.set_header("Upgrade", "websocket")
             self.set_header("Sec-WebSocket-Version", ws.VERSION)

@@ -14,7 +14,7 @@ import logging
 import socket
 from functools import partial
 from itertools import cycle
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import httptools
 from tornado.httpserver import HTTPServer
@@ -24,7 +24,7 @@ from zfront.connections.hub import Hub
 from zfront.connections.parked_sockets import ParkedSockets
 from zfront.date_header import NOW
 from zfront.faults import Faults
-from zfront.http import over_capacity
+from zfront.http import not_admitted, over_capacity
 from zfront.http.lingering_close import LingeringClose
 from zfront.http.send_fast_path import SendFastPath
 from zfront.http.tornado_stream import TornadoStream
@@ -33,8 +33,12 @@ from zfront.requests.hosts import ANY, Hosts
 from zfront.requests.origins import Origins
 from zfront.requests.plain_request import HEAD_BYTES, PLAIN_HOST, PLAINLY_SENDS, is_plain_head
 from zfront.requests.stream_request import BadStreamRequestError, StreamRequest, read_stream_request
+from zfront.requests.token_places import NotAdmittedError, TokenHeaders, offers_subprotocol
 from zfront.transports import PATHS, WS, ws
 from zfront.transports.chunks import CLOSE, asks_to_close
+
+if TYPE_CHECKING:
+    from zfront.requests.admission import Admission
 
 log = logging.getLogger("zfront")
 
@@ -61,6 +65,7 @@ class Acceptor:
         api_connections: int,
         unsent_bytes: int,
         path_ids_only: bool = False,
+        admission: Admission | None = None,
     ) -> None:
         self._most_unsent = self._unsent = unsent_bytes
         self.unparked = Unparked(
@@ -78,6 +83,7 @@ class Acceptor:
         self._fast_path = fast_path
         self._hosts = hosts
         self._path_ids_only = path_ids_only
+        self._admission = admission
         self._faults = faults
         fast_path.on_leave = self._lead_on
         fast_path.on_part = self._linger.end
@@ -176,7 +182,13 @@ class Acceptor:
         if data[:1] in b"\r\n":
             # A server should ignore empty lines before a request (RFC 9112, section 2.2).
             data = data.lstrip(b"\r\n")
-        stream_request = self._plain_stream_request(data) if self._parks else None
+        try:
+            stream_request = self._plain_stream_request(data) if self._parks else None
+        except _NotAdmittedHereError as error:
+            with contextlib.suppress(OSError):  # it has left already
+                connection.send(error.answer)
+            self._linger.end(connection)
+            return
         if stream_request is None:
             if data.startswith(PLAINLY_SENDS):
                 self._fast_path.seat(connection, address, data)
@@ -204,7 +216,11 @@ class Acceptor:
 
     def _asked_again(self, descriptor: int, data: bytes) -> None:
         """The next request on a connection that had been parked for one that was answered."""
-        stream_request = self._plain_stream_request(data)
+        try:
+            stream_request = self._plain_stream_request(data)
+        except _NotAdmittedHereError as error:
+            self._hub.refuse(descriptor, error.answer)
+            return
         if stream_request is not None:
             self._hub.enter_again(descriptor, stream_request)
             return
@@ -221,14 +237,27 @@ class Acceptor:
             self._faults.ended(error, lambda: self._give_up(connection))
 
     def _plain_stream_request(self, data: bytes) -> StreamRequest | None:
-        return _plain_stream_request(data, self._hub.origins, self._hosts, self._path_ids_only)
+        return _plain_stream_request(
+            data, self._hub.origins, self._hosts, self._path_ids_only, self._admission
+        )
+
+
+class _NotAdmittedHereError(Exception):
+    """A plain request is refused with this answer."""
+
+    def __init__(self, answer: bytes) -> None:
+        super().__init__()
+        self.answer = answer
 
 
 class _Head:
     """What httptools says of a request."""
 
     __slots__ = (
+        "authorizations",
         "connection",
+        "cookies",
+        "fetch_site",
         "has_body",
         "has_since",
         "hosts",
@@ -236,6 +265,7 @@ class _Head:
         "is_plain",
         "key",
         "origin",
+        "protocols",
         "requests",
         "since",
         "upgrade",
@@ -246,6 +276,10 @@ class _Head:
     def __init__(self) -> None:
         self.url = self.since = self.origin = self.upgrade = self.connection = self.version = self.key = b""
         self.hosts: list[bytes] = []
+        self.authorizations: list[str] = []
+        self.cookies: list[str] = []
+        self.protocols: list[str] = []
+        self.fetch_site = ""
         self.requests = 0
         self.is_complete = self.has_body = self.has_since = False
         self.is_plain = True
@@ -274,17 +308,44 @@ class _Head:
             self.version += value
         elif name == b"sec-websocket-key":
             self.key += value  # two of them are not 16 bytes
+        elif name == b"authorization":
+            self.authorizations.append(value.decode("latin-1"))
+        elif name == b"cookie":
+            self.cookies.append(value.decode("latin-1"))
+        elif name == b"sec-websocket-protocol":
+            self.protocols.append(value.decode("latin-1"))
+        elif name == b"sec-fetch-site":
+            self.fetch_site += value.decode("latin-1")
         elif name in (b"content-length", b"transfer-encoding", b"expect"):
             self.has_body = True
+
+    def token_headers(self) -> TokenHeaders:
+        """Where a token may stand."""
+        return TokenHeaders(
+            self.authorizations,
+            self.cookies,
+            self.protocols,
+            self.fetch_site,
+            self.origin.decode("latin-1"),
+            self.hosts[0].decode("latin-1"),
+        )
 
     def on_message_complete(self) -> None:
         self.is_complete = True
 
 
 def _plain_stream_request(
-    data: bytes, origins: Origins, hosts: Hosts = ANY, path_ids_only: bool = False
+    data: bytes,
+    origins: Origins,
+    hosts: Hosts = ANY,
+    path_ids_only: bool = False,
+    admission: Admission | None = None,
 ) -> StreamRequest | None:
-    """The stream request, if these bytes are one whole, ordinary request for it."""
+    """The stream request, if these bytes are one whole, ordinary request for it.
+
+    Raises:
+        _NotAdmittedHereError: they are, and it is not admitted.
+    """
     if (
         not data.startswith(_PLAINLY_OURS)
         or data.find(b"\r\n\r\n") != len(data) - 4
@@ -315,16 +376,33 @@ def _plain_stream_request(
             lines = origins.lines(origin)
             if head.connection and asks_to_close(head.connection.decode("latin-1")):
                 lines += CLOSE
-            return stream_request._replace(headers=lines) if lines else stream_request
+            stream_request = stream_request._replace(headers=lines) if lines else stream_request
+            return stream_request if admission is None else _admitted(stream_request, head, admission)
         if not origins.may_open(origin, host):
             return None
         said = (one.decode("latin-1") for one in (head.connection, head.upgrade, head.version))
         key = head.key.decode("latin-1")
         if stream_request.kind != WS or not ws.asks_for_upgrade(*said) or not ws.is_key(key):
             return None
-        return stream_request._replace(key=key)
+        has_subprotocol = bool(head.protocols) and offers_subprotocol(head.protocols)
+        stream_request = stream_request._replace(key=key, has_subprotocol=has_subprotocol)
+        return stream_request if admission is None else _admitted(stream_request, head, admission)
     except (httptools.HttpParserError, UnicodeDecodeError, BadStreamRequestError):
         return None  # Tornado finds the right words
+
+
+def _admitted(stream_request: StreamRequest, head: _Head, admission: Admission) -> StreamRequest:
+    """The same, with what its token grants.
+
+    Raises:
+        _NotAdmittedHereError: it is not admitted.
+    """
+    try:
+        admitted = admission.admit(stream_request, head.token_headers(), stream_request.kind == WS)
+    except NotAdmittedError as error:
+        lines = NOW.line + stream_request.headers.replace(CLOSE, b"")
+        raise _NotAdmittedHereError(not_admitted.answer(error, lines)) from None
+    return stream_request._replace(admitted=admitted)
 
 
 def unsent_share(most: int, clients: int) -> int:

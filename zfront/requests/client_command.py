@@ -12,7 +12,8 @@ from zrouter.wire import WireError, check_ids
 
 
 class ClientCommand(msgspec.Struct, forbid_unknown_fields=True):
-    """`{"login": [ID...], "logout": [ID...], "watch": [ID...], "unwatch": [ID...], "ack": OFFSET}`.
+    """`{"login": [ID...], "logout": [ID...], "watch": [ID...], "unwatch": [ID...], "ack": OFFSET,
+    "token": TOKEN}`.
 
     Each of them may be missing.
     """
@@ -22,6 +23,7 @@ class ClientCommand(msgspec.Struct, forbid_unknown_fields=True):
     watch: list[str] = []
     unwatch: list[str] = []
     ack: str = ""
+    token: str = ""
 
 
 _decode = msgspec.json.Decoder(ClientCommand).decode

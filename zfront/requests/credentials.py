@@ -1,4 +1,4 @@
-"""What a request says of who asks: its key, its page, and whether a proxy passed it on."""
+"""What a request says of who asks: its key or token, its page, and whether a proxy passed it on."""
 
 from __future__ import annotations
 
@@ -8,6 +8,15 @@ from typing import Final, NamedTuple
 FORWARDED: Final = frozenset(("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip"))
 
 
+class Secret(str):
+    """Text that shows itself in no log and no traceback."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "<secret>"
+
+
 class Credentials(NamedTuple):
     """What a request says of who asks. Header values as they came; empty: there was none."""
 
@@ -15,3 +24,6 @@ class Credentials(NamedTuple):
     origin: str = ""
     host: str = ""
     is_forwarded: bool = False
+
+    def __repr__(self) -> str:
+        return f"Credentials(<secret>, {self.origin!r}, {self.host!r}, {self.is_forwarded})"

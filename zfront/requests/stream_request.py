@@ -6,13 +6,17 @@ Owns: the reading of path and query. Must not know: sockets, Tornado, the parser
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import parse_qs, unquote_to_bytes
 
 from zfront.requests import urls
+from zfront.requests.credentials import Secret
 from zfront.transports import CHUNKED, PATHS, POLL
 from zrouter.wire import WireError, check_ids
 from zrouter.wire.offset import NEW, Offset, read_offset
+
+if TYPE_CHECKING:
+    from zfront.requests.admission import Admitted
 
 MAX_IDS: Final = 64  # ids of one connection
 MAX_WATCHED: Final = 64  # ids whose presence one connection is told of
@@ -39,6 +43,9 @@ class StreamRequest(NamedTuple):
     key: str = ""  # of a WebSocket's handshake
     headers: bytes = b""  # more lines for the answer's head
     watched: tuple[bytes, ...] = ()  # ids whose presence it is to be told of
+    tokens: tuple[Secret, ...] = ()  # those of the query
+    has_subprotocol: bool = False  # a WebSocket's client offers ours
+    admitted: Admitted | None = None  # with a token
 
 
 def read_stream_request(
@@ -79,8 +86,9 @@ def read_stream_request(
     if path_ids_only and ("id" in values or "watch" in values):
         raise BadStreamRequestError(PATH_IDS_ONLY)
     ids = _checked((first, *every("id")))
+    tokens = tuple(map(Secret, values["token"])) if "token" in values else ()
     if kind == CHUNKED:
-        return StreamRequest(kind, ids, last("welcome", "0") == "1", _tick(last("tick", "0")))
+        return StreamRequest(kind, ids, last("welcome", "0") == "1", _tick(last("tick", "0")), tokens=tokens)
     watched = _checked(every("watch"), MAX_WATCHED)
     if watched and kind == POLL:
         raise BadStreamRequestError("a poll can't watch: ask /api/who")
@@ -88,7 +96,7 @@ def read_stream_request(
     # polyfill of EventSource can't set the header, and adds a field.
     came_back = next((value for name in _COME_BACK if (value := last(name, ""))), "")
     since = _offset(said_since or came_back or last("since", ""))
-    return StreamRequest(kind, ids, offset=since, watched=watched)
+    return StreamRequest(kind, ids, offset=since, watched=watched, tokens=tokens)
 
 
 def _offset(said: str) -> Offset:

@@ -36,8 +36,3 @@ def with_headers(answer: bytes, lines: bytes) -> bytes:
 def chunk(data: bytes) -> bytes:
     """One chunk."""
     return b"%x\r\n%b\r\n" % (len(data), data)
-
-
-def last(why: str) -> bytes:
-    """The end of an answer, whatever ends it."""
-    return LAST

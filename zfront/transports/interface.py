@@ -36,5 +36,8 @@ class Transport(Protocol):
     def presence(self, an_id: bytes, connections: int) -> bytes:
         """A watched id is on so many connections now, on all frontends together; 0 = nobody is there."""
 
+    def expiring(self, ends_in_s: int) -> bytes:
+        """The client's token is good for so many seconds more."""
+
     def last(self, why: str) -> bytes:
-        """The end: "evicted" or "shutdown"."""
+        """The end: "evicted", "shutdown", "aged", or "expired": its token is not good any more."""

@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import Final
 
 from zfront.transports import objects
-from zfront.transports.chunks import chunk, head, last
+from zfront.transports.chunks import LAST, chunk, head
 
-__all__ = ["ALIVE", "HEAD", "PATH", "TYPE", "gap", "last", "message", "opened", "presence"]
+__all__ = ["ALIVE", "HEAD", "PATH", "TYPE", "expiring", "gap", "last", "message", "opened", "presence"]
 
 PATH: Final = "/stream/"
 TYPE: Final = "application/x-ndjson"
@@ -36,3 +36,13 @@ def gap(why: str, offset: bytes) -> bytes:
 def presence(an_id: bytes, connections: int) -> bytes:
     """One line."""
     return chunk(objects.presence(an_id, connections) + b"\n")
+
+
+def expiring(ends_in_s: int) -> bytes:
+    """One line."""
+    return chunk(objects.expiring(ends_in_s) + b"\n")
+
+
+def last(why: str) -> bytes:
+    """The end of the answer, with a line before it where the client has to do something."""
+    return (chunk(objects.EXPIRED + b"\n") if why == "expired" else b"") + LAST

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
@@ -22,6 +23,16 @@ class _Presence(msgspec.Struct, tag_field="event", tag="presence", gc=False):
     connections: int
 
 
+class _Expiring(msgspec.Struct, tag_field="event", tag="expiring", gc=False):
+    ends_in: int
+
+
+class _Renewed(msgspec.Struct, tag_field="event", tag="renewed", gc=False):
+    ends_in: int
+    logged_out: list[str]
+    unwatched: list[str]
+
+
 class _Error(msgspec.Struct, tag_field="event", tag="error", gc=False):
     text: str
 
@@ -37,6 +48,8 @@ class _Binary(msgspec.Struct, gc=False):
     offset: str
     base64: str
 
+
+EXPIRED: Final = b'{"event":"expired"}'
 
 _encoder = msgspec.json.Encoder()
 # Line ends for who splits text by the Unicode Standard (5.8), as Python's splitlines does. JSON leaves these
@@ -56,6 +69,17 @@ def _encode(of: msgspec.Struct) -> bytes:
 def opened(offset: bytes) -> bytes:
     """The client is logged in, and misses nothing from here on."""
     return _encode(_Opened(offset.decode()))
+
+
+def expiring(ends_in_s: int) -> bytes:
+    """The client's token is good for so many seconds more."""
+    return _encode(_Expiring(ends_in_s))
+
+
+def renewed(ends_in_s: int, logged_out: Iterable[bytes], unwatched: Iterable[bytes]) -> bytes:
+    """The client's new token is good for so many seconds, and not for these ids."""
+    gone, unseen = ([an_id.decode() for an_id in ids] for ids in (logged_out, unwatched))
+    return _encode(_Renewed(ends_in_s, gone, unseen))
 
 
 def error(text: str) -> bytes:

@@ -10,7 +10,7 @@ from typing import Final
 from zfront.transports import objects
 from zfront.transports.security_headers import LINES
 
-__all__ = ["PATH", "TYPE", "answer", "gap", "message", "nothing"]
+__all__ = ["PATH", "TYPE", "answer", "expired", "gap", "message", "nothing"]
 
 PATH: Final = "/poll/"
 TYPE: Final = "application/json"
@@ -42,3 +42,15 @@ def nothing(offset: bytes) -> bytes:
     """The answer when nothing came in time; without an offset the client is where it was."""
     tag = b'ETag: "%b"\r\n' % offset if offset else b""
     return b"HTTP/1.1 204 No Content\r\n%bCache-Control: no-cache\r\n\r\n" % tag
+
+
+def expired() -> bytes:
+    """The answer when its token is not good any more."""
+    body = objects.EXPIRED + b"\n"
+    return (
+        b"HTTP/1.1 401 Unauthorized\r\n"
+        b"Content-Type: application/json\r\n"
+        b"Content-Length: %d\r\n"
+        b'WWW-Authenticate: Bearer realm="zcomet"\r\n'
+        b"Cache-Control: no-store\r\n%b\r\n%b" % (len(body), LINES, body)
+    )

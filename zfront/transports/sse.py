@@ -10,9 +10,21 @@ import re
 from typing import Final
 
 from zfront.transports import objects
-from zfront.transports.chunks import chunk, head, last
+from zfront.transports.chunks import LAST, chunk, head
 
-__all__ = ["ALIVE", "HEAD", "PATH", "TYPE", "gap", "last", "message", "opened", "presence", "retry"]
+__all__ = [
+    "ALIVE",
+    "HEAD",
+    "PATH",
+    "TYPE",
+    "expiring",
+    "gap",
+    "last",
+    "message",
+    "opened",
+    "presence",
+    "retry",
+]
 
 PATH: Final = "/sse/"
 TYPE: Final = "text/event-stream"
@@ -48,6 +60,16 @@ def gap(why: str, offset: bytes) -> bytes:
 def presence(an_id: bytes, connections: int) -> bytes:
     """An event of type "presence" without an id, which so leaves the last one standing; its data is JSON."""
     return chunk(b"event: presence\ndata: %b\n\n" % objects.presence(an_id, connections))
+
+
+def expiring(ends_in_s: int) -> bytes:
+    """An event of type "expiring" without an id; its data is JSON."""
+    return chunk(b"event: expiring\ndata: %b\n\n" % objects.expiring(ends_in_s))
+
+
+def last(why: str) -> bytes:
+    """The end of the answer, with an event before it where the client has to do something."""
+    return (chunk(b"event: expired\ndata: %b\n\n" % objects.EXPIRED) if why == "expired" else b"") + LAST
 
 
 def _is_text(message: bytes) -> bool:

@@ -17,6 +17,7 @@ __all__ = [
     "PATH",
     "TYPE",
     "asks_for_upgrade",
+    "expiring",
     "gap",
     "is_key",
     "last",
@@ -33,7 +34,9 @@ ALIVE: Final = b"\x89\x00"  # a ping
 # Close codes (7.4.1).
 _NORMAL: Final = 1000
 _GOING_AWAY: Final = 1001
-_WHY: Final = {"evicted": _NORMAL}
+_UNAUTHORIZED: Final = 4401  # of those for applications (7.4.2)
+_WHY: Final = {"evicted": _NORMAL, "expired": _UNAUTHORIZED}
+_WORDS: Final = {"expired": "the token is not good any more"}
 VERSION: Final = "13"
 _BLANKS: Final = " \t"
 
@@ -64,8 +67,8 @@ def may_be_said(code: int) -> bool:
     return 1000 <= code <= 1003 or 1007 <= code <= 1014 or 3000 <= code <= 4999
 
 
-def switch(key: str) -> bytes:
-    """The head that ends the handshake (4.2.2)."""
+def switch(key: str, has_subprotocol: bool = False) -> bytes:
+    """The head that ends the handshake (4.2.2); a client that offers our subprotocol wants it chosen."""
     from wsproto.utilities import generate_accept_token  # loaded when the first one comes
 
     token = generate_accept_token(key.strip(_BLANKS).encode("latin-1"))
@@ -73,7 +76,8 @@ def switch(key: str) -> bytes:
         b"HTTP/1.1 101 Switching Protocols\r\n"
         b"Upgrade: websocket\r\n"
         b"Connection: Upgrade\r\n"
-        b"Sec-WebSocket-Accept: %b\r\n\r\n" % token
+        b"Sec-WebSocket-Accept: %b\r\n%b\r\n"
+        % (token, b"Sec-WebSocket-Protocol: zcomet\r\n" if has_subprotocol else b"")
     )
 
 
@@ -97,9 +101,14 @@ def presence(an_id: bytes, connections: int) -> bytes:
     return text(objects.presence(an_id, connections))
 
 
+def expiring(ends_in_s: int) -> bytes:
+    """One message."""
+    return text(objects.expiring(ends_in_s))
+
+
 def last(why: str) -> bytes:
     """A close frame."""
-    return close(_WHY.get(why, _GOING_AWAY))
+    return close(_WHY.get(why, _GOING_AWAY), _WORDS.get(why))
 
 
 def close(code: int, reason: str | None = None) -> bytes:

@@ -10,7 +10,9 @@ import logging
 import os
 import signal
 import socket
+import time
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from tornado.httpserver import HTTPServer
 from tornado.ioloop import IOLoop
@@ -33,6 +35,11 @@ from zfront.workers.liveness import BEAT_S, LivenessPipe
 from zrouter.daemon import notify, process
 from zrouter.wire import Report
 
+if TYPE_CHECKING:
+    from zfront.requests.admission import Admission
+    from zrouter.tokens.key_files import KeyFile
+    from zrouter.wire import Delivery
+
 log = logging.getLogger("zfront")
 
 # Clients closed in one go at shutdown, and the pause between: all at once they would come back all at once.
@@ -54,12 +61,22 @@ class Worker:
         name: str,
         lifeline: LivenessPipe | None = None,
         keys: Sequence[str] = (),
+        token_keys: KeyFile | None = None,
     ) -> None:
         self._settings = settings
         self._lifeline = lifeline
         self._loop = IOLoop.current()
         kind = NoParkSockets if settings.no_park else ParkedSockets
-        self._hub = Hub(settings, self._changed, self._watch_changed, kind)
+        self._token_keys = token_keys
+        admission = None if token_keys is None else _admission(settings, token_keys)
+        self._hub = Hub(
+            settings,
+            self._changed,
+            self._watch_changed,
+            kind,
+            admission=admission,
+            end_clock=lambda: time.clock_gettime(time.CLOCK_BOOTTIME),
+        )
         subscriptions = self._hub.subscriptions
         self._link = RouterLink(
             settings.router,
@@ -69,7 +86,7 @@ class Worker:
             watching=self._hub.watchers.ids,
             is_watched=self._hub.watchers.is_watched,
             report=self._report,
-            deliver=self._hub.fan_out.deliver,
+            deliver=self._hub.fan_out.deliver if admission is None else self._deliver_to_admitted,
             evict=self._hub.evict,
             tell=self._hub.tell,
             resumption=self._hub.resumption,
@@ -77,7 +94,7 @@ class Worker:
         hosts = settings.known_hosts(keys)
         self._context = ApiContext(settings, keys, self._link, self._hub.origins, hosts)
         server = HTTPServer(
-            make_app(self._hub, self._context, settings.proxies(), hosts, settings.path_ids_only),
+            make_app(self._hub, self._context, settings.proxies(), hosts, settings.path_ids_only, admission),
             max_header_size=HEAD_BYTES,
             idle_connection_timeout=SILENT_S,
             body_timeout=settings.body_timeout + _GRACE_S,
@@ -95,6 +112,7 @@ class Worker:
             settings.api_connections,
             settings.unsent,
             settings.path_ids_only,
+            admission,
         )
         self._ticker: Periodic | None = None  # while somebody waits for ticks
         self._pacer: Periodic | None = None  # while a client has to wait for its turn
@@ -136,6 +154,18 @@ class Worker:
         self._second += 1
         self._hub.sweep(self._second)
         self._acceptor.unparked.sweep()
+        self._end_expired()
+        if self._token_keys is not None and (changed := self._token_keys.refresh()):
+            log.warning(changed)
+
+    def _end_expired(self) -> None:
+        if self._hub.end_expired():
+            self._loop.call_later(_CLOSE_PAUSE_S, self._end_expired)
+
+    def _deliver_to_admitted(self, burst: list[Delivery]) -> None:
+        """A message that comes after the end of a client's token is not written to it."""
+        self._hub.end_expired()
+        self._hub.fan_out.deliver(burst)
 
     def _changed(self, an_id: bytes) -> None:
         self._link.changed(an_id)
@@ -203,3 +233,18 @@ class Worker:
             self._loop.call_later(_CLOSE_PAUSE_S, self._drain, until)
         else:
             self._loop.stop()
+
+
+def _admission(settings: FrontSettings, keys: KeyFile) -> Admission:
+    # Loaded where there are tokens.
+    from zfront.requests.admission import Admission
+    from zrouter.tokens.verify import Verifier
+
+    verifier = Verifier(
+        lambda: keys.keys,
+        settings.token_audience,
+        settings.token_issuer,
+        settings.token_leeway,
+        settings.token_max_age,
+    )
+    return Admission(verifier, settings.origins(), time.time, settings.token_cookie)

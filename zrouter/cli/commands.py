@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from zrouter.cli import follows, inspection, login, send, serve
+from zrouter.cli import follows, inspection, login, send, serve, token
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -32,6 +32,7 @@ for _command in (
     login.logout,
     inspection.who,
     inspection.stats,
+    token.token,
 ):
     commands.add_command(_command)
 for _command in follows.COMMANDS:

@@ -31,6 +31,20 @@ def check_zmq(endpoint: str, insecure: bool) -> None:
         check_host(rest.rpartition(":")[0], insecure)
 
 
+def check_listener(host: str, has_tokens: bool, insecure: bool) -> None:
+    """Refuse a host beyond loopback where clients need no token, unless `insecure` was given.
+
+    Raises:
+        ExposedError: with the ways there are.
+    """
+    if not has_tokens and not insecure and not is_loopback(host):
+        raise ExposedError(
+            f"{host} can be reached from other machines, and whoever reaches it may connect as any id. "
+            "Give --token-key-file, so that clients need a token; or listen on 127.0.0.1 behind a proxy that "
+            "knows its users; or give --insecure if the network keeps strangers out"
+        )
+
+
 def check_host(host: str, insecure: bool) -> None:
     """Refuse a host beyond loopback unless `insecure` was given.
 
