@@ -18,7 +18,11 @@ PROJECT: Final = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS: Final[dict[str, list[str]]] = PROJECT["optional-dependencies"]
 OURS: Final = {"zrouter", "zfront", "zflood"}
 # What docs/operations.md ("Install") and the programs' own words say each needs; "" is a plain install.
-NEEDS: Final = {"zrouter": ("", "bulk"), "zfront": ("",), "zflood": ("", "flood", "plots", "report")}
+NEEDS: Final = {
+    "zrouter": ("", "bulk", "tokens"),
+    "zfront": ("",),
+    "zflood": ("", "flood", "plots", "report"),
+}
 # The client for programs, without what the servers need (docs/python-client.md).
 CLIENT: Final = {"pyzmq", "msgspec"}
 
@@ -67,7 +71,7 @@ def test_each_import_is_in_the_base_or_in_the_extra_that_the_docs_name(package: 
 
 def test_each_requirement_is_imported_by_somebody() -> None:
     everything = set().union(*(imported(package) for package in OURS))
-    for extra in ("", "bulk", "flood", "plots", "report"):
+    for extra in ("", "bulk", "flood", "plots", "report", "tokens"):
         assert asked_for(extra) - everything == set(), f"[{extra or 'plain'}]"
     servers = set(imported("zrouter")) | set(imported("zfront"))
     assert asked_for("") - servers == set()
