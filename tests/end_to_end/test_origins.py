@@ -91,3 +91,28 @@ def test_what_is_no_origin_is_a_usage_error_before_workers_are_started() -> None
     assert done.returncode == 2
     assert "'foo' is no origin" in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+# What a page gets whose name has been made to point to 127.0.0.1, by every way in.
+FOREIGN_HOSTS = ("evil.example:8000", "127.0.0.1.evil.example", "0.0.0.0", "foo.localhost.evil", "10.0.0.1")
+OWN_HOSTS = ("127.0.0.1", "LOCALHOST:8000", "localhost.", "[::1]:80", "127.8.8.8")
+EVERY_PATH = (
+    "/test/1", "/stream/1", "/sse/1", "/ws/1", "/poll/1", "/", "/demo", "/pages/demo.js", "/api/who/1",
+    "/api/openapi.json",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("path", EVERY_PATH)
+def test_a_foreign_name_of_a_frontend_on_loopback_gets_nothing(front: Program, path: str) -> None:
+    def status(target: str, host: str, *more: str) -> int:
+        client = Client(front.address, "")
+        lines = "".join(f"{line}\r\n" for line in (f"Host: {host}", *more))
+        client.socket.sendall(f"HEAD {target} HTTP/1.1\r\n{lines}\r\n".encode())
+        return int(client.read_until(b"\r\n\r\n").split()[1])
+
+    for host in FOREIGN_HOSTS:
+        assert status(path, host) == 403, host
+        assert status(path, host, "Content-Length: 0", f"Origin: http://{host}") == 403, host
+        assert status(f"http://{host}{path}", "127.0.0.1") == 403, host
+    for host in OWN_HOSTS:
+        assert status(path, host) not in (403, 500), host

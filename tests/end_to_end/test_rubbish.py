@@ -228,8 +228,10 @@ def test_any_bytes_on_the_http_port(front: Program, api: RouterClient) -> None:
         (b"GET /test/1 HTTP/1.1\r\nHost: x/y\r\n\r\n", b"400"),
         (b"GET /test/1 HTTP/1.1\r\nHost: [::1]:80\r\n\r\n", b"200"),
         (b"GET http://localhost:8000/test/1?id=2 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", b"200"),
-        (b"GET HTTP://x/test/%ff HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", b"400"),
-        (b"GET http://x HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", b"200"),
+        (b"GET HTTP://Localhost/test/%ff HTTP/1.1\r\nHost: x\r\n\r\n", b"400"),
+        (b"GET http://localhost HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", b"200"),
+        (b"GET HTTP://x/test/1 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", b"403"),
+        (b"GET http://x HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", b"403"),
         (b"GET http:///test/1 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", b"404"),
     ],
 )

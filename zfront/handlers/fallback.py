@@ -15,3 +15,8 @@ class FallbackHandler(CarefulHandler):
         self.set_status(404 if known else 501)
         self.set_header("Content-Type", "text/plain; charset=utf-8")
         self.finish("not found\n" if known else "not implemented\n")
+
+    def write_error(self, status_code: int, **kwargs: object) -> None:
+        """One line of text."""
+        self.set_header("Content-Type", "text/plain; charset=utf-8")
+        self.finish(f"{self._reason}\n")

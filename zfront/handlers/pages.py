@@ -29,6 +29,8 @@ class PageHandler(FallbackHandler):
         """A page can only be had; all else is answered as it is where there is none."""
         if self.request.method not in ("GET", "HEAD"):
             super().prepare()
+            return
+        self.refuse_foreign_host()
 
     def get(self, name: str = "") -> None:
         """The file."""
