@@ -122,6 +122,7 @@ WORLD: Final = {
 # Shells of which rules use values alone, such as a constant or a class that is only named.
 VALUES: Final = {
     "zrouter.daemon.exposure",
+    "zrouter.daemon.numbers",
     "zrouter.daemon.options",
     "zrouter.daemon.arguments",
     "zrouter.daemon.logs",

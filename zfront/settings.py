@@ -19,7 +19,8 @@ from zfront.requests.origins import Origins
 from zrouter.daemon.arguments import ENDPOINT
 from zrouter.daemon.exposure import is_loopback
 from zrouter.daemon.logs import LEVELS
-from zrouter.daemon.options import BYTES, setting
+from zrouter.daemon.numbers import BYTES, Count, Number
+from zrouter.daemon.options import setting
 from zrouter.wire import DEFAULT_ROUTER
 
 if TYPE_CHECKING:
@@ -41,13 +42,11 @@ class FrontSettings:
     listen: str = setting("127.0.0.1:8000", "HOST:PORT to listen on; port 0 picks a free one.")
     router: str = setting(DEFAULT_ROUTER, "The router's ZeroMQ endpoint.", type=ENDPOINT)
     name: str = setting("", "The frontend's name in `zrouter who`; default: zfront@HOST:PORT.")
-    workers: int = setting(
-        1, "Worker processes; each holds connections of its own.", type=click.IntRange(1, 512)
-    )
+    workers: int = setting(1, "Worker processes; each holds connections of its own.", type=Count(1, 512))
     max_connections: int = setting(
         0,
         "Connections per worker; more get 503. 0 = the open-files limit less a reserve.",
-        type=click.IntRange(0),
+        type=Count(0, 1_000_000_000),
     )
     outbox: int = setting(
         65536, "What may wait for a client that does not read; beyond it, it is closed.", type=BYTES
@@ -62,30 +61,30 @@ class FrontSettings:
     client_rate: int = setting(
         100,
         "Messages a second that a WebSocket may send; more are read later, and who goes on is closed.",
-        type=click.IntRange(1, 1_000_000),
+        type=Count(1, 1_000_000),
     )
     keepalive: int = setting(
         60,
         "A client silent for half to all of it is probed, and gone if it does not answer for half as long.",
-        type=click.IntRange(1, 32767),
+        type=Count(1, 32767),
         unit="s",
     )
     alive: int = setting(
         25,
         "How often a stream is written to that is quiet, so that nothing on the way gives it up; 0 = never.",
-        type=click.IntRange(0, 3600),
+        type=Count(0, 3600),
         unit="s",
     )
     poll_timeout: int = setting(
         30,
         "How long a poll waits for a message before the answer is 204.",
-        type=click.IntRange(1, 3600),
+        type=Count(1, 3600),
         unit="s",
     )
     max_age: int = setting(
         0,
         "A connection is ended when it is about so old, to be made anew; 0 = never.",
-        type=click.IntRange(0),
+        type=Count(0, 1_000_000_000),
         unit="s",
     )
     cors: str = setting(
@@ -116,18 +115,18 @@ class FrontSettings:
     token_issuer: str = setting("", "What `iss` of a token has to be.")
     token_cookie: str = setting("", "A cookie that may have the token, by its name.")
     token_leeway: int = setting(
-        30, "By how much the clock of whoever signs may differ.", type=click.IntRange(0, 3600), unit="s"
+        30, "By how much the clock of whoever signs may differ.", type=Count(0, 3600), unit="s"
     )
     token_max_age: int = setting(
         86400,
         "How far away the end of a token may be; one that is good for longer is refused.",
-        type=click.IntRange(1, 366 * 86400),
+        type=Count(1, 366 * 86400),
         unit="s",
     )
     token_warning: int = setting(
         30,
         "How long before its token is over a client is told so.",
-        type=click.IntRange(0, 3600),
+        type=Count(0, 3600),
         unit="s",
     )
     api_key: str = setting("", "A key for the HTTP API; better in a file, for others may see a command line.")
@@ -137,11 +136,11 @@ class FrontSettings:
     api_timeout: float = setting(
         5.0,
         "How long a request of the API waits for the router's answer; then it gets 504.",
-        type=click.FloatRange(0.1, 3600),
+        type=Number(0.1, 3600),
         unit="s",
     )
     api_connections: int = setting(
-        100, "Connections per worker that the API keeps for single sends.", type=click.IntRange(1)
+        100, "Connections per worker that the API keeps for single sends.", type=Count(1, 1_000_000)
     )
     api_memory: int = setting(
         64 * 1024 * 1024, "What all requests of the API hold together, per worker; more get 503.", type=BYTES
@@ -152,14 +151,20 @@ class FrontSettings:
     body_timeout: float = setting(
         60.0,
         "How long the body of a request of the API may take; then it gets 408.",
-        type=click.FloatRange(0.1, 3600),
+        type=Number(0.1, 3600),
         unit="s",
     )
     worker_timeout: float = setting(
-        10.0, "With several workers: one that hangs for so long is killed and started again.", unit="s"
+        10.0,
+        "With several workers: one that hangs for so long is killed and started again.",
+        type=Number(0.1, 3600),
+        unit="s",
     )
     shutdown_timeout: float = setting(
-        20.0, "What has not ended so long after SIGTERM is killed, and the exit code is 1.", unit="s"
+        20.0,
+        "What has not ended so long after SIGTERM is killed, and the exit code is 1.",
+        type=Number(0.1, 3600),
+        unit="s",
     )
     no_park: bool = setting(
         False, "Keep Tornado's objects for every connection: to measure what parking saves."

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from zflood.commands.number import Number
 from zrouter.daemon import program
+from zrouter.daemon.numbers import Count, Number
 from zrouter.daemon.output import json_line, say
 
 
@@ -22,9 +22,7 @@ from zrouter.daemon.output import json_line, say
     "--lease", type=Number(), default=5.0, show_default=True,
     help="So long a receipt may count a connection that has gone [s].",
 )  # fmt: skip
-@click.option(
-    "--show", type=click.IntRange(0, 1_000_000), default=10, show_default=True, help="Offences in words."
-)
+@click.option("--show", type=Count(0, 1_000_000), default=10, show_default=True, help="Offences in words.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def check(folder: Path, settle: float, lease: float, show: int, as_json: bool) -> None:
     """Compare what senders were told with what clients saw, as --check has put it into FOLDER.

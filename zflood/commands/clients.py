@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 
 import click
 
-from zflood.commands.number import Number
 from zflood.swarm.transports import TRANSPORTS
 from zflood.tuning.demand import MOST_PROCESSES
 from zrouter.daemon import program
+from zrouter.daemon.numbers import Count, Number
 
 if TYPE_CHECKING:
     from zflood.swarm.swarm import Urls
@@ -31,7 +31,7 @@ _URL_MAX: Final = 65_536
 @click.option("--rate", type=Number(), default=0, help="New connections a second; 0 = no limit.")
 @click.option("--seconds", type=Number(), help="Leave after so long; else when all have ended.")
 @click.option(
-    "--processes", type=click.IntRange(1, MOST_PROCESSES), help="Default: as many as the descriptors ask for."
+    "--processes", type=Count(1, MOST_PROCESSES), help="Default: as many as the descriptors ask for."
 )
 @click.option("--source", help="Connect from addresses of this network; default for 127.x: 127.0.0.0/8.")
 @click.option("--every", type=Number(0.1), default=10.0, show_default=True, help="A line each [s].")

@@ -7,12 +7,13 @@ import sys
 import click
 
 from zrouter.daemon import program
+from zrouter.daemon.numbers import Count, Number
 
 
 @click.command(short_help="Show the whole system, for half a minute.")
 @click.option(
     "--clients",
-    type=click.IntRange(1),
+    type=Count(1),
     default=10_000,
     envvar="DEMO_CLIENTS",
     show_default=True,
@@ -20,7 +21,7 @@ from zrouter.daemon import program
 )
 @click.option(
     "--seconds",
-    type=click.FloatRange(min=1),
+    type=Number(1),
     default=30,
     envvar="DEMO_SECONDS",
     show_default=True,

@@ -7,13 +7,13 @@ from typing import Final
 
 import click
 
-from zflood.commands.number import Number
+from zrouter.daemon.numbers import Count, Number
 
 _MOST_USERS: Final = 1_000_000_000
 
 
 @click.command(short_help="Make up who follows whom.")
-@click.option("--users", type=click.IntRange(2, _MOST_USERS), default=1_000_000, show_default=True)
+@click.option("--users", type=Count(2, _MOST_USERS), default=1_000_000, show_default=True)
 @click.option(
     "--each",
     type=Number(min_open=True),
@@ -21,11 +21,9 @@ _MOST_USERS: Final = 1_000_000_000
     show_default=True,
     help="Friends of each; on average with --zipf.",
 )
-@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="The same graph again.")
+@click.option("--seed", type=Count(0), default=1, show_default=True, help="The same graph again.")
 @click.option("--zipf", "is_zipf", is_flag=True, help="Users follow artists after Zipf's law.")
-@click.option(
-    "--followed", type=click.IntRange(1, _MOST_USERS), help="Artists; a tenth of the users if not given."
-)
+@click.option("--followed", type=Count(1, _MOST_USERS), help="Artists; a tenth of the users if not given.")
 @click.option(
     "--plain", is_flag=True, help="Ids are numbers from 1, as those of `zflood clients` and `messages`."
 )

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from zflood.commands.number import Number
 from zrouter.daemon import program
+from zrouter.daemon.numbers import Count, Number
 from zrouter.daemon.output import json_line, say
 
 if TYPE_CHECKING:
@@ -21,14 +21,12 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Sample memory and connections.")
-@click.option(
-    "--pid", "pids", type=click.IntRange(1), multiple=True, help="Of this process; may be repeated."
-)
+@click.option("--pid", "pids", type=Count(1), multiple=True, help="Of this process; may be repeated.")
 @click.option("--name", help="Of every process that runs this program, such as zfront.")
 @click.option("--unit", help="Of a systemd unit of this host, such as zfront@8000.")
-@click.option("--port", type=click.IntRange(1, 65535), help="Count established connections of this port.")
+@click.option("--port", type=Count(1, 65535), help="Count established connections of this port.")
 @click.option("--every", type=Number(0.1), default=60.0, show_default=True, help="A row each [s].")
-@click.option("--count", type=click.IntRange(1), help="Stop after so many rows; else when the process ends.")
+@click.option("--count", type=Count(1), help="Stop after so many rows; else when the process ends.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Append to this file too.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON lines.")
 def memory(

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
-from zflood.commands.number import MOST_COUNTED, Number
 from zrouter.daemon import program
+from zrouter.daemon.numbers import Count, Number
 from zrouter.wire import DEFAULT_ROUTER
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ _MOST_BYTES = 64 << 20
 @click.option("--publish", is_flag=True, help="Each message goes to everyone who follows the id.")
 @click.option(
     "--count",
-    type=click.IntRange(1, MOST_COUNTED),
+    type=Count(1),
     default=10_000,
     show_default=True,
     help="Messages in all.",
@@ -47,7 +47,7 @@ _MOST_BYTES = 64 << 20
 )
 @click.option(
     "--max-id",
-    type=click.IntRange(1, MOST_COUNTED),
+    type=Count(1),
     default=10_000,
     show_default=True,
     help="Ids are 1 to this.",
@@ -68,26 +68,26 @@ _MOST_BYTES = 64 << 20
 )
 @click.option(
     "--size",
-    type=click.IntRange(max=_MOST_BYTES),
+    type=Count(0, _MOST_BYTES),
     metavar="BYTES",
     help="Pad messages to so many. Default: the stamp alone.",
 )
 @click.option(
     "--senders",
-    type=click.IntRange(1, 64),
+    type=Count(1, 64),
     default=1,
     show_default=True,
     help="Processes that share the work.",
 )
 @click.option(
     "--tasks",
-    type=click.IntRange(1, 10_000),
+    type=Count(1, 10_000),
     help="Senders in each process: sends under way at a time, with --http connections.  "
     "[default: open loop 100, closed 1]",
 )
 @click.option(
     "--batch",
-    type=click.IntRange(1, 100_000),
+    type=Count(1, 100_000),
     help="Closed loop, to a router: messages in one send.  [default: 1; 1000 without an interval]",
 )
 @click.option(

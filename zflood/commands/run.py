@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from zrouter.daemon import program
+from zrouter.daemon.numbers import Number
 from zrouter.daemon.output import say
 
 if TYPE_CHECKING:
@@ -30,9 +31,7 @@ if TYPE_CHECKING:
     "--set", "changes", multiple=True, metavar="NAME=VALUE", envvar="ZFLOOD_RUN_SET", show_envvar=True,
     help="Change a setting of it; any number of times.",
 )  # fmt: skip
-@click.option(
-    "--hours", type=click.FloatRange(min=0, min_open=True), show_envvar=True, help="Short for --set hours=H."
-)
+@click.option("--hours", type=Number(0, min_open=True), show_envvar=True, help="Short for --set hours=H.")
 @click.option(
     "--json",
     "as_json",

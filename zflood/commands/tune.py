@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from zrouter.daemon import program
+from zrouter.daemon.numbers import Count
 from zrouter.daemon.output import json_line, say
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Say what would stop so many connections here.")
-@click.option("--connections", type=click.IntRange(1), required=True, help="How many the host is to hold.")
+@click.option("--connections", type=Count(1), required=True, help="How many the host is to hold.")
 @click.option(
     "--side", type=click.Choice(["server", "clients", "both"]), default="both", show_default=True,
     help="The end that is on this host; both: zfront and zflood, over loopback.",

@@ -5,16 +5,14 @@ from __future__ import annotations
 import click
 
 from zflood.commands.clients import check_pattern
-from zflood.commands.number import MOST_COUNTED
+from zrouter.daemon.numbers import Count
 from zrouter.daemon.output import say_all
 
 
 @click.command()
-@click.option("--count", type=click.IntRange(1, MOST_COUNTED), required=True, help="How many.")
+@click.option("--count", type=Count(1), required=True, help="How many.")
 @click.option("--url", default="http://127.0.0.1:8000/test/%d", show_default=True, help="%d is the id.")
-@click.option(
-    "--first", type=click.IntRange(0, MOST_COUNTED), default=1, show_default=True, help="The first id."
-)
+@click.option("--first", type=Count(0), default=1, show_default=True, help="The first id.")
 def urls(count: int, url: str, first: int) -> None:
     """Print a file of URLs, one a line, for `zflood clients --urls`.
 

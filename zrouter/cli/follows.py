@@ -19,7 +19,7 @@ from zrouter.cli.router_options import as_json as json_option
 from zrouter.cli.router_options import client_options, connect
 from zrouter.daemon import program
 from zrouter.daemon.arguments import ID
-from zrouter.daemon.options import BYTES
+from zrouter.daemon.numbers import BYTES
 from zrouter.daemon.output import json_line, say, say_all
 from zrouter.server.settings import default_store
 

@@ -9,13 +9,14 @@ from zrouter.cli.router_options import as_json as json_option
 from zrouter.cli.router_options import client_options, connect
 from zrouter.client.inbox import Gap
 from zrouter.daemon.arguments import ID
+from zrouter.daemon.numbers import Count
 from zrouter.daemon.output import json_line, say
 from zrouter.wire.offset import UNKNOWN, read_offset
 
 
 @click.command(short_help="Log in from the terminal, and print what comes.")
 @click.argument("ids", metavar="ID...", nargs=-1, required=True, type=ID)
-@click.option("--count", type=click.IntRange(min=1), help="Leave after so many messages.")
+@click.option("--count", type=Count(1), help="Leave after so many messages.")
 @click.option(
     "--since",
     metavar="OFFSET",
@@ -72,7 +73,7 @@ def _print_gap(gap: Gap, as_json: bool) -> None:
 
 @click.command(short_help="Show who comes and goes.")
 @click.argument("ids", metavar="ID...", nargs=-1, required=True, type=ID)
-@click.option("--count", type=click.IntRange(min=1), help="Leave after so many lines.")
+@click.option("--count", type=Count(1), help="Leave after so many lines.")
 @client_options
 @json_option
 def watch(ids: tuple[str, ...], count: int | None, router: str, timeout: float, as_json: bool) -> None:

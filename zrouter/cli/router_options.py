@@ -13,6 +13,7 @@ import click
 from zrouter.client import RouterClient, default_name
 from zrouter.client.connection import DEFAULT_TIMEOUT_S
 from zrouter.daemon.arguments import ENDPOINT
+from zrouter.daemon.numbers import Number
 from zrouter.wire import DEFAULT_ROUTER
 
 as_json: Final = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -22,7 +23,7 @@ def client_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """--router and --timeout."""
     timeout = click.option(
         "--timeout",
-        type=click.FloatRange(min=0),
+        type=Number(0),
         default=DEFAULT_TIMEOUT_S,
         envvar="ZROUTER_TIMEOUT",
         show_default=True,

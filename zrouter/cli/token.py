@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from zrouter.daemon import output, program
+from zrouter.daemon.numbers import Count
 
 if TYPE_CHECKING:
     from zrouter.tokens.grants import Grant
@@ -92,7 +93,7 @@ _issuer = click.option("--issuer", default="", help="The claim iss.")
 @click.argument("sub")
 @_key_file
 @click.option(
-    "--ttl", type=click.IntRange(1, 366 * 86400), default=600, show_default=True, help="Good for so long [s]."
+    "--ttl", type=Count(1, 366 * 86400), default=600, show_default=True, help="Good for so long [s]."
 )
 @click.option("--id", "ids", multiple=True, help="An id it may be connected as, or PREFIX:*; default: SUB.")
 @click.option("--watch", multiple=True, help="An id whose presence it may see, or PREFIX:*; default: SUB.")

@@ -7,32 +7,12 @@ default, the command line option, its help, its environment variable and its key
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
 
 S = TypeVar("S")
-_UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3}
-
-
-class ByteSize(click.ParamType[int]):
-    """A number of bytes: 65536, 64K, 64KiB, 1.5M."""
-
-    name = "bytes"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Read the size; fails as usage errors do."""
-        if isinstance(value, int):
-            return value
-        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMG]?)(?:i?B)?", str(value).strip(), re.IGNORECASE)
-        if match is None:
-            self.fail(f"{value!r} is not a size such as 65536, 64K or 1.5MiB", param, ctx)
-        return int(float(match[1]) * _UNITS[match[2].upper()])
-
-
-BYTES = ByteSize()
 
 
 def setting(default: Any, help: str, *, type: Any = None, metavar: str | None = None, unit: str = "") -> Any:

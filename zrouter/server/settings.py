@@ -5,15 +5,20 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import click
 
 from zrouter import wire
 from zrouter.daemon.arguments import ENDPOINT
 from zrouter.daemon.logs import LEVELS
-from zrouter.daemon.options import BYTES, setting
+from zrouter.daemon.numbers import BYTES, Count, Number
+from zrouter.daemon.options import setting
 from zrouter.routing.limits import BURST_BYTES, Limits
 from zrouter.wire import DEFAULT_ROUTER
+
+FRAMES: Final = 10_000_000  # that may wait for one peer: more than memory has room for
+DAY_S: Final = 86400.0
 
 
 def default_store() -> Path:
@@ -44,42 +49,42 @@ class RouterSettings:
         type=BYTES,
     )
     queue_in: int = setting(
-        1000, "Frames that may wait from one peer; beyond it, that peer has to wait.", type=click.IntRange(1)
+        1000, "Frames that may wait from one peer; beyond it, that peer has to wait.", type=Count(1, FRAMES)
     )
     queue_out: int = setting(
-        10_000, "Frames that may wait towards one peer; beyond it, they are dropped.", type=click.IntRange(1)
+        10_000, "Frames that may wait towards one peer; beyond it, they are dropped.", type=Count(1, FRAMES)
     )
     lease: float = setting(
         2.5,
         "A frontend that is silent for that long is logged out; peers may ask for another.",
-        type=click.FloatRange(0.1),
+        type=Number(0.1, DAY_S),
         unit="s",
     )
     max_lease: float = setting(
-        60.0, "Longest lease that a peer may ask for.", type=click.FloatRange(0.1), unit="s"
+        60.0, "Longest lease that a peer may ask for.", type=Number(0.1, DAY_S), unit="s"
     )
     max_ids: int = setting(
-        5_000_000, "Ids logged in at once; further logins are refused.", type=click.IntRange(1)
+        5_000_000, "Ids logged in at once; further logins are refused.", type=Count(1, 10**9)
     )
     max_peers: int = setting(
-        10_000, "Peers on the link at once; further ones are refused.", type=click.IntRange(1)
+        10_000, "Peers on the link at once; further ones are refused.", type=Count(1, 10**9)
     )
     max_strangers: int = setting(
         128,
         "Connections that have not said anything yet; beyond it the oldest is ended.",
-        type=click.IntRange(1),
+        type=Count(1, 10**9),
     )
     hello_timeout: float = setting(
-        5.0, "A connection that says nothing for that long is ended.", type=click.FloatRange(0.1), unit="s"
+        5.0, "A connection that says nothing for that long is ended.", type=Number(0.1, DAY_S), unit="s"
     )
     mailbox_messages: int = setting(
-        50, "Messages that a client that comes back gets for each id, at the most.", type=click.IntRange(1)
+        50, "Messages that a client that comes back gets for each id, at the most.", type=Count(1, 10**9)
     )
     mailbox_bytes: int = setting(64 * 1024, "Bytes of these, for each id.", type=BYTES)
     mailbox_seconds: float = setting(
         120.0,
         "How long messages are kept for clients that come back; 0 = not at all.",
-        type=click.FloatRange(0),
+        type=Number(0, 30 * DAY_S),
         unit="s",
     )
     mailbox_total: int = setting(
@@ -89,12 +94,12 @@ class RouterSettings:
         1_000_000,
         "Ids without a connection that messages are kept for; beyond it those that left the frontend with"
         " most of them go first.",
-        type=click.IntRange(0),
+        type=Count(0, 10**9),
     )
     idempotency_seconds: float = setting(
         300.0,
         "How long a send with a key is remembered, so that a retry is not routed again; 0 = not at all.",
-        type=click.FloatRange(0),
+        type=Number(0, 30 * DAY_S),
         unit="s",
     )
     idempotency_bytes: int = setting(
@@ -103,11 +108,11 @@ class RouterSettings:
     presence_linger: float = setting(
         5.0,
         "Who watches an id is told that it has left once it had no connection for so long.",
-        type=click.FloatRange(0),
+        type=Number(0, 30 * DAY_S),
         unit="s",
     )
     max_watches: int = setting(
-        1_000_000, "Ids watched, of all who watch together; more are refused.", type=click.IntRange(0)
+        1_000_000, "Ids watched, of all who watch together; more are refused.", type=Count(0, 10**9)
     )
     store: str | None = setting(
         None,
