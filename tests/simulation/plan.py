@@ -99,7 +99,7 @@ def plan(seed: int, steps: int = 300) -> Plan:
         router,
         {
             "outbox": chance.choice((300, 3000, 65536)),
-            "poll_timeout": chance.choice((2, 30, 30)),
+            "poll_timeout": chance.choice((5, 30, 30)),  # the least is more than a question waits for room
             "alive": chance.choice((0, 1, 25)),
             "max_connections": chance.choice((3, 100, 100, 100)),
         },

@@ -103,6 +103,7 @@ class Session:
         # Hello. By its number, so that it goes out in the order in which it was asked for.
         self._asked: dict[int, bytes] = {}
         self._login_requests: deque[int] = deque()
+        self._unsound_to = 0  # requests up to here were asked behind a login whose answer was dropped
         self._out: list[bytes] = []
         self._on_link = on_link
         self._resumption = resumption
@@ -183,14 +184,15 @@ class Session:
         """Take this answer.
 
         It counts only if the logins that it was asked behind are answered, too. Answers come in order, so one
-        that is not here was dropped, and the router may have had no room for these ids.
+        that is not here was dropped, and the router may have had no room for these ids: all that was asked up
+        to now was asked behind that, and the login is told again.
         """
-        is_sound, logins = True, self._login_requests
+        logins = self._login_requests
         while logins and logins[0] < message.request:
             if (login := logins.popleft()) in self._waiting:
-                is_sound = False
+                self._unsound_to = self._last_request
                 self._answer(login, RouterUnavailableError("the router dropped its answer"))
-        if is_sound:
+        if message.request > self._unsound_to:
             self._answer(message.request, message)
         else:
             self._answer(message.request, RouterUnavailableError("the ids may not be logged in"))

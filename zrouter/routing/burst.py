@@ -198,8 +198,6 @@ class Burst:
 
     def pass_by(self) -> None:
         """Publishes have gone past followers who are away: whoever comes back from before has missed that."""
-        if not self._mailboxes.is_on:
-            return
         self._position += 1
         self._fanned += 1
         self._skipped += 1

@@ -306,6 +306,33 @@ def test_a_resumed_whose_logins_were_not_answered_counts_for_nothing() -> None:
     assert told == [1]
 
 
+def test_no_resumed_counts_that_was_asked_behind_a_login_whose_answer_was_dropped() -> None:
+    """However many there are: the first one shows that it was dropped, the others came behind it too."""
+    told: list[int] = []
+    resumption = Resumption(list, lambda _: [b"a"], lambda _: None, lambda client, _: told.append(client))
+    session = Session("f1", b"iiiiiiii", 0.0, lambda: [b"a"], lambda _: 1, resumption=resumption)
+    session.opened(0.0)
+    session.receive(_welcome(7), 0.0)
+    clients = [1, 2, 3]
+    for client in clients:
+        resumption.begin(client, Offset(7, 3))
+
+    def asked(now: float) -> list[wire.Login | wire.Resume]:
+        messages = [wire.decode_to_router(frame) for frame in session.outgoing(now)]
+        return [one for one in messages if isinstance(one, wire.Login | wire.Resume)]
+
+    _, *resumes = asked(0.1)
+    assert len(resumes) == len(clients)
+    for resume in resumes:
+        session.resumed(wire.Resumed(resume.request, 9, "", []))
+    assert told == []
+    login, *resumes = asked(0.2)
+    session.receive(wire.encode(wire.Done(login.request, 1)), 0.3)
+    for resume in resumes:
+        session.resumed(wire.Resumed(resume.request, 9, "", []))
+    assert sorted(told) == clients
+
+
 def test_logins_are_not_remembered_for_a_question_that_nobody_asks() -> None:
     resumption = Resumption(list, lambda _: [], lambda _: None, lambda client, _: None)
     session = Session("f1", b"iiiiiiii", 0.0, lambda: [b"a"], lambda _: 1, resumption=resumption)

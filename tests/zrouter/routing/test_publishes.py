@@ -169,6 +169,21 @@ def test_who_logs_in_before_it_is_in_the_store_or_leaves_and_comes_again() -> No
     assert (house.got(FRONT), house.got(OTHER)) == ([(b"ann", b"2")], [(b"ann", b"4")])
 
 
+@pytest.mark.parametrize("mailbox_s", [0, 60])
+def test_who_comes_back_is_told_of_a_publish_that_went_past_it(mailbox_s: float) -> None:
+    """Also where nothing is ever kept: then it is not known what came, but that something did."""
+    house = House(Limits(mailbox_s=mailbox_s, mailbox_ids=0))
+    house.store.follow(b"ann", b"cat")
+    house.login(FRONT, b"ann")
+    house.logout(FRONT, b"ann")
+    assert house.publish((b"cat", b"missed")).receipts == [(1, 0, 0, 0)]
+    house.login(FRONT, b"ann")
+    house.say(FRONT, wire.Resume(5, [b"ann"], 1, 0))
+    house.settle()
+    (resumed,) = (answer for answer in house.answers[FRONT] if isinstance(answer, wire.Resumed))
+    assert (resumed.gap, resumed.messages) == (wire.EVICTED, [])
+
+
 def test_another_generation_has_other_numbers(tmp_path: Any) -> None:
     from io import BytesIO
 
