@@ -259,7 +259,7 @@ def garbage_front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]
     assert "Traceback" not in (folder / "front").read_text()
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     head=st.lists(st.sampled_from(HEADERS)),
     target=st.sampled_from(TARGETS),

@@ -309,10 +309,10 @@ def test_without_parking_tokens_count_too(
 
 def test_hundreds_that_end_at_once_all_end(guarded: Guarded, api: RouterClient) -> None:
     token = guarded.token(ttl_s=8)
-    clients = [Client(guarded.address, "") for _ in range(300)]
+    clients = [Client(guarded.address, "") for _ in range(200)]
     for client in clients:
         client.socket.sendall(f"GET /sse/ann?token={token} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
-    wait_for(api, "ann", 300)
+    wait_for(api, "ann", 200)
     for client in clients:
         assert client.read_to_end().endswith(b'{"event":"expired"}\n\n\r\n0\r\n\r\n')
     wait_for(api, "ann", 0)

@@ -17,6 +17,7 @@ from zrouter import wire
 from zrouter.client import Counts, Gap, Page, Presence, PublishReceipt, Received
 from zrouter.errors import LinkLostError, RefusedError, RouterError, RouterUnavailableError, WireError
 from zrouter.follows.store import BadRecordError, DamagedError, EmptyLoadError, StoreError
+from zrouter.tokens.errors import EXPIRED, TokenError
 
 
 def with_all() -> list[BaseException]:
@@ -34,6 +35,7 @@ def with_all() -> list[BaseException]:
         BadRecordError(12, "no tab in it"),
         EmptyLoadError(),
         DamagedError("a list is cut off", "follows"),
+        TokenError(EXPIRED, "over"),
     ]
 
 

@@ -218,7 +218,7 @@ def carry_out(house: House, step: tuple[Any, ...]) -> None:
 
 
 @given(STEPS)
-@settings(max_examples=300)
+@settings(max_examples=100)
 def test_whoever_has_gone_whenever_nothing_of_it_stays(steps: list[tuple[Any, ...]]) -> None:
     house = House()
     try:

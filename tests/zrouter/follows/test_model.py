@@ -72,7 +72,7 @@ def test_a_store_is_a_set_of_pairs(most: int, of_one: int, monkeypatch: pytest.M
     """With bounds for recent changes at which merges are rare, common, and always."""
     monkeypatch.setattr(generation, "MAX_RECENT", most)
     monkeypatch.setattr(generation, "MAX_RECENT_OF_ONE", of_one)
-    run = settings(max_examples=40, stateful_step_count=15)
+    run = settings(max_examples=20, stateful_step_count=15)
     from hypothesis.stateful import run_state_machine_as_test
 
     run_state_machine_as_test(AgainstASet, settings=run)

@@ -273,7 +273,7 @@ JOINED = [
 @example(BETWEEN)
 @example(LOST)
 @example(GIVEN)
-@settings(max_examples=400)
+@settings(max_examples=150)
 def test_each_message_is_seen_once_or_a_gap_is_told(steps: list[tuple[str, Any]]) -> None:
     house = House()
     for step, what in steps:

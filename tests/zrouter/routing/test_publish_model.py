@@ -48,7 +48,7 @@ STEPS = st.lists(
 
 
 @given(STEPS, st.integers(1, 5))
-@settings(max_examples=300)
+@settings(max_examples=100)
 def test_exactly_the_followers_that_are_logged_in_get_it(steps: list[Any], look_ups: int) -> None:
     with patch("zrouter.routing.publishes.PUBLISH_LOOK_UPS", look_ups):
         play(steps)

@@ -75,7 +75,7 @@ def outcome(read: object, *words: object) -> list[Record] | str:
 COUNT = itertools.count()
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(PAIRS)
 @example([("\ufeffx".encode(), b"x^"), (b"x^\x01", "\ufeff".encode()), (b"a\r", b"b\r\nc")])
 def test_what_is_exported_is_read_again_by_both_ways(
@@ -99,7 +99,7 @@ def test_what_is_exported_is_read_again_by_both_ways(
             assert sorted(found) == sorted(set(pairs)), (form, size, read)
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(PAIRS, st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_MINIMAL]), st.sampled_from(["\n", "\r\n"]))
 def test_what_pythons_csv_writes_is_read_byte_for_byte(
     tmp_path_factory: pytest.TempPathFactory, pairs: list[Record], quoting: Literal[0, 1], end: str
@@ -125,7 +125,7 @@ RUBBISH = st.lists(
 ).map(b"".join)  # fmt: skip
 
 
-@settings(max_examples=400)
+@settings(max_examples=150)
 @given(RUBBISH, st.sampled_from(EVERY_WAY))
 def test_both_ways_take_and_refuse_the_same_wherever_chunks_end(
     tmp_path_factory: pytest.TempPathFactory, data: bytes, way: tuple[Format, int]
