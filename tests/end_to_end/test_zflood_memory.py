@@ -76,8 +76,8 @@ def test_it_survives_the_restart_of_what_it_samples(tmp_path: Path) -> None:
         (["--pid", "1", "--name", "x"], 2, "one of"),
         (["--pid", str(2**22 + 1)], 1, "no process"),
         (["--name", "x", "--count", "1", "--out", "/nowhere/mem.tsv"], 1, "/nowhere"),
-        (["--name", "x", "--count", "1", "--every", "nan"], 2, "nan is no number"),
-        (["--name", "x", "--count", "1", "--every", "inf"], 2, "inf is no number"),
+        (["--name", "x", "--count", "1", "--every", "nan"], 2, "is not a number"),
+        (["--name", "x", "--count", "1", "--every", "inf"], 2, "is not a number"),
         (["--unit", "/etc", "--count", "1"], 2, "no unit can have this name"),
     ],
 )
