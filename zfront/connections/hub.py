@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable
 from random import Random
 from typing import TYPE_CHECKING, Final
 
-from zfront.connections.end_times import EndTimes
 from zfront.connections.fan_out import FanOut
 from zfront.connections.no_park import NoParkSockets
 from zfront.connections.parked_sockets import UNWANTED, Heard, ParkedSockets
@@ -19,6 +18,7 @@ from zfront.connections.presence_subscriptions import PresenceSubscriptions
 from zfront.connections.rows import AWAITS_RESUME, BETWEEN_POLLS, Rows
 from zfront.connections.subscriptions import Subscriptions
 from zfront.connections.tick_wheel import TickWheel
+from zfront.connections.token_holders import TokenHolders
 from zfront.connections.work_budget import WorkBudget
 from zfront.date_header import NOW, Date
 from zfront.faults import Faults
@@ -30,7 +30,6 @@ from zfront.requests.stream_request import (
     BadStreamRequestError,
     StreamRequest,
 )
-from zfront.requests.token_places import NotAdmittedError
 from zfront.settings import FrontSettings
 from zfront.transports import CHUNKED, NDJSON, POLL, SSE, STREAMS, WS, chunked, ndjson, objects, poll, sse, ws
 from zfront.transports.chunks import CLOSE, with_headers
@@ -56,7 +55,6 @@ _LOGINS_AT_ONCE: Final = 8 * MAX_IDS
 _SWEEP_S: Final = 25
 # Connections ended in one go because their token is over; the others a little later.
 ENDED_AT_ONCE: Final = 500
-_BAD_TOKENS: Final = 10  # that a WebSocket may send before it is closed
 # What EventSource is to wait before it comes back: not all at once.
 _RETRY_MS: Final = (1000, 3000)
 
@@ -115,11 +113,7 @@ class Hub:
             self.subscriptions, self._rows, self.parked, self.resumption, self._poll_lines, self._answered
         )
         self._sockets: WebSocketInput | None = None  # once there is a WebSocket
-        self._admission = admission
-        self._end_clock = end_clock or clock
-        self._ends = EndTimes(settings.token_warning, self._end_clock())
-        self._admitted: dict[int, Admitted] = {}  # WebSockets that came with a token
-        self._bad_tokens: dict[int, int] = {}  # that a WebSocket has sent
+        self._holders = TokenHolders(admission, settings.token_warning, end_clock or clock)
 
     def is_full(self) -> bool:
         """Whether one more client would be too many."""
@@ -149,9 +143,7 @@ class Hub:
     def _admit(self, descriptor: int, stream_request: StreamRequest) -> None:
         kind = self._rows.kinds[descriptor] = stream_request.kind
         if stream_request.admitted is not None:
-            self._ends.begin(descriptor, stream_request.admitted.ends_in_s, self._end_clock())
-            if kind == WS:
-                self._admitted[descriptor] = stream_request.admitted
+            self._holders.came(descriptor, stream_request.admitted, may_renew=kind == WS)
         self._rows.since[descriptor] = int(self._clock())
         if stream_request.tick_s:
             self._ticks.add(descriptor, stream_request.tick_s, self._clock())
@@ -261,10 +253,7 @@ class Hub:
 
     def end_expired(self) -> bool:
         """Warn those whose token is over soon, end those for whom it is; whether there are more of them."""
-        now = self._end_clock()
-        if not self._ends.is_anyone_due(now):
-            return False
-        due = self._ends.due(now, ENDED_AT_ONCE)
+        due = self._holders.due(ENDED_AT_ONCE)
         for connection, is_warning in due:
             if connection not in self.parked:
                 continue
@@ -297,15 +286,9 @@ class Hub:
             "faults": self.faults.count,
             "held_back": self.parked.budget.delays,
             "logins_refused": self.logins.delays,
-            **self._token_figures(),
+            **self._holders.figures(),
             **{f"closed_{why}": count for why, count in self.closed.items()},
         }
-
-    def _token_figures(self) -> dict[str, int]:
-        if self._admission is None:
-            return {}
-        refused = {f"refused_{why}": count for why, count in self._admission.refused.items()}
-        return {"admitted": self._admission.admitted, "renewed": self._admission.renewed, **refused}
 
     def _resumable(self) -> list[int]:
         """The connections that want to know what they missed."""
@@ -355,7 +338,7 @@ class Hub:
             self.parked.end(connection, b"", "gone")
         elif connection in self.parked:
             self.resumption.end(connection)
-            self._ends.forget(connection)
+            self._holders.forget(connection)
             self._rows.kinds[connection] = BETWEEN_POLLS
             self._rows.since[connection] = int(self._clock())
             for an_id in self.subscriptions.remove(connection):
@@ -412,7 +395,7 @@ class Hub:
         if self._settings.path_ids_only and (login or watch):
             raise BadStreamRequestError(PATH_IDS_ONLY)
         renewed = self._renewed(connection, command.token) if command.token else None
-        _check_granted(renewed or self._admitted.get(connection), login, watch)
+        self._holders.check(connection, login, watch, renewed)
         before = self.subscriptions.ids_of(connection)
         if len(before) + len(login) > MAX_IDS:
             raise BadStreamRequestError(f"more than {MAX_IDS} ids")
@@ -442,23 +425,17 @@ class Hub:
         Raises:
             BadStreamRequestError: it is not good; the old one stays.
         """
-        before = self._admitted.get(connection)
-        if self._admission is None or before is None:
-            raise BadStreamRequestError("this frontend takes no tokens")
         try:
-            return self._admission.renew(token, before.claims)
-        except NotAdmittedError as error:
-            bad = self._bad_tokens[connection] = self._bad_tokens.get(connection, 0) + 1
-            if bad >= _BAD_TOKENS:
+            return self._holders.fresh(connection, token)
+        except BadStreamRequestError:
+            if self._holders.has_sent_too_many(connection):
                 self._end(connection, "expired")
-            raise BadStreamRequestError(error.text) from None
+            raise
 
     def _renew(self, connection: int, renewed: Admitted) -> bytes:
         """The client is as long and as who its fresh token says; what to tell it."""
         claims = renewed.claims
-        self._admitted[connection] = renewed
-        self._bad_tokens.pop(connection, None)
-        self._ends.begin(connection, renewed.ends_in_s, self._end_clock())
+        self._holders.came(connection, renewed, may_renew=True)
         gone = [an_id for an_id in self.subscriptions.ids_of(connection) if not claims.ids.allows(an_id)]
         for an_id in self.subscriptions.part(connection, gone):
             self._changed(an_id)
@@ -506,25 +483,13 @@ class Hub:
         if self._sockets is not None:
             self._sockets.left(descriptor)
         self._ticks.remove(descriptor)
-        self._ends.forget(descriptor)
-        self._admitted.pop(descriptor, None)
-        self._bad_tokens.pop(descriptor, None)
+        self._holders.forget(descriptor)
         self.watchers.remove(descriptor)
         self.logins.forget(descriptor)
         self._headers.pop(descriptor, None)
         self._rows.kinds[descriptor] = CHUNKED  # as those that never were
         for an_id in self.subscriptions.remove(descriptor):
             self._changed(an_id)
-
-
-def _check_granted(admitted: Admitted | None, login: list[bytes], watch: list[bytes]) -> None:
-    """Raises BadStreamRequestError for an id that the token in force does not grant."""
-    if admitted is None:
-        return
-    if (refused := admitted.claims.ids.first_refused(login)) is not None:
-        raise BadStreamRequestError(f"the token is not for {refused.decode()}")
-    if (refused := admitted.claims.watch.first_refused(watch)) is not None:
-        raise BadStreamRequestError(f"the token is not for watching {refused.decode()}")
 
 
 def _newest(parts: list[bytes], size: int) -> int:

@@ -11,12 +11,13 @@ from zfront.connections.hub import Hub
 from zfront.connections.no_park import NoParkSockets
 from zfront.handlers.base import CarefulHandler
 from zfront.handlers.methods import KNOWN
-from zfront.http import not_admitted, over_capacity
+from zfront.http import over_capacity
 from zfront.http.tornado_stream import TornadoStream, take_over
 from zfront.requests.stream_request import BadStreamRequestError, StreamRequest, read_stream_request
 from zfront.requests.token_places import NotAdmittedError, TokenHeaders, offers_subprotocol
 from zfront.transports import POLL, TYPES, WS, ws
 from zfront.transports.chunks import CLOSE, asks_to_close
+from zfront.transports.security_headers import CHALLENGE
 
 # What clients of streams say beside what every page may: fetch-event-source sends the first two.
 _ASKED: Final = "Authorization, Cache-Control, Last-Event-ID, If-None-Match"
@@ -157,7 +158,7 @@ class StreamHandler(CarefulHandler):
         why = error.log_message if isinstance(error, HTTPError) and error.log_message else self._reason
         self.set_header("Content-Type", "text/plain; charset=utf-8")
         if status_code == 401:
-            self.set_header("WWW-Authenticate", not_admitted.CHALLENGE)
+            self.set_header("WWW-Authenticate", CHALLENGE)
             self.set_header("Cache-Control", "no-store")
         if status_code == 426:
             self.set_header("Upgrade", "websocket")

@@ -185,9 +185,7 @@ class Acceptor:
         try:
             stream_request = self._plain_stream_request(data) if self._parks else None
         except _NotAdmittedHereError as error:
-            with contextlib.suppress(OSError):  # it has left already
-                connection.send(error.answer)
-            self._linger.end(connection)
+            self._part_with(connection, error.answer)
             return
         if stream_request is None:
             if data.startswith(PLAINLY_SENDS):
@@ -204,10 +202,15 @@ class Acceptor:
         self._hub.turned_away += 1
         lines = NOW.line + stream_request.headers.replace(CLOSE, b"")
         is_browser = over_capacity.is_event_source(stream_request, data.decode("latin-1"))
+        self._part_with(
+            connection,
+            over_capacity.events(lines, self._hub.random) if is_browser else over_capacity.answer(lines),
+        )
+
+    def _part_with(self, connection: socket.socket, answer: bytes) -> None:
+        """The connection ends with that answer."""
         with contextlib.suppress(OSError):  # it has left already
-            connection.send(
-                over_capacity.events(lines, self._hub.random) if is_browser else over_capacity.answer(lines)
-            )
+            connection.send(answer)
         self._linger.end(connection)
 
     def _lead_on(self, connection: socket.socket, address: Any, data: bytes) -> None:
@@ -276,10 +279,10 @@ class _Head:
     def __init__(self) -> None:
         self.url = self.since = self.origin = self.upgrade = self.connection = self.version = self.key = b""
         self.hosts: list[bytes] = []
-        self.authorizations: list[str] = []
-        self.cookies: list[str] = []
-        self.protocols: list[str] = []
-        self.fetch_site = ""
+        self.authorizations: list[bytes] = []
+        self.cookies: list[bytes] = []
+        self.protocols: list[bytes] = []
+        self.fetch_site = b""
         self.requests = 0
         self.is_complete = self.has_body = self.has_since = False
         self.is_plain = True
@@ -309,23 +312,23 @@ class _Head:
         elif name == b"sec-websocket-key":
             self.key += value  # two of them are not 16 bytes
         elif name == b"authorization":
-            self.authorizations.append(value.decode("latin-1"))
+            self.authorizations.append(value)
         elif name == b"cookie":
-            self.cookies.append(value.decode("latin-1"))
+            self.cookies.append(value)
         elif name == b"sec-websocket-protocol":
-            self.protocols.append(value.decode("latin-1"))
+            self.protocols.append(value)
         elif name == b"sec-fetch-site":
-            self.fetch_site += value.decode("latin-1")
+            self.fetch_site += value
         elif name in (b"content-length", b"transfer-encoding", b"expect"):
             self.has_body = True
 
     def token_headers(self) -> TokenHeaders:
         """Where a token may stand."""
         return TokenHeaders(
-            self.authorizations,
-            self.cookies,
-            self.protocols,
-            self.fetch_site,
+            _texts(self.authorizations),
+            _texts(self.cookies),
+            _texts(self.protocols),
+            self.fetch_site.decode("latin-1"),
             self.origin.decode("latin-1"),
             self.hosts[0].decode("latin-1"),
         )
@@ -377,32 +380,38 @@ def _plain_stream_request(
             if head.connection and asks_to_close(head.connection.decode("latin-1")):
                 lines += CLOSE
             stream_request = stream_request._replace(headers=lines) if lines else stream_request
-            return stream_request if admission is None else _admitted(stream_request, head, admission)
+            return _admitted(stream_request, head, admission)
         if not origins.may_open(origin, host):
             return None
         said = (one.decode("latin-1") for one in (head.connection, head.upgrade, head.version))
         key = head.key.decode("latin-1")
         if stream_request.kind != WS or not ws.asks_for_upgrade(*said) or not ws.is_key(key):
             return None
-        has_subprotocol = bool(head.protocols) and offers_subprotocol(head.protocols)
+        has_subprotocol = bool(head.protocols) and offers_subprotocol(_texts(head.protocols))
         stream_request = stream_request._replace(key=key, has_subprotocol=has_subprotocol)
-        return stream_request if admission is None else _admitted(stream_request, head, admission)
+        return _admitted(stream_request, head, admission)
     except (httptools.HttpParserError, UnicodeDecodeError, BadStreamRequestError):
         return None  # Tornado finds the right words
 
 
-def _admitted(stream_request: StreamRequest, head: _Head, admission: Admission) -> StreamRequest:
-    """The same, with what its token grants.
+def _admitted(stream_request: StreamRequest, head: _Head, admission: Admission | None) -> StreamRequest:
+    """The same, with what its token grants, where there are tokens.
 
     Raises:
         _NotAdmittedHereError: it is not admitted.
     """
+    if admission is None:
+        return stream_request
     try:
         admitted = admission.admit(stream_request, head.token_headers(), stream_request.kind == WS)
     except NotAdmittedError as error:
         lines = NOW.line + stream_request.headers.replace(CLOSE, b"")
         raise _NotAdmittedHereError(not_admitted.answer(error, lines)) from None
     return stream_request._replace(admitted=admitted)
+
+
+def _texts(values: list[bytes]) -> list[str]:
+    return [value.decode("latin-1") for value in values]
 
 
 def unsent_share(most: int, clients: int) -> int:

@@ -8,10 +8,8 @@ from __future__ import annotations
 from typing import Final
 
 from zfront.requests.token_places import NotAdmittedError
-from zfront.transports.security_headers import LINES
+from zfront.transports.security_headers import CHALLENGE, LINES
 
-# RFC 6750, section 3: no more than that, whatever was wrong.
-CHALLENGE: Final = 'Bearer realm="zcomet"'
 _REASONS: Final = {400: b"Bad Request", 401: b"Unauthorized", 403: b"Forbidden"}
 
 

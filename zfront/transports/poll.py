@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from zfront.transports import objects
-from zfront.transports.security_headers import LINES
+from zfront.transports.security_headers import CHALLENGE, LINES
 
 __all__ = ["PATH", "TYPE", "answer", "expired", "gap", "message", "nothing"]
 
@@ -51,6 +51,6 @@ def expired() -> bytes:
         b"HTTP/1.1 401 Unauthorized\r\n"
         b"Content-Type: application/json\r\n"
         b"Content-Length: %d\r\n"
-        b'WWW-Authenticate: Bearer realm="zcomet"\r\n'
-        b"Cache-Control: no-store\r\n%b\r\n%b" % (len(body), LINES, body)
+        b"WWW-Authenticate: %b\r\n"
+        b"Cache-Control: no-store\r\n%b\r\n%b" % (len(body), CHALLENGE.encode(), LINES, body)
     )

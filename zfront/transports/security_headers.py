@@ -14,4 +14,6 @@ SAFE: Final = (
     ("X-Frame-Options", "DENY"),
     ("Referrer-Policy", "no-referrer"),
 )
+# To whom no token, or not a good one, came: no more than that (RFC 6750, section 3).
+CHALLENGE: Final = 'Bearer realm="zcomet"'
 LINES: Final = "".join(f"{name}: {value}\r\n" for name, value in SAFE).encode()

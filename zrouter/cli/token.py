@@ -163,11 +163,10 @@ def explain(key_file: str | None, audience: str, issuer: str, as_json: bool) -> 
 
 
 def _part(text: str, number: int) -> Any:
-    import base64
+    from zrouter.tokens import base64url
 
     try:
-        part = text.split(".")[number]
-        return json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+        return json.loads(base64url.decode(text.split(".")[number]))
     except (IndexError, ValueError, RecursionError):
         return None
 

@@ -5,10 +5,9 @@ Owns: which of them are good enough. Must not know: files. Raises KeyFileError f
 
 from __future__ import annotations
 
-import base64
-import binascii
 from typing import Any, Final
 
+from zrouter.tokens import base64url
 from zrouter.tokens.errors import KeyFileError
 from zrouter.tokens.json_objects import read_object
 from zrouter.tokens.keys import EC, ED, FAMILIES, HMAC, HMAC_BYTES, RSA, Key
@@ -77,9 +76,8 @@ def _texts(value: Any) -> list[str]:
 
 def _bytes_of(value: Any) -> bytes:
     try:
-        text = str(value or "").encode("ascii")
-        return base64.urlsafe_b64decode(text + b"=" * (-len(text) % 4))
-    except (ValueError, binascii.Error):
+        return base64url.decode(str(value or ""))
+    except ValueError:
         raise KeyFileError("a secret of a JWK is base64url") from None
 
 
@@ -98,6 +96,7 @@ def _loaded(jwk: dict[str, Any], family: str) -> Any:
 def of_pem(text: bytes) -> list[Key]:
     """The keys of some PEM blocks; a private one is taken for its public half, and can sign."""
     try:
+        from cryptography.exceptions import UnsupportedAlgorithm
         from cryptography.hazmat.primitives import serialization
     except ImportError:
         raise needs_extra() from None
@@ -106,15 +105,14 @@ def of_pem(text: bytes) -> list[Key]:
         pem = b"-----BEGIN " + block
         try:
             if b"PRIVATE KEY" in pem.split(b"\n", 1)[0]:
-                keys.append(_public(serialization.load_pem_private_key(pem, None), ""))
+                loaded: Any = serialization.load_pem_private_key(pem, None)
             else:
-                keys.append(_public(serialization.load_pem_public_key(pem), ""))
-        except (ValueError, TypeError, binascii.Error):
+                loaded = serialization.load_pem_public_key(pem)
+        except (ValueError, TypeError):
             raise KeyFileError("a PEM block is no key, or not whole, or has a passphrase") from None
-        except Exception as error:  # cryptography's own, for algorithms that it has not
-            if isinstance(error, KeyFileError):
-                raise
+        except UnsupportedAlgorithm:
             raise KeyFileError("a PEM block has a key of a kind that is not known here") from None
+        keys.append(_public(loaded, ""))
     return keys
 
 
@@ -125,7 +123,7 @@ def secret(value: bytes, kid: str = "") -> Key:
         raise KeyFileError("a secret has at least 32 bytes; `zrouter token keygen` makes one")
     if len(set(value)) < 8:
         raise KeyFileError("a secret of so few different bytes can be guessed")
-    return Key(kid, HMAC, algorithms, value, is_secret=True, signs=value)
+    return Key(kid, HMAC, algorithms, value, signs=value)
 
 
 def _public(loaded: Any, kid: str) -> Key:
@@ -137,14 +135,14 @@ def _public(loaded: Any, kid: str) -> Key:
     if isinstance(loaded, rsa.RSAPublicKey):
         if loaded.key_size < RSA_BITS or loaded.public_numbers().e < 65537:
             raise KeyFileError(f"an RSA key has at least {RSA_BITS} bits, and an exponent of 65537 or more")
-        return Key(kid, RSA, frozenset(("RS256",)), loaded, signs is not None, signs)
+        return Key(kid, RSA, frozenset(("RS256",)), loaded, signs)
     if isinstance(loaded, ec.EllipticCurvePublicKey):
         if not isinstance(loaded.curve, ec.SECP256R1):
             raise KeyFileError("of elliptic curves only P-256 is known here")
-        return Key(kid, EC, frozenset(("ES256",)), loaded, signs is not None, signs)
+        return Key(kid, EC, frozenset(("ES256",)), loaded, signs)
     if isinstance(loaded, ed25519.Ed25519PublicKey):
         raw = loaded.public_bytes_raw()
         if raw[:31] + bytes((raw[31] & 0x7F,)) in _SMALL_ORDER:
             raise KeyFileError("an Ed25519 key of small order verifies anything")
-        return Key(kid, ED, frozenset(("EdDSA",)), loaded, signs is not None, signs)
+        return Key(kid, ED, frozenset(("EdDSA",)), loaded, signs)
     raise KeyFileError("only RSA, P-256 and Ed25519 keys are known here")

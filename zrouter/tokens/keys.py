@@ -31,8 +31,12 @@ class Key(NamedTuple):
     family: str
     algorithms: frozenset[str]
     material: Any
-    is_secret: bool = False
-    signs: Any = None  # the private half, if the file has it
+    signs: Any = None  # the secret, or the private half if the file has it
+
+    @property
+    def is_secret(self) -> bool:
+        """Whether whoever has it can make tokens."""
+        return self.signs is not None
 
     def __repr__(self) -> str:
         return f"Key({self.kid!r}, {self.family}, <secret>)"

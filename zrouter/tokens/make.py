@@ -5,12 +5,12 @@ Owns: what goes into a token. Must not know: files.
 
 from __future__ import annotations
 
-import base64
 import json
 import secrets
 from collections.abc import Sequence
 from typing import Any, Final
 
+from zrouter.tokens import base64url
 from zrouter.tokens.errors import KeyFileError
 from zrouter.tokens.keys import HMAC, Key
 
@@ -19,7 +19,13 @@ TTL_S: Final = 600
 
 def make_secret(kid: str) -> bytes:
     """A file with a new secret for HS256: a JWK set."""
-    jwk = {"kty": "oct", "use": "sig", "alg": "HS256", "kid": kid, "k": _base64url(secrets.token_bytes(32))}
+    jwk = {
+        "kty": "oct",
+        "use": "sig",
+        "alg": "HS256",
+        "kid": kid,
+        "k": base64url.encode(secrets.token_bytes(32)),
+    }
     return _set_of(jwk)
 
 
@@ -42,17 +48,13 @@ def make_key_pair(kid: str) -> tuple[bytes, bytes]:
         "use": "sig",
         "alg": "EdDSA",
         "kid": kid,
-        "x": _base64url(private.public_key().public_bytes_raw()),
+        "x": base64url.encode(private.public_key().public_bytes_raw()),
     }
-    return _set_of({**public, "d": _base64url(private.private_bytes_raw())}), _set_of(public)
+    return _set_of({**public, "d": base64url.encode(private.private_bytes_raw())}), _set_of(public)
 
 
 def _set_of(jwk: dict[str, str]) -> bytes:
     return json.dumps({"keys": [jwk]}, indent=1).encode() + b"\n"
-
-
-def _base64url(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
 def make_token(

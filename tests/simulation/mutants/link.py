@@ -80,7 +80,7 @@ LINK: Final = [
     ),
     Mutant(
         "a Resumed counts although a login before it was not answered",
-        ("zrouter/link/session.py", "                is_sound = False\n", ""),
+        ("zrouter/link/session.py", "                self._unsound_to = self._last_request\n", ""),
     ),
     Mutant(
         "what was asked before a Hello waits for ever",

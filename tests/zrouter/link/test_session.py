@@ -284,23 +284,31 @@ def test_what_was_asked_before_a_hello_and_is_not_answered_before_the_welcome_ha
     assert list(answers) == ["refused", "later"]
 
 
-def test_a_resumed_whose_logins_were_not_answered_counts_for_nothing() -> None:
-    """The router may have refused them: then the client is told of what came up to now, and gets no more."""
+def _with_waiting(clients: list[int]) -> tuple[Session, list[int]]:
+    """A session whose clients come back as one id, and those that were told what they missed."""
     told: list[int] = []
     resumption = Resumption(list, lambda _: [b"a"], lambda _: None, lambda client, _: told.append(client))
     session = Session("f1", b"iiiiiiii", 0.0, lambda: [b"a"], lambda _: 1, resumption=resumption)
     session.opened(0.0)
     session.receive(_welcome(7), 0.0)
-    resumption.begin(1, Offset(7, 3))
+    for client in clients:
+        resumption.begin(client, Offset(7, 3))
+    return session, told
 
-    def asked(now: float) -> list[wire.ToRouter]:
-        return [wire.decode_to_router(frame) for frame in session.outgoing(now)]
 
+def _logins_and_resumes(session: Session, now: float) -> list[wire.Login | wire.Resume]:
+    messages = [wire.decode_to_router(frame) for frame in session.outgoing(now)]
+    return [one for one in messages if isinstance(one, wire.Login | wire.Resume)]
+
+
+def test_a_resumed_whose_logins_were_not_answered_counts_for_nothing() -> None:
+    """The router may have refused them: then the client is told of what came up to now, and gets no more."""
+    session, told = _with_waiting([1])
     for _ in range(2):
-        login, resume = [one for one in asked(0.1) if isinstance(one, wire.Login | wire.Resume)]
+        login, resume = _logins_and_resumes(session, 0.1)
         session.resumed(wire.Resumed(resume.request, 9, "", []))
         assert told == []
-    login, resume = [one for one in asked(0.2) if isinstance(one, wire.Login | wire.Resume)]
+    login, resume = _logins_and_resumes(session, 0.2)
     session.receive(wire.encode(wire.Done(login.request, 1)), 0.3)
     session.resumed(wire.Resumed(resume.request, 9, "", []))
     assert told == [1]
@@ -308,25 +316,14 @@ def test_a_resumed_whose_logins_were_not_answered_counts_for_nothing() -> None:
 
 def test_no_resumed_counts_that_was_asked_behind_a_login_whose_answer_was_dropped() -> None:
     """However many there are: the first one shows that it was dropped, the others came behind it too."""
-    told: list[int] = []
-    resumption = Resumption(list, lambda _: [b"a"], lambda _: None, lambda client, _: told.append(client))
-    session = Session("f1", b"iiiiiiii", 0.0, lambda: [b"a"], lambda _: 1, resumption=resumption)
-    session.opened(0.0)
-    session.receive(_welcome(7), 0.0)
     clients = [1, 2, 3]
-    for client in clients:
-        resumption.begin(client, Offset(7, 3))
-
-    def asked(now: float) -> list[wire.Login | wire.Resume]:
-        messages = [wire.decode_to_router(frame) for frame in session.outgoing(now)]
-        return [one for one in messages if isinstance(one, wire.Login | wire.Resume)]
-
-    _, *resumes = asked(0.1)
+    session, told = _with_waiting(clients)
+    _, *resumes = _logins_and_resumes(session, 0.1)
     assert len(resumes) == len(clients)
     for resume in resumes:
         session.resumed(wire.Resumed(resume.request, 9, "", []))
     assert told == []
-    login, *resumes = asked(0.2)
+    login, *resumes = _logins_and_resumes(session, 0.2)
     session.receive(wire.encode(wire.Done(login.request, 1)), 0.3)
     for resume in resumes:
         session.resumed(wire.Resumed(resume.request, 9, "", []))

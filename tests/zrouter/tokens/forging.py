@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import hmac
 import json
 from typing import Any
+
+from zrouter.tokens import base64url
 
 SECRET = bytes(range(32))
 NOW = 1_795_663_332.0
@@ -15,7 +16,7 @@ NOW = 1_795_663_332.0
 def part(value: Any) -> str:
     """One part of a token: bytes as they are, all else as JSON."""
     data = value if isinstance(value, bytes) else json.dumps(value).encode()
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+    return base64url.encode(data)
 
 
 def forged(header: Any, payload: Any, secret: bytes = SECRET) -> str:

@@ -1,0 +1,90 @@
+"""Clients that came with a token: until when they may stay, and as whom they may be connected meanwhile.
+
+Owns: the ends of all, the claims of those who may send a fresh token, how many bad ones they sent. Must not
+know: sockets, transports, how a client is told or ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Final
+
+from zfront.connections.end_times import Due, EndTimes
+from zfront.requests.stream_request import BadStreamRequestError
+from zfront.requests.token_places import NotAdmittedError
+
+if TYPE_CHECKING:
+    from zfront.requests.admission import Admission, Admitted
+
+_BAD_TOKENS: Final = 10  # that a client may send
+
+
+class TokenHolders:
+    """`admission` is asked about fresh tokens; None: there are none. `clock` is that of ends [s]."""
+
+    def __init__(self, admission: Admission | None, warning_s: float, clock: Callable[[], float]) -> None:
+        self._admission = admission
+        self._clock = clock
+        self._ends = EndTimes(warning_s, clock())
+        self._admitted: dict[int, Admitted] = {}  # those who may send a fresh one
+        self._bad_tokens: dict[int, int] = {}
+
+    def came(self, connection: int, admitted: Admitted, *, may_renew: bool) -> None:
+        """This client came with that, or has it now in place of what it had."""
+        self._ends.begin(connection, admitted.ends_in_s, self._clock())
+        if may_renew:
+            self._admitted[connection] = admitted
+            self._bad_tokens.pop(connection, None)
+
+    def forget(self, connection: int) -> None:
+        """It has left, or waits for nothing any more; no error if it had no token."""
+        self._ends.forget(connection)
+        self._admitted.pop(connection, None)
+        self._bad_tokens.pop(connection, None)
+
+    def due(self, most: int) -> list[Due]:
+        """Those to be warned or ended now, no more than that."""
+        now = self._clock()
+        return self._ends.due(now, most) if self._ends.is_anyone_due(now) else []
+
+    def fresh(self, connection: int, token: str) -> Admitted:
+        """What a client's fresh token says.
+
+        Raises:
+            BadStreamRequestError: it is not good; the old one stays.
+        """
+        before = self._admitted.get(connection)
+        if self._admission is None or before is None:
+            raise BadStreamRequestError("this frontend takes no tokens")
+        try:
+            return self._admission.renew(token, before.claims)
+        except NotAdmittedError as error:
+            self._bad_tokens[connection] = self._bad_tokens.get(connection, 0) + 1
+            raise BadStreamRequestError(error.text) from None
+
+    def has_sent_too_many(self, connection: int) -> bool:
+        """Whether it has sent so many bad ones that it is to go."""
+        return self._bad_tokens.get(connection, 0) >= _BAD_TOKENS
+
+    def check(
+        self, connection: int, login: Iterable[bytes], watch: Iterable[bytes], fresh: Admitted | None = None
+    ) -> None:
+        """Whether the fresh token, or else the one that it has, is for all of these.
+
+        Raises:
+            BadStreamRequestError: for one of them it is not.
+        """
+        admitted = fresh or self._admitted.get(connection)
+        if admitted is None:
+            return
+        if (refused := admitted.claims.ids.first_refused(login)) is not None:
+            raise BadStreamRequestError(f"the token is not for {refused.decode()}")
+        if (refused := admitted.claims.watch.first_refused(watch)) is not None:
+            raise BadStreamRequestError(f"the token is not for watching {refused.decode()}")
+
+    def figures(self) -> dict[str, int]:
+        """Of requests that were let in or not."""
+        if self._admission is None:
+            return {}
+        refused = {f"refused_{why}": count for why, count in self._admission.refused.items()}
+        return {"admitted": self._admission.admitted, "renewed": self._admission.renewed, **refused}
