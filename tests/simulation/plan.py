@@ -99,7 +99,8 @@ def plan(seed: int, steps: int = 300) -> Plan:
         router,
         {
             "outbox": chance.choice((300, 3000, 65536)),
-            "poll_timeout": chance.choice((5, 30, 30)),  # the least is more than a question waits for room
+            # The least is more than a question waits for its answer, and then for room.
+            "poll_timeout": chance.choice((8, 30, 30)),
             "alive": chance.choice((0, 1, 25)),
             "max_connections": chance.choice((3, 100, 100, 100)),
         },
