@@ -50,6 +50,8 @@ def serve(settings: FrontSettings) -> None:
 
     host, port = settings.address()
     token_keys = settings.token_keys()
+    settings.curve_keys()
+    settings.api_curve_keys()
     check_listener(host, token_keys is not None, settings.insecure)
     keys = settings.api_keys()
     settings.proxies()

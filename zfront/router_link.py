@@ -15,6 +15,7 @@ import zmq
 from tornado.ioloop import IOLoop
 
 from zfront.periodic import Periodic
+from zrouter.link.curve_keys import CurveKeys
 from zrouter.link.dealer import Dealer
 from zrouter.link.resumption import Resumption
 from zrouter.link.session import Session
@@ -41,13 +42,14 @@ class RouterLink:
         name: str,
         holdings: Callable[[], Collection[bytes]],
         connections: Callable[[bytes], int],
-        report: Callable[[], Report],
+        report: Callable[[], Report] | None,
         deliver: Callable[[list[Delivery]], None],
         evict: Callable[[list[bytes]], None],
         resumption: Resumption | None = None,
         watching: Callable[[], Collection[bytes]] = tuple,
         is_watched: Callable[[bytes], bool] = lambda _: False,
         tell: Callable[[list[State]], None] = lambda _: None,
+        curve: CurveKeys | None = None,
     ) -> None:
         self.session = Session(
             name,
@@ -64,7 +66,7 @@ class RouterLink:
         self._evict = evict
         self._tell = tell
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self._dealer = Dealer(self._context, router, self.session)
+        self._dealer = Dealer(self._context, router, self.session, curve)
         self._loop = IOLoop.current()
         self._flush_is_due = False
         self._burst_is_due = False

@@ -24,6 +24,7 @@ from zrouter.daemon.options import setting
 from zrouter.wire import DEFAULT_ROUTER
 
 if TYPE_CHECKING:
+    from zrouter.link.curve_keys import CurveKeys
     from zrouter.tokens.key_files import KeyFile
 
 # Descriptors that are not clients: listening sockets, epolls, ZeroMQ, logs, requests under way.
@@ -41,6 +42,17 @@ class FrontSettings:
 
     listen: str = setting("127.0.0.1:8000", "HOST:PORT to listen on; port 0 picks a free one.")
     router: str = setting(DEFAULT_ROUTER, "The router's ZeroMQ endpoint.", type=ENDPOINT)
+    curve_key_file: str = setting(
+        "",
+        "Our keys, for a router that wants some: a file of `zrouter keygen`, with the router's public key.",
+        metavar="PATH",
+    )
+    api_curve_key_file: str = setting(
+        "",
+        "Keys for what the HTTP API asks of the router, on a link of its own; default: those of "
+        "--curve-key-file, with their roles.",
+        metavar="PATH",
+    )
     name: str = setting("", "The frontend's name in `zrouter who`; default: zfront@HOST:PORT.")
     workers: int = setting(1, "Worker processes; each holds connections of its own.", type=Count(1, 512))
     max_connections: int = setting(
@@ -179,6 +191,16 @@ class FrontSettings:
             raise click.UsageError(f"--listen {self.listen}: not HOST:PORT")
         return host.strip("[]"), int(port)
 
+    def curve_keys(self) -> CurveKeys | None:
+        """Our keys on the link; None: there are none."""
+        return _peer_keys("--curve-key-file", self.curve_key_file)
+
+    def api_curve_keys(self) -> CurveKeys | None:
+        """Those of the API's own link; None: it has none."""
+        if self.api_curve_key_file and not self.curve_key_file:
+            raise click.UsageError("--api-curve-key-file goes with --curve-key-file")
+        return _peer_keys("--api-curve-key-file", self.api_curve_key_file)
+
     def token_keys(self) -> KeyFile | None:
         """The keys of tokens; None: there are no tokens."""
         if not self.token_key_file:
@@ -246,6 +268,17 @@ class FrontSettings:
         files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         limit = max(files // 2, files - RESERVED_DESCRIPTORS - 2 * self.api_connections)
         return min(self.max_connections or limit, limit)
+
+
+def _peer_keys(option: str, path: str) -> CurveKeys | None:
+    if not path:
+        return None
+    from zrouter.link.curve_keys import CurveKeyError, read_curve_keys
+
+    try:
+        return read_curve_keys(path, is_peer=True)
+    except CurveKeyError as error:
+        raise click.UsageError(f"{option} {error}") from None
 
 
 def read_keys(text: str) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from zrouter.errors import LinkLostError, RefusedError, RouterUnavailableError
-from zrouter.wire import FULL, KEY_REUSED, NO_STORE, STORE_FAILED, TOO_LARGE
+from zrouter.wire import FORBIDDEN, FULL, KEY_REUSED, NO_STORE, STORE_FAILED, TOO_LARGE
 
 CONTENT_TYPE: Final = "application/problem+json"
 RETRY_AFTER_S: Final = 1  # about as long as a router takes to start again
@@ -69,6 +69,8 @@ def of_router(error: Exception) -> Problem:
             return Problem(413, str(error))
         if error.code == FULL:
             return busy(f"the router is full: {error}")
+        if error.code == FORBIDDEN:
+            return Problem(403, f"the router refuses: {error}")
         if error.code == NO_STORE:
             return Problem(501, str(error))  # that stays so: 503 would have it tried again
         if error.code == STORE_FAILED:

@@ -90,9 +90,11 @@ class Worker:
             evict=self._hub.evict,
             tell=self._hub.tell,
             resumption=self._hub.resumption,
+            curve=settings.curve_keys(),
         )
+        self._api_link = _api_link(settings, name) or self._link
         hosts = settings.known_hosts(keys)
-        self._context = ApiContext(settings, keys, self._link, self._hub.origins, hosts)
+        self._context = ApiContext(settings, keys, self._api_link, self._hub.origins, hosts)
         server = HTTPServer(
             make_app(self._hub, self._context, settings.proxies(), hosts, settings.path_ids_only, admission),
             max_header_size=HEAD_BYTES,
@@ -128,6 +130,8 @@ class Worker:
         if isinstance(parked := self._hub.parked, ParkedSockets):
             self._loop.add_handler(parked.fileno(), lambda *_: self._clients_did(parked), IOLoop.READ)
         self._link.start()
+        if self._api_link is not self._link:
+            self._api_link.start()
         self._acceptor.open()
         ready()
         if self._lifeline is not None:
@@ -205,7 +209,12 @@ class Worker:
         log.info("stopping: %d clients to close", len(self._hub.parked))
         self._acceptor.close()
         # What the router has sent is delivered first; the answers among it are the send fast path's.
-        self._link.leave(self._settings.shutdown_timeout * _LEAVING_SHARE, self._has_left)
+        within_s = self._settings.shutdown_timeout * _LEAVING_SHARE
+        if self._api_link is self._link:
+            self._link.leave(within_s, self._has_left)
+        else:
+            half = within_s / 2
+            self._api_link.leave(half, lambda: self._link.leave(half, self._has_left))
 
     def _has_left(self) -> None:
         self._fast_path.close()
@@ -234,6 +243,23 @@ class Worker:
             self._loop.call_later(_CLOSE_PAUSE_S, self._drain, until)
         else:
             self._loop.stop()
+
+
+def _api_link(settings: FrontSettings, name: str) -> RouterLink | None:
+    """A link of its own for the API, with keys of its own; None: it has none."""
+    curve = settings.api_curve_keys()
+    if curve is None:
+        return None
+    return RouterLink(
+        settings.router,
+        f"{name}/api",
+        holdings=tuple,
+        connections=lambda _: 0,
+        report=None,
+        deliver=lambda _: None,
+        evict=lambda _: None,
+        curve=curve,
+    )
 
 
 def _admission(settings: FrontSettings, keys: KeyFile) -> Admission:

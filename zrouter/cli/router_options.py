@@ -14,8 +14,10 @@ from zrouter.client import RouterClient, default_name
 from zrouter.client.connection import DEFAULT_TIMEOUT_S
 from zrouter.daemon.arguments import ENDPOINT
 from zrouter.daemon.numbers import Number
+from zrouter.link.curve_keys import CurveKeyError
 from zrouter.wire import DEFAULT_ROUTER
 
+_KEY_FILE: Final = "zrouter.curve-key-file"
 as_json: Final = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
@@ -39,7 +41,24 @@ def client_options(command: Callable[..., Any]) -> Callable[..., Any]:
         show_envvar=True,
         help="The router's ZeroMQ endpoint.",
     )
-    return router(timeout(command))
+    return router(timeout(_curve_key_file(command)))
+
+
+def _curve_key_file(command: Callable[..., Any]) -> Callable[..., Any]:
+    """--curve-key-file, which `connect` finds by itself: no command does anything else with it."""
+    return click.option(
+        "--curve-key-file",
+        envvar="ZROUTER_CURVE_KEY_FILE",
+        show_envvar=True,
+        metavar="PATH",
+        expose_value=False,
+        callback=_keep,
+        help="Our keys, for a router that wants some: a file of `zrouter keygen`.",
+    )(command)
+
+
+def _keep(ctx: click.Context, param: click.Parameter, path: str | None) -> None:
+    ctx.meta[_KEY_FILE] = path
 
 
 def connect(
@@ -51,4 +70,15 @@ def connect(
     retry: bool = False,
 ) -> RouterClient:
     """A client that introduces itself as this kind of command."""
-    return RouterClient(router, name=default_name(kind), timeout_s=timeout, retry=retry, on_link=on_link)
+    key_file = click.get_current_context().meta.get(_KEY_FILE)
+    try:
+        return RouterClient(
+            router,
+            name=default_name(kind),
+            timeout_s=timeout,
+            retry=retry,
+            on_link=on_link,
+            curve_key_file=key_file,
+        )
+    except CurveKeyError as error:
+        raise click.UsageError(f"--curve-key-file {error}") from None

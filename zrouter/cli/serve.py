@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from zrouter.daemon import logs, program
 from zrouter.daemon.exposure import check_zmq
 from zrouter.daemon.options import options
 from zrouter.server.settings import RouterSettings
+
+if TYPE_CHECKING:
+    from zrouter.link.curve_keys import CurveKeys
+    from zrouter.server.allow_list import AllowList
 
 
 @click.command()
@@ -22,20 +28,37 @@ def serve(settings: RouterSettings) -> None:
     """
     from zrouter.server.socket_loop import SocketLoop
 
-    check_zmq(settings.bind, settings.insecure)
+    gate = _gate(settings)
+    check_zmq(settings.bind, settings.insecure or gate is not None)
     logs.set_up(settings.log_level)
     path = settings.store_path()
     if path is None:
-        SocketLoop(settings).run()
+        SocketLoop(settings, gate=gate).run()
         return
     # What is needed for a store is loaded only if there is to be one.
     from zrouter.follows.store import StoreError
     from zrouter.server.store_writer import StoreWriter
 
     store_writer = StoreWriter(path)
-    service = SocketLoop(settings, store_writer)
+    service = SocketLoop(settings, store_writer, gate)
     try:
         store_writer.check()
     except StoreError as error:
         program.fail("zrouter", f"{error}; --store none runs without")
     service.run()
+
+
+def _gate(settings: RouterSettings) -> tuple[CurveKeys, AllowList] | None:
+    """The router's keys and who may connect; None where there are no keys."""
+    if bool(settings.curve_server_key_file) != bool(settings.curve_allow_file):
+        raise click.UsageError("--curve-server-key-file and --curve-allow-file go together")
+    if not settings.curve_server_key_file:
+        return None
+    from zrouter.link.curve_keys import CurveKeyError, read_curve_keys
+    from zrouter.server.allow_list import AllowList
+
+    try:
+        keys = read_curve_keys(settings.curve_server_key_file, is_peer=False)
+        return keys, AllowList(settings.curve_allow_file)
+    except CurveKeyError as error:
+        raise click.UsageError(str(error)) from None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import sys
 import time
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from zrouter.daemon import output, program
+from zrouter.daemon.new_files import AlreadyThereError, NewFileError, write_new
 from zrouter.daemon.numbers import Count
 
 if TYPE_CHECKING:
@@ -66,11 +66,11 @@ def keygen(file: str, kind: str, kid: str | None) -> None:
 
 def _write(file: str, data: bytes, mode: int) -> None:
     try:
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-    except FileExistsError:
-        program.fail(_WHOSE, f"{file} is there already, and a key that is lost can't be made again")
-    with open(descriptor, "wb") as out:
-        out.write(data)
+        write_new(file, data, mode)
+    except AlreadyThereError as error:
+        program.fail(_WHOSE, f"{error}, and a key that is lost can't be made again")
+    except NewFileError as error:
+        program.fail(_WHOSE, str(error))
     output.say(f"{file}: mode {mode:04o}", sys.stderr)
 
 

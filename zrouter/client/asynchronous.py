@@ -46,11 +46,14 @@ class AsyncRouterClient(AsyncDriver):
         retry: bool = False,
         max_received: int = connection.DEFAULT_MAX_RECEIVED,
         on_link: Callable[[bool], None] | None = None,
+        curve_key_file: str | None = None,
     ) -> None:
         # Before anything is opened.
         check_timeout(timeout_s)
         asyncio.get_running_loop()
-        super().__init__(connection.Connection(router, name, max_received, on_link), timeout_s, retry)
+        super().__init__(
+            connection.Connection(router, name, max_received, on_link, curve_key_file), timeout_s, retry
+        )
 
     async def __aenter__(self) -> AsyncRouterClient:
         return self

@@ -49,6 +49,9 @@ class RouterClient(BlockingDriver):
     again with the same key and the same messages, on any link, it is not routed again and gets the receipts
     of the first time, as long as the router remembers it (`--idempotency-seconds`; not across its restart).
 
+    `curve_key_file` is a file of `zrouter keygen`, for a router that wants keys; CurveKeyError, a ValueError:
+    it can't be used. A call for which the key has not the role raises RefusedError with the code `forbidden`.
+
     `on_link` is called with False when the router has been away for a second, at the start too, and with True
     when it is there after that.
 
@@ -65,10 +68,13 @@ class RouterClient(BlockingDriver):
         retry: bool = False,
         max_received: int = connection.DEFAULT_MAX_RECEIVED,
         on_link: Callable[[bool], None] | None = None,
+        curve_key_file: str | None = None,
     ) -> None:
         check_timeout(timeout_s)  # before anything is opened
         super().__init__(
-            partial(connection.Connection, router, name, max_received, on_link), timeout_s, retry
+            partial(connection.Connection, router, name, max_received, on_link, curve_key_file),
+            timeout_s,
+            retry,
         )
 
     def __enter__(self) -> RouterClient:

@@ -24,6 +24,7 @@ from zrouter.client.claims import Claims
 from zrouter.client.inbox import Inbox
 from zrouter.client.presence_feed import PresenceFeed
 from zrouter.errors import RouterError
+from zrouter.link.curve_keys import read_curve_keys
 from zrouter.link.dealer import Dealer
 from zrouter.link.session import Session
 from zrouter.wire import Message, Pair
@@ -274,10 +275,16 @@ class Connection:
     """One client's link, its ids and its messages, and what it watches."""
 
     def __init__(
-        self, router: str, name: str | None, max_received: int, on_link: Callable[[bool], None] | None
+        self,
+        router: str,
+        name: str | None,
+        max_received: int,
+        on_link: Callable[[bool], None] | None,
+        curve_key_file: str | None = None,
     ) -> None:
         # Before anything is opened.
         check_endpoint(router)
+        curve = None if curve_key_file is None else read_curve_keys(curve_key_file, is_peer=True)
         self.inbox = Inbox(check_count(max_received, "max_received"))
         self.watching = PresenceFeed()
         self._logins, self._watches = Claims(), Claims()
@@ -296,7 +303,7 @@ class Connection:
         )
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         try:
-            self.dealer = Dealer(self.context, router, self.session)
+            self.dealer = Dealer(self.context, router, self.session, curve)
         except zmq.ZMQError as error:
             self.context.destroy(0)
             if error.errno in _NO_ADDRESS:

@@ -117,7 +117,7 @@ class Announcements:
             self._portion = min(PORTION, 2 * self._portion)
             if self._refused:
                 self._admit(ids)
-        elif getattr(answer, "code", "") == wire.FULL:
+        elif getattr(answer, "code", "") in (wire.FULL, wire.FORBIDDEN):
             for an_id in ids:
                 self._refused.pop(an_id, None)  # behind the others
                 self._refused[an_id] = answer

@@ -17,8 +17,10 @@ import zmq
 import zmq.backend
 from zmq.utils.monitor import recv_monitor_message
 
+from zrouter.errors import RefusedError
+from zrouter.link.curve_keys import CurveKeys
 from zrouter.link.session import Session
-from zrouter.wire import Deliver, Delivery, Evict, Presence, Resumed, State, WireError
+from zrouter.wire import FORBIDDEN, Deliver, Delivery, Evict, Presence, Resumed, State, WireError
 from zrouter.wire.arguments import is_ipv6
 
 log = logging.getLogger("zrouter.link")
@@ -34,14 +36,29 @@ _EVENTS: Final = int(zmq.EVENTS)
 _POLLIN: Final = int(zmq.POLLIN)
 # Unbound and with plain integers: pyzmq's own methods look the option up in an enum each time.
 _get = cast(Callable[[Any, int], int], zmq.backend.Socket.get)
-_WATCHED: Final = int(zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED)
+_FAILED: Final = {
+    int(zmq.EVENT_HANDSHAKE_FAILED_AUTH): "auth",
+    int(zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL): "protocol",
+    int(zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL): "",
+}
+_WATCHED: Final = sum(_FAILED) + int(zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED)
+# A router that goes away amid handshakes breaks one; one that has another key breaks each.
+_BROKEN: Final = 3
 
 
 class Dealer:
     """One link to one router; opened anew when the session says that it is dead."""
 
-    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], router: str, session: Session) -> None:
+    def __init__(
+        self,
+        context: zmq.Context[zmq.Socket[bytes]],
+        router: str,
+        session: Session,
+        curve: CurveKeys | None = None,
+    ) -> None:
         self.router = router
+        self._curve = curve
+        self._broken = 0  # handshakes, one after another
         self.session = session
         self._context = context
         self._unsent: list[bytes] = []
@@ -58,9 +75,30 @@ class Dealer:
                 return
             self._unsent.clear()
             if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
+                self._broken = 0
+                self.session.fatal = None
                 self.session.opened(now)
+            elif event in _FAILED:
+                self._failed(_FAILED[event], now)
             else:
                 self.session.closed()
+
+    def _failed(self, how: str, now: float) -> None:
+        """A handshake did; ZeroMQ tries again by itself only where it was not refused."""
+        self._broken += 1
+        if how == "auth":
+            why = "the router does not know our key: is it in its allow list?"
+        elif how == "protocol":
+            why = (
+                "the router wants keys (CURVE): give --curve-key-file"
+                if self._curve is None
+                else "the router has no keys (CURVE): leave --curve-key-file out, or give it some"
+            )
+        elif self._curve is not None and self._broken >= _BROKEN:
+            why = "the handshake breaks each time: is that the key of this router?"
+        else:
+            return
+        self.session.shut_out(RefusedError(FORBIDDEN, f"{self.router}: {why}"), now)
 
     def receive(
         self,
@@ -178,6 +216,10 @@ class Dealer:
         socket.set(zmq.RECONNECT_IVL_MAX, RECONNECT_MAX_MS)
         socket.set(zmq.TCP_KEEPALIVE, 1)
         socket.set(zmq.IPV6, is_ipv6(self.router))
+        if self._curve is not None:
+            socket.set(zmq.CURVE_SERVERKEY, self._curve.router.encode())
+            socket.set(zmq.CURVE_PUBLICKEY, self._curve.public.encode())
+            socket.set(zmq.CURVE_SECRETKEY, self._curve.secret.encode())
         try:
             return socket, socket.get_monitor_socket(_WATCHED)
         except zmq.ZMQError:

@@ -29,6 +29,8 @@ UNDER_WAY: Final = 64
 # Where all are is asked for when nothing has told it for so long: the router keeps messages for a while only,
 # and says of whoever was seen last before that, that he may have missed some.
 _FRESH_S: Final = 20.0
+# What is asked again after a while: there is no room, or our key is not for it.
+_LATER: Final = (wire.FULL, wire.FORBIDDEN)
 # Before more is asked of a router that has no room for questions.
 RETRY_S: Final = 2.0
 
@@ -243,7 +245,7 @@ class Resumption:
         greeted, self._greeted = self._greeted, {}
         if not isinstance(answer, wire.Resumed):
             # The router may have known their ids.
-            self._is_full = getattr(answer, "code", "") == wire.FULL
+            self._is_full = getattr(answer, "code", "") in _LATER
             may_miss = {client: one._replace(may_miss=True) for client, one in greeted.items()}
             self._new = may_miss | self._new
             return
@@ -263,7 +265,7 @@ class Resumption:
         if self._waiting.get(client) is not wait:
             return  # it has left
         if not isinstance(answer, wire.Resumed):
-            self._is_full = self._is_full or getattr(answer, "code", "") == wire.FULL
+            self._is_full = self._is_full or getattr(answer, "code", "") in _LATER
             self._unasked[client] = wait  # there was no room, or no answer; or a Welcome comes
         elif not (self.refused and self._is_shut_out(client, wait)):
             del self._waiting[client]

@@ -25,6 +25,9 @@ _ANSWER_S: Final = 5.0
 _GREETING_S: Final = 3.0
 # Shorter breaks of the link are not told to the owner.
 _AWAY_S: Final = 1.0
+# Before another connection is tried to a router that refused this one; up to twice that, so that those who
+# were refused together do not come back together.
+_AGAIN_S: Final = 1.0
 # How much time between two ticks means that the process was stopped, or busy with something else.
 _ABSENT_S: Final = 1.5
 # Messages in one Send frame: beyond this a frame gains little.
@@ -103,6 +106,7 @@ class Session:
         # Hello. By its number, so that it goes out in the order in which it was asked for.
         self._asked: dict[int, bytes] = {}
         self._login_requests: deque[int] = deque()
+        self._again_at: float | None = None  # to try another connection, for the router refused this one
         self._unsound_to = 0  # requests up to here were asked behind a login whose answer was dropped
         self._out: list[bytes] = []
         self._on_link = on_link
@@ -120,6 +124,12 @@ class Session:
         self.welcome = None
         self._unconfirmed_here = self._may_confirm = 0
         self._greet(now)
+
+    def shut_out(self, why: RefusedError, now: float) -> None:
+        """The router does not let us in: said to who waits, and tried again on another connection."""
+        self.fatal = why
+        self._again_at = now + _AGAIN_S * (1 + self._instance[0] / 256)
+        self.welcome = None
 
     def closed(self) -> None:
         """The connection broke: whoever waits for an answer is told so, unless his request was not on it."""
@@ -203,6 +213,9 @@ class Session:
             self._tell_link(self._on_link, now)
         was_away = now - self._ticked > _ABSENT_S
         self._ticked = now
+        if self._again_at is not None and now >= self._again_at:
+            self._again_at = None
+            return False
         if not self._connected:
             return True
         if self.welcome is None:
@@ -433,7 +446,9 @@ class Session:
             if not error.request:
                 self._unconfirmed_here = max(0, self._unconfirmed_here - error.refused)
                 self._may_confirm = max(0, self._may_confirm - error.refused)
-        if error.code == wire.WRONG_VERSION:
+        if error.code == wire.FORBIDDEN and not error.request and not error.refused:
+            self.shut_out(RefusedError(error.code, error.text), now)
+        elif error.code == wire.WRONG_VERSION:
             self.fatal = RefusedError(error.code, error.text)
         elif error.code == wire.SAY_HELLO and self._greeting_since is None:
             self.renew(now)

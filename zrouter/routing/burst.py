@@ -279,10 +279,10 @@ class Burst:
 
     def _send_with_key(self, peer: Peer, frame: bytes, send: wire.Send) -> None:
         """Route it and remember what comes of it; if it came before, tell what came of it then, or will."""
-        handed = self._idempotency.find(send)
+        handed = self._idempotency.find(send, peer.whose)
         if not isinstance(handed, list):
             self.send(peer, frame, wire.Send(send.request or _UNASKED, send.pairs))
-            self._idempotency.remember(send, peer.receipted[-1][2])
+            self._idempotency.remember(send, peer.receipted[-1][2], peer.whose)
             if not send.request:
                 peer.receipts.pop()
             return

@@ -29,6 +29,7 @@ class Counters(msgspec.Struct):
     replies_dropped: int = 0  # answers that a peer did not take
     refused_messages: int = 0  # pairs in refused frames
     errors: int = 0  # frames refused, of all kinds
+    forbidden: int = 0  # of these, those that the peer's key is not for
     hellos: int = 0
     goodbyes: int = 0
     lapsed: int = 0  # peers forgotten for silence

@@ -63,34 +63,39 @@ class Idempotency:
             budget -= 1
         return False
 
-    def find(self, send: wire.Send | wire.Publish) -> Outcome | None:
+    def find(self, send: wire.Send | wire.Publish, whose: bytes = b"") -> Outcome | None:
         """What `remember` was given for the same one when it came first; None if its key is new.
 
-        In the burst in which a Send came first, its list may yet change.
+        `whose` is the name space of the key: nobody's key meets another's. In the burst in which a Send came
+        first, its list may yet change.
 
         Raises:
             WireError: with code KEY_REUSED: the key came with other pairs.
         """
-        first = self._firsts.get(send.key)
+        first = self._firsts.get(whose + send.key)
         if first is None:
             return None
         if first.digest != _digest(send):
             raise WireError(wire.KEY_REUSED, "this key came with other messages a short while ago")
         return first.outcome
 
-    def remember(self, send: wire.Send | wire.Publish, outcome: Outcome) -> None:
+    def remember(self, send: wire.Send | wire.Publish, outcome: Outcome, whose: bytes = b"") -> None:
         """This one, whose key is new, is routed now; `outcome` will have its receipts."""
         if not self._window_s:
             return
-        first = self._firsts[send.key] = _First(send.key, _digest(send), outcome, self._clock.now)
+        key = whose + send.key
+        first = self._firsts[key] = _First(key, _digest(send), outcome, self._clock.now)
         self._oldest.append(first)
-        self.bytes += _size(send.key, outcome)
+        self.bytes += _size(key, outcome)
         while self.bytes > self._max_bytes:
             self.evicted += 1
             self._forget_oldest()
 
     def forget(self, key: bytes) -> None:
-        """What came with this key has failed: a retry is new. No error if it is forgotten already."""
+        """What came with this key, its name space before it, has failed: a retry is new.
+
+        No error if it is forgotten already.
+        """
         first = self._firsts.pop(key, None)
         if first is not None:
             self.bytes -= _size(key, first.outcome)

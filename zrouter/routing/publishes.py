@@ -47,7 +47,7 @@ class PublishRequest:
     __slots__ = ("error", "failed", "key", "left", "reaches", "waiting")
 
     def __init__(self, peer: Peer, publish: wire.Publish) -> None:
-        self.key = publish.key
+        self.key = publish.key and peer.whose + publish.key
         self.left = len(publish.pairs)
         self.reaches = [Reach() for _ in publish.pairs]
         self.waiting = [(peer, publish.request)]
@@ -123,7 +123,7 @@ class Publishes:
                 key is another's.
         """
         if publish.key:
-            before = self._idempotency.find(publish)
+            before = self._idempotency.find(publish, peer.whose)
             if isinstance(before, PublishRequest):
                 self._repeat(before, peer, publish)
                 return
@@ -141,7 +141,7 @@ class Publishes:
         self._counters.published += len(publish.pairs)
         asked = PublishRequest(peer, publish)
         if publish.key:
-            self._idempotency.remember(publish, asked)
+            self._idempotency.remember(publish, asked, peer.whose)
         for (publisher, message), reach in zip(publish.pairs, asked.reaches, strict=True):
             one = _Message(publisher, message, asked, reach, peer.last_change)
             waiting = self._by_publisher.get(publisher)

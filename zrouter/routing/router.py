@@ -31,6 +31,7 @@ from zrouter.routing.peers import Peer, Peers
 from zrouter.routing.presence import Watches
 from zrouter.routing.queries import Queries
 from zrouter.routing.resume_requests import ResumeRequests
+from zrouter.routing.roles import Identity, may_say, needed
 from zrouter.routing.routing_table import Holder, RoutingTable
 from zrouter.wire import WireError, encode
 
@@ -42,6 +43,9 @@ if TYPE_CHECKING:
 # How much longer than a tick's usual distance the router may have been away before it excuses its peers.
 _AWAY_S = 1.0
 _PULSE_S = 1.0
+# Hellos that one connection may say at once; one a second is made up for.
+_MOST_HELLOS = 10
+_NOT_ALLOWED = "this key is not in the allow list any more"
 
 
 class Loss(NamedTuple):
@@ -56,6 +60,8 @@ class Router:
     """The rules. `epoch` differs at each start of a router; `process_figures` joins the Stats.
 
     `store` opens the store of follows, None if nothing is in it yet; without it there are no follows.
+    `identify` says whose key the connection has that a Hello came on, None: nobody's; without it there are no
+    keys, and everybody may say everything.
     """
 
     def __init__(
@@ -64,6 +70,7 @@ class Router:
         limits: Limits | None = None,
         process_figures: Callable[[], dict[str, Any]] = dict,
         store: OpenStore | None = None,
+        identify: Callable[[bytes], Identity | None] | None = None,
     ) -> None:
         self.limits = limits or Limits()
         self.epoch = epoch
@@ -74,6 +81,7 @@ class Router:
         self.counters = Counters()
         self._rates = Rates()
         self._process_figures = process_figures
+        self._identify = identify
         self.idempotency = Idempotency(clock, self.limits.idempotency_s, self.limits.idempotency_bytes)
         self.watches = Watches(
             clock,
@@ -88,6 +96,7 @@ class Router:
         self._frontends: dict[bytes, Peer] = {}  # who ever held an id or sent a report
         self._answers: list[tuple[bytes, bytes]] = []
         self._losses: list[Loss] = []
+        self._departed: dict[bytes, Identity] = {}  # who was forgotten in this burst, by address
         self._log_outs = LOGGED_OUT  # that may yet be done in this burst
         self._has_more = False  # of what is done some at a time
         self._last_tick: float | None = None
@@ -159,6 +168,8 @@ class Router:
                 continue
             peer.heard = now
             try:
+                if peer.may is not None and type(message) not in peer.may:
+                    raise self._forbidden(peer, message)
                 if type(message) is a_send:
                     send(peer, frame, message)
                 elif type(message) is wire.Hello:
@@ -219,6 +230,7 @@ class Router:
         """`(address, frame)` for all that is to be answered; the burst ends here."""
         out = self._burst.receipts()
         self._burst.end()
+        self._departed.clear()
         self._do_some()
         self._is_idle = True
         if self.publishing is not None:
@@ -276,6 +288,11 @@ class Router:
                 raise WireError(wire.SAY_HELLO, wire.ERROR_CODES[wire.SAY_HELLO])
             wire.check_hello(hello, address)
             known = self.peers.find(address)
+            identity = known.identity if known is not None else self._identified(address)
+            self._check_name(hello.name, identity)
+            hellos = 0.0 if known is None else _hellos(known, now)
+            if hellos > _MOST_HELLOS:
+                raise WireError(wire.FULL, "one Hello a second is enough")
             if known is not None:
                 self._forget(known)
             elif self.peers.is_full():
@@ -283,20 +300,66 @@ class Router:
         except WireError as error:
             self._refuse(address, getattr(hello, "request", 0), error, _messages(hello))
             return
-        self._welcome(Peer(address, hello.name, hello.instance, self._lease_s(hello), now))
+        peer = Peer(address, hello.name, hello.instance, self._lease_s(hello), now, identity)
+        peer.hellos = (hellos, now)
+        self._welcome(peer, now)
+
+    def _identified(self, address: bytes) -> Identity | None:
+        if self._identify is None:
+            return None
+        identity = self._departed.get(address) or self._identify(address)
+        if identity is None:
+            raise WireError(wire.FORBIDDEN, _NOT_ALLOWED)
+        return identity
+
+    def _check_name(self, name: str, identity: Identity | None) -> None:
+        """A name is the key's that came with it first, as long as it is there."""
+        namesake = None if identity is None else self.peers.one_of(name)
+        owner = None if namesake is None else namesake.identity
+        if owner is not None and identity is not None and owner.public != identity.public:
+            raise WireError(wire.FORBIDDEN, f"a peer with another key, {owner.key}, has the name {name}")
+
+    def _forbidden(self, peer: Peer, message: wire.ToRouter) -> WireError:
+        assert peer.identity is not None
+        self.counters.forbidden += 1
+        kind = type(message)
+        return WireError(
+            wire.FORBIDDEN,
+            f"{kind.__name__} needs the role {needed(kind)}; key {peer.identity.key} has "
+            f"{', '.join(sorted(peer.identity.roles))}",
+        )
+
+    def reidentify(self, identify: Callable[[Identity], Identity | None]) -> None:
+        """Whose keys there are has changed: roles change at once, and who has no key any more is ended."""
+        for peer in list(self.peers):
+            before = peer.identity
+            after = None if before is None else identify(before)
+            if before is None or after == before:
+                continue
+            if after is None:
+                self._losses.append(Loss(peer.name, len(peer.held), f"its key {before.key} was taken out"))
+                self._refuse(peer.address, 0, WireError(wire.FORBIDDEN, _NOT_ALLOWED))
+                self._forget(peer)
+            elif before.roles <= after.roles:
+                peer.identity, peer.may = after, may_say(after.roles)
+            else:
+                # What it holds by a role that it had is told again, and refused then.
+                self._losses.append(Loss(peer.name, len(peer.held), f"its key {before.key} has fewer roles"))
+                self._refuse(peer.address, 0, WireError(wire.SAY_HELLO, wire.ERROR_CODES[wire.SAY_HELLO]))
+                self._forget(peer)
+        self._departed.clear()  # they are nobody's any more
 
     def _lease_s(self, hello: wire.Hello) -> float:
         return max(self.limits.lease_s, min(hello.lease_ms / 1000, self.limits.max_lease_s))
 
-    def _welcome(self, peer: Peer) -> None:
+    def _welcome(self, peer: Peer, now: float) -> None:
+        earlier = self.peers.earlier_life(peer.name, peer.instance)
+        if earlier is not None:
+            self._forget(earlier)  # the same process on a new connection
         self.peers.add(peer)
         self.counters.hellos += 1
-        for earlier in self.peers.earlier_lives(peer):
-            if earlier.instance == peer.instance:
-                self._forget(earlier)  # the same process on a new connection
-            else:
-                # A namesake, or what was here before a restart: if it has gone, this pulse finds that out.
-                self._answers.append(self._pulse(earlier))
+        # Namesakes, or what was here before a restart: if one has gone, this pulse finds that out.
+        self._answers.extend(map(self._pulse, self.peers.to_be_asked(peer, now)))
         welcome = wire.Welcome(
             version=wire.VERSION,
             epoch=self.epoch,
@@ -432,6 +495,8 @@ class Router:
 
     def _forget(self, peer: Peer) -> None:
         """Log out all its ids; what this burst had for it is lost and taken from the receipts."""
+        if peer.identity is not None:
+            self._departed[peer.address] = peer.identity
         self._burst.abandon(peer)
         if self.publishing is not None:
             self.publishing.forget(peer)
@@ -445,6 +510,12 @@ class Router:
         self._has_more = True  # perhaps, of what it watched
         self.peers.remove(peer)
         self._frontends.pop(peer.address, None)
+
+
+def _hellos(peer: Peer, now: float) -> float:
+    """How many it has said by now, with this one."""
+    before, at = peer.hellos
+    return max(0.0, before - (now - at)) + 1
 
 
 def _messages(message: wire.ToRouter) -> int:

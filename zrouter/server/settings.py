@@ -34,6 +34,15 @@ class RouterSettings:
     bind: str = setting(
         DEFAULT_ROUTER, "ZeroMQ endpoint to listen on; port 0 picks a free one.", type=ENDPOINT
     )
+    curve_server_key_file: str = setting(
+        "",
+        "A file with the router's keys (`zrouter keygen`): peers need one of --curve-allow-file, and all is "
+        "encrypted.",
+        metavar="PATH",
+    )
+    curve_allow_file: str = setting(
+        "", "A file with the public keys of those who may connect, and their roles.", metavar="PATH"
+    )
     insecure: bool = setting(False, "Allow listening beyond loopback without authentication and encryption.")
     max_message: int = setting(
         wire.DEFAULT_MAX_MESSAGE_BYTES, "Longest message; a longer one is refused.", type=BYTES

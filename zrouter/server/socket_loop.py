@@ -25,16 +25,21 @@ from zrouter.routing.limits import BURST_BYTES, BURST_FRAMES, cost
 from zrouter.routing.router import Router
 from zrouter.server.connection_monitor import ConnectionMonitor, seed
 from zrouter.server.settings import RouterSettings
+from zrouter.server.zap import Gate
 from zrouter.wire import Send, encode
 from zrouter.wire.arguments import is_ipv6
 
 if TYPE_CHECKING:
+    from zrouter.link.curve_keys import CurveKeys
+    from zrouter.routing.roles import Identity
+    from zrouter.server.allow_list import AllowList
     from zrouter.server.store_writer import StoreWriter, WriterThread
 
 log = logging.getLogger("zrouter")
 
 TICK_MS: Final = 250
 LOOK_MS: Final = 20  # how often to look at who connects, while some have not said Hello
+LIST_S: Final = 1.0  # how often the allow list is looked at
 PACE_MS: Final = 5  # while a publish waits for frontends
 # A frame longer than max_frame gets an error; one longer than this many times that ends the connection.
 OVERSIZE: Final = 4
@@ -54,7 +59,12 @@ _get = cast(Callable[[Any, int], int], zmq.backend.Socket.get)
 class SocketLoop:
     """Runs a Router on a ROUTER socket until it is told to stop; follows go to the store writer, if any."""
 
-    def __init__(self, settings: RouterSettings, store_writer: StoreWriter | None = None) -> None:
+    def __init__(
+        self,
+        settings: RouterSettings,
+        store_writer: StoreWriter | None = None,
+        gate: tuple[CurveKeys, AllowList] | None = None,
+    ) -> None:
         self._store_writer = store_writer
         self._writer: WriterThread | None = None
         self._router = Router(
@@ -62,11 +72,14 @@ class SocketLoop:
             settings.limits(),
             self._figures,
             None if self._store_writer is None else self._store_writer.store,
+            None if gate is None else self._identified,
         )
+        self._whose: dict[bytes, str] = {}  # the keys of those who spoke first in this burst, by address
         self._running = True
         self._next_tick = 0.0
         seed()
         self._next_look = 0.0
+        self._next_list = 0.0
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.ROUTER)
         self._socket.set(zmq.ROUTER_MANDATORY, 1)
@@ -84,6 +97,7 @@ class SocketLoop:
         self._monitor = ConnectionMonitor(
             self._context, self._socket, settings.max_strangers, settings.hello_timeout
         )
+        self._gate = None if gate is None else Gate(self._context, self._socket, *gate)
         self._socket.bind(_STORE_ENDPOINT)
         self._waker = self._context.socket(zmq.DEALER)
         self._waker.set(zmq.ROUTING_ID, _STORE)
@@ -118,6 +132,8 @@ class SocketLoop:
             log.error("follows are not on disk yet, and were not answered: leaving without them")
             os._exit(1)
         self._monitor.close()
+        if self._gate is not None:
+            self._gate.close()
         self._waker.close()
         self._socket.close()
         self._context.term()
@@ -136,6 +152,9 @@ class SocketLoop:
         if now >= self._next_look:
             self._next_look = now + LOOK_MS / 1000
             self._monitor.look(now, self._router.counters)
+        if self._gate is not None and now >= self._next_list:
+            self._next_list = now + LIST_S
+            self._read_list(self._gate)
         self._flush(now)
         for loss in self._router.losses():
             # The name is the peer's own choice: %r keeps line ends and escapes out of the log.
@@ -163,6 +182,9 @@ class SocketLoop:
         wait = _NOBLOCK if self._router.has_work() else 0  # for the first frame
         usual = LOOK_MS if self._monitor.pending_hellos else TICK_MS
         self._wait_at_most(PACE_MS if self._router.is_pacing() else usual)
+        if self._gate is not None:
+            self._gate.wait(0 if wait else self._waits_ms)
+            wait = _NOBLOCK
         try:
             while room > 0 and len(arrivals) < BURST_FRAMES:
                 address = recv(wait)
@@ -185,7 +207,23 @@ class SocketLoop:
         now = time.monotonic()
         if arrivals:
             self._router.receive(arrivals, now)
+            self._whose.clear()
         return now
+
+    def _identified(self, address: bytes) -> Identity | None:
+        """Whose key the connection has that just spoke first. From the answer to ZAP, never from the peer."""
+        assert self._gate is not None
+        return self._gate.who_is(self._whose.get(address, ""))
+
+    def _read_list(self, gate: Gate) -> None:
+        said = gate.allowed.refresh()
+        if said is None:
+            return
+        if said:
+            log.error("%s", said)
+            return
+        log.info("the allow list has %d keys now", len(gate.allowed.by_key))
+        self._router.reidentify(lambda before: gate.who_is(before.public))
 
     def _store_changes(self, store_writer: StoreWriter) -> None:
         """Take what was stored, and give away what is to be."""
@@ -217,6 +255,9 @@ class SocketLoop:
             part = self._socket.recv(copy=False)
             with suppress(zmq.ZMQError):
                 connection = part.get(zmq.SRCFD)
+            if self._gate is not None:
+                with suppress(zmq.ZMQError):
+                    self._whose[address] = str(part.get("User-Id"))
             frame, parts = part.bytes, parts + 1
         if address == _STORE:
             return None
@@ -230,7 +271,11 @@ class SocketLoop:
         return frame if parts == 1 else b""
 
     def _figures(self) -> dict[str, Any]:
-        return {**process.figures(), "strangers": len(self._monitor.pending_hellos)}
+        return {
+            **process.figures(),
+            "strangers": len(self._monitor.pending_hellos),
+            "keys_refused": 0 if self._gate is None else self._gate.refused,
+        }
 
     def _flush(self, now: float) -> None:
         """Send what the burst has made, and tell the router what could not be sent."""

@@ -14,6 +14,7 @@ FULL: Final = "full"
 KEY_REUSED: Final = "key-reused"
 NO_STORE: Final = "no-store"
 STORE_FAILED: Final = "store-failed"
+FORBIDDEN: Final = "forbidden"
 
 ERROR_CODES: Final[dict[str, str]] = {
     NOT_UNDERSTOOD: "the frame is not a message of this protocol",
@@ -25,6 +26,7 @@ ERROR_CODES: Final[dict[str, str]] = {
     KEY_REUSED: "a Send or Publish has the key of another one with other messages",
     NO_STORE: "the router runs without a store of follows",
     STORE_FAILED: "the store of follows could not do it; what it held is untouched",
+    FORBIDDEN: "the peer's key is not for that kind of message, or not in the allow list",
 }
 
 # Why a client can't have all that it missed.

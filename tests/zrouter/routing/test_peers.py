@@ -40,10 +40,28 @@ def test_who_was_silent_for_longer_than_its_lease_has_lapsed(
         assert {one.address for one in peers.lapsed(now)} == silent
 
 
-def test_earlier_lives_of_a_peer_have_its_name_and_are_not_itself() -> None:
+def test_namesakes_are_asked_whether_they_live_once_a_second() -> None:
     peers = Peers(10)
     old, other, new = (Peer(name * 4, name.decode(), b"i" * 8, 1.0, 0.0) for name in (b"x", b"y", b"x"))
-    old.address = b"old"
+    old.address, new.instance = b"old", b"j" * 8
     for peer in (old, other, new):
         peers.add(peer)
-    assert peers.earlier_lives(new) == [old]
+    assert peers.to_be_asked(new, 5.0) == [old]
+    assert peers.to_be_asked(old, 5.9) == []
+    assert peers.to_be_asked(old, 6.0) == [new]
+    assert peers.to_be_asked(other, 6.0) == []
+    peers.remove(new)
+    assert peers.to_be_asked(old, 9.0) == []
+    assert (peers.one_of("x"), peers.one_of("z")) == (old, None)
+
+
+def test_an_earlier_life_is_the_same_process_on_another_connection() -> None:
+    peers = Peers(10)
+    old, new = (Peer(address, "x", b"i" * 8, 1.0, 0.0) for address in (b"old", b"new"))
+    peers.add(old)
+    assert peers.earlier_life("x", b"i" * 8) is old
+    assert peers.earlier_life("x", b"j" * 8) is None
+    peers.remove(old)
+    peers.add(new)
+    peers.remove(old)
+    assert peers.earlier_life("x", b"i" * 8) is new

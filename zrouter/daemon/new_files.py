@@ -1,0 +1,42 @@
+"""Files that must not have been there: keys, which nobody else may see for a moment.
+
+Owns: that a file has its mode from the first byte, is whole or not there, and never in place of another. Must
+not know: what is in it.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+
+
+class NewFileError(OSError):
+    """It could not be written; nothing of it is left."""
+
+
+class AlreadyThereError(NewFileError):
+    """There is a file of that name; it is untouched."""
+
+
+def write_new(path: str, data: bytes, mode: int) -> None:
+    """Write this to a new file, and to the disk.
+
+    Raises:
+        AlreadyThereError: there is one.
+        NewFileError: it can't be made or written; the text says why.
+    """
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    except FileExistsError:
+        raise AlreadyThereError(f"{path} is there already") from None
+    except OSError as error:
+        raise NewFileError(f"{path}: {error.strerror or error}") from None
+    try:
+        with open(descriptor, "wb") as out:
+            out.write(data)
+            out.flush()
+            os.fsync(descriptor)
+    except OSError as error:
+        with suppress(OSError):
+            os.unlink(path)
+        raise NewFileError(f"{path}: {error.strerror or error}") from None
