@@ -44,13 +44,12 @@ class FrontSettings:
     router: str = setting(DEFAULT_ROUTER, "The router's ZeroMQ endpoint.", type=ENDPOINT)
     curve_key_file: str = setting(
         "",
-        "Our keys, for a router that wants some: a file of `zrouter keygen`, with the router's public key.",
+        "The frontend's keys, for a router that wants some; `zrouter keygen` makes them.",
         metavar="PATH",
     )
     api_curve_key_file: str = setting(
         "",
-        "Keys for what the HTTP API asks of the router, on a link of its own; default: those of "
-        "--curve-key-file, with their roles.",
+        "Keys for what the HTTP API asks of the router, on a link of its own; default: the frontend's own.",
         metavar="PATH",
     )
     name: str = setting("", "The frontend's name in `zrouter who`; default: zfront@HOST:PORT.")

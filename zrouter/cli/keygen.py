@@ -40,9 +40,9 @@ _WHOSE = "zrouter keygen"
 def keygen(
     file: str, router_file: str | None, roles: tuple[str, ...], allow: str | None, name: str | None
 ) -> None:
-    """Make a pair of CURVE keys, and write it to FILE, which must not exist (mode 0600).
+    """Make keys of the link.
 
-    The router needs one, and each peer another. What is printed, or added to the file of --allow, goes into
+    A pair of CURVE keys is written to FILE, which must not exist (mode 0600). The router needs one, and each peer another. What is printed, or added to the file of --allow, goes into
     the router's allow list: a public key, which may be seen, and the roles that it has.
 
     \b

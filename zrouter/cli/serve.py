@@ -29,7 +29,7 @@ def serve(settings: RouterSettings) -> None:
     from zrouter.server.socket_loop import SocketLoop
 
     gate = _gate(settings)
-    check_zmq(settings.bind, settings.insecure or gate is not None)
+    check_zmq(settings.bind, gate is not None, settings.insecure)
     logs.set_up(settings.log_level)
     path = settings.store_path()
     if path is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import socket
 
 
 class ExposedError(ValueError):
@@ -20,15 +21,29 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def check_zmq(endpoint: str, insecure: bool) -> None:
-    """Refuse an endpoint such as tcp://0.0.0.0:5570 unless `insecure` was given.
+def check_zmq(endpoint: str, has_keys: bool, insecure: bool) -> None:
+    """Refuse an endpoint that strangers can reach, unless peers need keys or `insecure` was given.
+
+    Such are tcp://0.0.0.0:5570, and Unix's abstract sockets (ipc://@name): those have no mode.
 
     Raises:
-        ExposedError: with what to do about it.
+        ExposedError: with the ways there are.
     """
+    if has_keys or insecure:
+        return
     scheme, _, rest = endpoint.partition("://")
-    if scheme == "tcp":
-        check_host(rest.rpartition(":")[0], insecure)
+    if scheme == "ipc" and rest.startswith("@"):
+        raise ExposedError(
+            f"{endpoint} has no mode, so everybody on this machine may do everything; give a path, or "
+            "--curve-server-key-file"
+        )
+    host = rest.rpartition(":")[0]
+    if scheme == "tcp" and not _is_bound_to_loopback(host):
+        raise ExposedError(
+            f"{host} can be reached from other machines, and whoever reaches it may do everything. Give "
+            "--curve-server-key-file and --curve-allow-file, so that peers need keys and all is encrypted "
+            "(`zrouter keygen` makes them); or --insecure if the network keeps strangers out"
+        )
 
 
 def check_listener(host: str, has_tokens: bool, insecure: bool) -> None:
@@ -37,7 +52,7 @@ def check_listener(host: str, has_tokens: bool, insecure: bool) -> None:
     Raises:
         ExposedError: with the ways there are.
     """
-    if not has_tokens and not insecure and not is_loopback(host):
+    if not has_tokens and not insecure and not _is_bound_to_loopback(host):
         raise ExposedError(
             f"{host} can be reached from other machines, and whoever reaches it may connect as any id. "
             "Give --token-key-file, so that clients need a token; or listen on 127.0.0.1 behind a proxy that "
@@ -45,14 +60,12 @@ def check_listener(host: str, has_tokens: bool, insecure: bool) -> None:
         )
 
 
-def check_host(host: str, insecure: bool) -> None:
-    """Refuse a host beyond loopback unless `insecure` was given.
-
-    Raises:
-        ExposedError: with what to do about it.
-    """
-    if not insecure and not is_loopback(host):
-        raise ExposedError(
-            f"{host} can be reached from other machines, and neither authentication nor encryption is "
-            "configured; give --insecure if the network keeps strangers out"
-        )
+def _is_bound_to_loopback(host: str) -> bool:
+    """What a name stands for counts, not how it reads: /etc/hosts may say anything of localhost."""
+    if not is_loopback(host):
+        return False
+    try:
+        found = socket.getaddrinfo(host.strip("[]"), None, type=socket.SOCK_STREAM)
+    except OSError:
+        return True  # nothing can be bound to it either
+    return all(is_loopback(str(address[0]).partition("%")[0]) for *_, address in found)

@@ -41,6 +41,7 @@ TICK_MS: Final = 250
 LOOK_MS: Final = 20  # how often to look at who connects, while some have not said Hello
 LIST_S: Final = 1.0  # how often the allow list is looked at
 PACE_MS: Final = 5  # while a publish waits for frontends
+_OTHERS: Final = 0o117  # what nobody may do with an ipc socket
 # A frame longer than max_frame gets an error; one longer than this many times that ends the connection.
 OVERSIZE: Final = 4
 _SEND: Final = encode(Send(0, []))[1:2]  # the second byte of a frame is its kind
@@ -103,7 +104,11 @@ class SocketLoop:
         self._waker.set(zmq.ROUTING_ID, _STORE)
         self._waker.set(zmq.LINGER, 0)
         self._waker.connect(_STORE_ENDPOINT)
+        # An ipc socket is for its owner and its group, from the first moment.
+        before = os.umask(_OTHERS)
+        os.umask(before | _OTHERS)
         self._socket.bind(settings.bind)
+        os.umask(before)
         self.endpoint = str(self._socket.get_string(zmq.LAST_ENDPOINT))
 
     def run(self) -> None:

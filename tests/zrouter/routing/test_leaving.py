@@ -174,7 +174,7 @@ def test_peers_that_log_in_many_ids_and_begin_anew_again_and_again_leave_nothing
     router = a_router()
     for turn in range(30):
         ids = [b"%d.%d" % (turn, number) for number in range(2000)]
-        router.receive([(F1, AGAIN), (F1, login(ids)), (F1, encode(wire.Watch(0, ids)))], 0.0)
+        router.receive([(F1, AGAIN), (F1, login(ids)), (F1, encode(wire.Watch(0, ids)))], float(turn))
         end_burst(router)
         assert len(router.table) <= len(IDS) + 2 * 2000 + len(SHARED)
         assert router.figures()["watches"] == 2000

@@ -16,6 +16,7 @@ import pytest
 import zmq
 
 from tests.conftest import Program, eventually
+from tests.link_keys import LinkKeys, use_keys
 from zrouter import wire
 from zrouter.client import RouterClient
 
@@ -58,9 +59,11 @@ def dealer() -> Iterator[Callable[[str], zmq.Socket[bytes]]]:
     context = zmq.Context()
     made: list[zmq.Socket[bytes]] = []
 
-    def connect(endpoint: str, routing_id: bytes = b"") -> zmq.Socket[bytes]:
+    def connect(endpoint: str, routing_id: bytes = b"", key_file: str | None = None) -> zmq.Socket[bytes]:
         socket = context.socket(zmq.DEALER)
         socket.linger, socket.rcvtimeo = 0, 5000
+        if key_file is not None:
+            use_keys(socket, key_file)
         if routing_id:
             socket.routing_id = routing_id
         socket.connect(endpoint)
@@ -129,16 +132,21 @@ def test_a_router_takes_the_lenient_examples(router: Program, dealer: Callable[.
 
 @pytest.mark.parametrize("path", paths(WIRE / "invalid"))
 def test_an_invalid_example_is_refused_and_counted(
-    path: Path, routers: Callable[[str], Program], dealer: Callable[..., Any]
+    path: Path, routers: Callable[[str], Program], dealer: Callable[..., Any], tmp_path: Path
 ) -> None:
     example = read_example(path)
     notes = example.notes()
     if "/proc" in notes.get("router", "") and os.geteuid():
         pytest.skip("only root may hope to write there")
-    router = routers(notes.get("router", ""))
-    with RouterClient(router.address) as api:
+    options, ours, theirs = notes.get("router", ""), None, None
+    if "role" in notes:
+        keys = LinkKeys(tmp_path)
+        ours, theirs = keys.peer("ours", "inspector"), keys.peer("theirs", notes["role"])
+        options = " ".join(keys.serve_options())
+    router = routers(options)
+    with RouterClient(router.address, curve_key_file=ours) as api:
         before = api.stats()
-        stranger = dealer(router.address)
+        stranger = dealer(router.address, key_file=theirs)
         for name in notes.get("before", "").split():
             stranger.send(read_example(WIRE / f"{name}.hex").frame)
             assert not isinstance(heard(stranger), wire.Error)
