@@ -15,15 +15,16 @@ PROGRAMS: Final = ("zrouter", "zfront", "zflood")
 # A package, or a file beside the packages, and what of its own program it may import. Bottom up.
 FLOORS: Final[dict[str, tuple[str, ...]]] = {
     "zrouter.errors": (),
+    "zrouter.given_file": (),
     "zrouter.wire": ("errors",),
-    "zrouter.link": ("errors", "wire"),
+    "zrouter.link": ("errors", "given_file", "wire"),
     "zrouter.client": ("errors", "wire", "link"),
     "zrouter.aio": ("client",),
-    "zrouter.tokens": ("errors", "wire"),
+    "zrouter.tokens": ("errors", "given_file", "wire"),
     "zrouter.daemon": ("errors", "wire"),
     "zrouter.follows": ("errors", "wire"),
     "zrouter.routing": ("errors", "wire", "follows"),
-    "zrouter.server": ("errors", "wire", "link", "follows", "routing", "daemon"),
+    "zrouter.server": ("errors", "given_file", "wire", "link", "follows", "routing", "daemon"),
     "zrouter.cli": (
         "errors", "wire", "link", "client", "tokens", "daemon", "follows", "routing", "server",
     ),

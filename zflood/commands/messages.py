@@ -26,6 +26,12 @@ _MOST_BYTES = 64 << 20
 
 @click.command(short_help="Send many messages, and count the receipts.")
 @click.option("--router", default=DEFAULT_ROUTER, envvar="ZROUTER_ROUTER", show_default=True)
+@click.option(
+    "--curve-key-file",
+    envvar="ZROUTER_CURVE_KEY_FILE",
+    metavar="PATH",
+    help="Our keys, for a router that wants some: a file of `zrouter keygen`.",
+)
 @click.option("--http", metavar="URL", help="POST the messages to any server instead; %d is the id.")
 @click.option("--publish", is_flag=True, help="Each message goes to everyone who follows the id.")
 @click.option(
@@ -110,6 +116,7 @@ _MOST_BYTES = 64 << 20
 def messages(
     context: click.Context,
     router: str,
+    curve_key_file: str | None,
     http: str | None,
     publish: bool,
     count: int,
@@ -161,7 +168,7 @@ def messages(
         raise click.UsageError("--batch is for a closed loop to a router")
     tasks = tasks or (_OPEN_TASKS if is_open else 1)
     plan = Plan(
-        outlet=_outlet(router, http, publish, tasks, timeout),
+        outlet=_outlet(router, curve_key_file, http, publish, tasks, timeout),
         ids=_ids(max_id, zipf_s if distribution == "zipf" else None),
         messages=count,
         size_bytes=_size(size),
@@ -183,13 +190,20 @@ def messages(
 
 
 def _outlet(
-    router: str, http: str | None, publish: bool, tasks: int, timeout_s: float
+    router: str, curve_key_file: str | None, http: str | None, publish: bool, tasks: int, timeout_s: float
 ) -> Callable[[], Outlet]:
     if http is None:
+        from zrouter.link.curve_keys import CurveKeyError, read_curve_keys
+
+        try:
+            if curve_key_file is not None:
+                read_curve_keys(curve_key_file, is_peer=True)
+        except CurveKeyError as error:
+            raise click.UsageError(f"--curve-key-file {error}") from None
         from zflood.sender.outlets.router import PublishOutlet, RouterOutlet
 
         kind = PublishOutlet if publish else RouterOutlet
-        return lambda: kind(router, timeout_s)
+        return lambda: kind(router, timeout_s, curve_key_file)
     from zflood.sender.outlets.http import HttpOutlet, check_url
 
     url = http

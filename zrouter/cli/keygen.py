@@ -42,8 +42,9 @@ def keygen(
 ) -> None:
     """Make keys of the link.
 
-    A pair of CURVE keys is written to FILE, which must not exist (mode 0600). The router needs one, and each peer another. What is printed, or added to the file of --allow, goes into
-    the router's allow list: a public key, which may be seen, and the roles that it has.
+    A pair of CURVE keys is written to FILE, which must not exist (mode 0600). The router needs one, and each
+    peer another. What is printed, or added to the file of --allow, goes into the router's allow list: a
+    public key, which may be seen, and the roles that it has.
 
     \b
     Examples:
@@ -117,7 +118,8 @@ def _with_entry(allow: str, entry: str) -> bytes:
 def _write(file: str, keys: CurveKeys) -> None:
     with _errors():
         write_new(file, as_file(keys), 0o600)
-    output.say(f"{file}: mode 0600, public key {keys.public}", sys.stderr)
+    owner = "" if os.geteuid() else "owner root (chown it to whom the program runs as), "
+    output.say(f"{file}: mode 0600, {owner}public key {keys.public}", sys.stderr)
 
 
 def _replace(path: str, data: bytes) -> None:

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 import tomllib
 from typing import Final, NamedTuple
 
 from zrouter.errors import PortableError
+from zrouter.given_file import read_ordinary
 
 _MOST_BYTES: Final = 64 << 10
 _OTHERS: Final = 0o077
@@ -79,19 +79,20 @@ def as_file(keys: CurveKeys) -> bytes:
 
 def _private(path: str) -> bytes:
     data, mode = _bytes(path)
-    if mode & _OTHERS:
+    if mode & _OTHERS and not _is_credential(path):
         raise CurveKeyError(f"{path}: others can read it; chmod 600 {path}")
     return data
 
 
+def _is_credential(path: str) -> bool:
+    """Whether systemd keeps it for us alone (LoadCredential=): its list of who may read shows as group bits."""
+    folder = os.environ.get("CREDENTIALS_DIRECTORY", "")
+    return bool(folder) and os.path.realpath(path).startswith(os.path.realpath(folder) + "/")
+
+
 def _bytes(path: str) -> tuple[bytes, int]:
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with open(descriptor, "rb") as file:
-            mode = os.fstat(descriptor).st_mode
-            if not stat.S_ISREG(mode):
-                raise CurveKeyError(f"{path}: not an ordinary file")
-            return file.read(_MOST_BYTES), mode
+        return read_ordinary(path, _MOST_BYTES)
     except OSError as error:
         raise CurveKeyError(f"{path}: {error.strerror or error}") from None
 

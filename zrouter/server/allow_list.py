@@ -11,11 +11,11 @@ A file is TOML with a table for each key:
 
 from __future__ import annotations
 
-import os
 import re
 import tomllib
 from typing import Any, Final
 
+from zrouter.given_file import GivenFile, read_ordinary
 from zrouter.link.curve_keys import CurveKeyError, is_key
 from zrouter.routing.roles import ROLES, Identity
 
@@ -75,16 +75,13 @@ class AllowList:
     """The list in a file, as it is now. The first reading raises CurveKeyError."""
 
     def __init__(self, path: str) -> None:
-        self._path = path
-        self._seen = self._look()
+        self._file = GivenFile(path)
         self.by_key = self._read()
 
     def refresh(self) -> str | None:
         """Read it again if it has changed: None if it has not, else empty, or why the old one stays."""
-        seen = self._look()
-        if seen == self._seen:
+        if not self._file.has_changed():
             return None
-        self._seen = seen
         try:
             self.by_key = self._read()
         except CurveKeyError as error:
@@ -92,18 +89,10 @@ class AllowList:
         return ""
 
     def _read(self) -> dict[str, Identity]:
+        path = self._file.path
         try:
-            with open(self._path, "rb") as file:
-                data = file.read(_MOST_BYTES)
-            return parse_allow_list(data)
+            return parse_allow_list(read_ordinary(path, _MOST_BYTES)[0])
         except OSError as error:
-            raise CurveKeyError(f"{self._path}: {error.strerror or error}") from None
+            raise CurveKeyError(f"{path}: {error.strerror or error}") from None
         except CurveKeyError as error:
-            raise CurveKeyError(f"{self._path}: {error}") from None
-
-    def _look(self) -> tuple[int, int, int] | None:
-        try:
-            state = os.stat(self._path)
-        except OSError:
-            return None
-        return state.st_ino, state.st_mtime_ns, state.st_size
+            raise CurveKeyError(f"{path}: {error}") from None

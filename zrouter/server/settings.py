@@ -36,7 +36,7 @@ class RouterSettings:
     )
     curve_server_key_file: str = setting(
         "",
-        "A file with the router's keys, made by `zrouter keygen`: peers need keys, too, and all is encrypted.",
+        "A file with the router's keys, of `zrouter keygen`: peers need keys, too, and all is encrypted.",
         metavar="PATH",
     )
     curve_allow_file: str = setting(

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 import zmq
+from zmq.utils import z85
 
 from zrouter.link.curve_keys import CurveKeyError
 from zrouter.server.allow_list import MOST_KEYS, AllowList, parse_allow_list
 
-ONE, TWO = (zmq.curve_keypair()[0].decode() for _ in range(2))
+# Two keys, the same in each run: they are in the names of tests.
+ONE, TWO = (zmq.curve_public(z85.encode(bytes([number] * 32))).decode() for number in (1, 2))
 
 
 def table(name: str, public: str, roles: str = '"frontend"') -> str:
@@ -103,6 +105,12 @@ def test_it_may_be_written_in_place(path: Path) -> None:
     assert allowed.by_key[ONE].key == "front-2"
 
 
+def spoil_with_a_fifo(path: Path) -> None:
+    """Whoever opens it to read waits until somebody writes."""
+    path.unlink()
+    os.mkfifo(path)
+
+
 @pytest.mark.parametrize(
     "spoil",
     [
@@ -110,11 +118,13 @@ def test_it_may_be_written_in_place(path: Path) -> None:
         pytest.param(lambda path: replace(path, b"\xff\xfe"), id="not UTF-8"),
         pytest.param(lambda path: path.unlink(), id="gone"),
         pytest.param(lambda path: (path.unlink(), path.mkdir()), id="a directory"),
-        pytest.param(lambda path: (path.unlink(), os.mkfifo(path)), id="a fifo"),
+        pytest.param(spoil_with_a_fifo, id="a fifo"),
         pytest.param(lambda path: (path.unlink(), path.symlink_to("missing")), id="a link to nothing"),
     ],
 )
-def test_the_list_of_before_stays_where_the_new_one_is_none(path: Path, spoil: Callable[[Path], None]) -> None:
+def test_the_list_of_before_stays_where_the_new_one_is_none(
+    path: Path, spoil: Callable[[Path], None]
+) -> None:
     allowed = AllowList(str(path))
     before = allowed.by_key
     spoil(path)

@@ -28,13 +28,17 @@ class RouterOutlet:
     is_in_order: ClassVar[bool] = True
     is_published: ClassVar[bool] = False
 
-    def __init__(self, router: str, timeout_s: float) -> None:
+    def __init__(self, router: str, timeout_s: float, curve_key_file: str | None = None) -> None:
         self._router = router
+        self._curve_key_file = curve_key_file
         self._timeout_s = timeout_s
 
     async def open(self) -> None:
         self._client = AsyncRouterClient(
-            self._router, name=default_name("messages"), timeout_s=self._timeout_s
+            self._router,
+            name=default_name("messages"),
+            timeout_s=self._timeout_s,
+            curve_key_file=self._curve_key_file,
         )
         try:
             await self._client.send_many(())
