@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import zmq
+from click.testing import CliRunner
 
 from zrouter.cli.commands import commands
 from zrouter.link.curve_keys import read_curve_keys
@@ -34,7 +35,7 @@ class LinkKeys:
     def change(self, name: str, *roles: str) -> None:
         """Give a peer of the allow list other roles; none: take it out."""
         tables = self.allow.read_text().split("\n\n")
-        rest = [table.rstrip("\n") for table in tables if f'["{name}"]' not in table]
+        rest = [table.rstrip("\n") for table in tables if not table.startswith(f'["{name}"]')]
         if roles:
             public = read_curve_keys(str(self.folder / f"{name}.key"), is_peer=True).public
             listed = ", ".join(f'"{role}"' for role in roles)
@@ -53,4 +54,5 @@ def use_keys(socket: zmq.Socket[bytes], path: str) -> None:
 
 
 def _keygen(*arguments: str) -> None:
-    commands.main(["keygen", *arguments], standalone_mode=False)
+    done = CliRunner().invoke(commands, ["keygen", *arguments])
+    assert done.exit_code == 0, done.output

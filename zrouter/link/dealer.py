@@ -95,7 +95,7 @@ class Dealer:
                 else "the router has no keys (CURVE): leave --curve-key-file out, or give it some"
             )
         elif self._curve is not None and self._broken >= _BROKEN:
-            why = "the handshake breaks each time: is that the key of this router?"
+            why = "the handshake breaks each time: is that the key of this router, and does it know our key?"
         else:
             return
         self.session.shut_out(RefusedError(FORBIDDEN, f"{self.router}: {why}"), now)
