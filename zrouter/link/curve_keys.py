@@ -85,7 +85,7 @@ def _private(path: str) -> bytes:
 
 
 def _is_credential(path: str) -> bool:
-    """Whether systemd keeps it for us alone (LoadCredential=): its list of who may read shows as group bits."""
+    """Whether systemd keeps it for us alone (LoadCredential=): who may read it shows as group bits."""
     folder = os.environ.get("CREDENTIALS_DIRECTORY", "")
     return bool(folder) and os.path.realpath(path).startswith(os.path.realpath(folder) + "/")
 
