@@ -21,7 +21,7 @@ FLOORS: Final[dict[str, tuple[str, ...]]] = {
     "zrouter.client": ("errors", "wire", "link"),
     "zrouter.aio": ("client",),
     "zrouter.tokens": ("errors", "given_file", "wire"),
-    "zrouter.daemon": ("errors", "wire"),
+    "zrouter.daemon": ("errors", "wire", "link"),
     "zrouter.follows": ("errors", "wire"),
     "zrouter.routing": ("errors", "wire", "follows"),
     "zrouter.server": ("errors", "given_file", "wire", "link", "follows", "routing", "daemon"),

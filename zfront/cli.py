@@ -50,8 +50,8 @@ def serve(settings: FrontSettings) -> None:
 
     host, port = settings.address()
     token_keys = settings.token_keys()
-    settings.curve_keys()
-    settings.api_curve_keys()
+    curve = settings.curve_keys()
+    api_curve = settings.api_curve_keys()
     check_listener(host, token_keys is not None, settings.insecure)
     keys = settings.api_keys()
     settings.proxies()
@@ -75,13 +75,15 @@ def serve(settings: FrontSettings) -> None:
     where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     log.info("listening on http://%s with %d worker(s)", where, settings.workers)
     if settings.workers == 1:
-        Worker(settings, first, name, keys=keys, token_keys=token_keys).run(
+        Worker(settings, first, name, keys=keys, token_keys=token_keys, curve=curve, api_curve=api_curve).run(
             lambda: notify.ready(f"listening on {where}")
         )
         return
 
     def work(number: int, listener: socket.socket, lifeline: LivenessPipe) -> None:
-        Worker(settings, listener, f"{name}/{number}", lifeline, keys, token_keys).run(lifeline.ready)
+        Worker(settings, listener, f"{name}/{number}", lifeline, keys, token_keys, curve, api_curve).run(
+            lifeline.ready
+        )
 
     supervisor = Supervisor(listeners, work, settings.worker_timeout, settings.shutdown_timeout)
     if not supervisor.run():

@@ -16,15 +16,15 @@ from click.core import ParameterSource
 from zfront.requests.forwarded import Proxies
 from zfront.requests.hosts import Hosts
 from zfront.requests.origins import Origins
-from zrouter.daemon.arguments import ENDPOINT
+from zrouter.daemon.arguments import ENDPOINT, key_file_of
 from zrouter.daemon.exposure import is_loopback
 from zrouter.daemon.logs import LEVELS
 from zrouter.daemon.numbers import BYTES, Count, Number
 from zrouter.daemon.options import setting
+from zrouter.link.curve_keys import CurveKeys, read_curve_keys
 from zrouter.wire import DEFAULT_ROUTER
 
 if TYPE_CHECKING:
-    from zrouter.link.curve_keys import CurveKeys
     from zrouter.tokens.key_files import KeyFile
 
 # Descriptors that are not clients: listening sockets, epolls, ZeroMQ, logs, requests under way.
@@ -272,12 +272,8 @@ class FrontSettings:
 def _peer_keys(option: str, path: str) -> CurveKeys | None:
     if not path:
         return None
-    from zrouter.link.curve_keys import CurveKeyError, read_curve_keys
-
-    try:
+    with key_file_of(option):
         return read_curve_keys(path, is_peer=True)
-    except CurveKeyError as error:
-        raise click.UsageError(f"{option} {error}") from None
 
 
 def read_keys(text: str) -> list[str]:

@@ -11,7 +11,9 @@ import click
 from click.core import ParameterSource
 
 from zrouter.daemon import program
+from zrouter.daemon.arguments import key_file_of
 from zrouter.daemon.numbers import Count, Number
+from zrouter.link.curve_keys import read_curve_keys
 from zrouter.wire import DEFAULT_ROUTER
 
 if TYPE_CHECKING:
@@ -193,13 +195,9 @@ def _outlet(
     router: str, curve_key_file: str | None, http: str | None, publish: bool, tasks: int, timeout_s: float
 ) -> Callable[[], Outlet]:
     if http is None:
-        from zrouter.link.curve_keys import CurveKeyError, read_curve_keys
-
-        try:
-            if curve_key_file is not None:
+        if curve_key_file is not None:
+            with key_file_of("--curve-key-file"):
                 read_curve_keys(curve_key_file, is_peer=True)
-        except CurveKeyError as error:
-            raise click.UsageError(f"--curve-key-file {error}") from None
         from zflood.sender.outlets.router import PublishOutlet, RouterOutlet
 
         kind = PublishOutlet if publish else RouterOutlet

@@ -37,6 +37,7 @@ from zrouter.wire import Report
 
 if TYPE_CHECKING:
     from zfront.requests.admission import Admission
+    from zrouter.link.curve_keys import CurveKeys
     from zrouter.tokens.key_files import KeyFile
     from zrouter.wire import Delivery
 
@@ -62,6 +63,8 @@ class Worker:
         lifeline: LivenessPipe | None = None,
         keys: Sequence[str] = (),
         token_keys: KeyFile | None = None,
+        curve: CurveKeys | None = None,
+        api_curve: CurveKeys | None = None,
     ) -> None:
         self._settings = settings
         self._lifeline = lifeline
@@ -90,9 +93,9 @@ class Worker:
             evict=self._hub.evict,
             tell=self._hub.tell,
             resumption=self._hub.resumption,
-            curve=settings.curve_keys(),
+            curve=curve,
         )
-        self._api_link = _api_link(settings, name) or self._link
+        self._api_link = self._link if api_curve is None else _api_link(settings, name, api_curve)
         hosts = settings.known_hosts(keys)
         self._context = ApiContext(settings, keys, self._api_link, self._hub.origins, hosts)
         server = HTTPServer(
@@ -245,11 +248,8 @@ class Worker:
             self._loop.stop()
 
 
-def _api_link(settings: FrontSettings, name: str) -> RouterLink | None:
-    """A link of its own for the API, with keys of its own; None: it has none."""
-    curve = settings.api_curve_keys()
-    if curve is None:
-        return None
+def _api_link(settings: FrontSettings, name: str, curve: CurveKeys) -> RouterLink:
+    """A link of its own for the API, with keys of its own."""
     return RouterLink(
         settings.router,
         f"{name}/api",

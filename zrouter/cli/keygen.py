@@ -12,7 +12,7 @@ import click
 import zmq
 
 from zrouter.daemon import output, program
-from zrouter.daemon.new_files import AlreadyThereError, NewFileError, write_new
+from zrouter.daemon.new_files import NewFileError, write_new
 from zrouter.link.curve_keys import CurveKeyError, CurveKeys, as_file, public_key
 from zrouter.routing.roles import ROLES
 from zrouter.server.allow_list import check_name, parse_allow_list
@@ -81,8 +81,6 @@ def keygen(
 def _errors() -> Iterator[None]:
     try:
         yield
-    except AlreadyThereError as error:
-        program.fail(_WHOSE, f"{error}, and a key that is lost can't be made again")
     except (CurveKeyError, NewFileError) as error:
         program.fail(_WHOSE, str(error))
 

@@ -12,9 +12,8 @@ import click
 
 from zrouter.client import RouterClient, default_name
 from zrouter.client.connection import DEFAULT_TIMEOUT_S
-from zrouter.daemon.arguments import ENDPOINT
+from zrouter.daemon.arguments import ENDPOINT, key_file_of
 from zrouter.daemon.numbers import Number
-from zrouter.link.curve_keys import CurveKeyError
 from zrouter.wire import DEFAULT_ROUTER
 
 _KEY_FILE: Final = "zrouter.curve-key-file"
@@ -71,7 +70,7 @@ def connect(
 ) -> RouterClient:
     """A client that introduces itself as this kind of command."""
     key_file = click.get_current_context().meta.get(_KEY_FILE)
-    try:
+    with key_file_of("--curve-key-file"):
         return RouterClient(
             router,
             name=default_name(kind),
@@ -80,5 +79,3 @@ def connect(
             on_link=on_link,
             curve_key_file=key_file,
         )
-    except CurveKeyError as error:
-        raise click.UsageError(f"--curve-key-file {error}") from None

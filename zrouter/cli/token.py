@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from zrouter.daemon import output, program
-from zrouter.daemon.new_files import AlreadyThereError, NewFileError, write_new
+from zrouter.daemon.new_files import NewFileError, write_new
 from zrouter.daemon.numbers import Count
 
 if TYPE_CHECKING:
@@ -67,8 +67,6 @@ def keygen(file: str, kind: str, kid: str | None) -> None:
 def _write(file: str, data: bytes, mode: int) -> None:
     try:
         write_new(file, data, mode)
-    except AlreadyThereError as error:
-        program.fail(_WHOSE, f"{error}, and a key that is lost can't be made again")
     except NewFileError as error:
         program.fail(_WHOSE, str(error))
     output.say(f"{file}: mode {mode:04o}", sys.stderr)

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
 
+from zrouter.link.curve_keys import CurveKeyError
 from zrouter.wire import MAX_KEY_BYTES, WireError, check_ids
 
 
@@ -69,3 +72,12 @@ class Key(click.ParamType[bytes]):
 ENDPOINT = Endpoint()
 ID = Id()
 KEY = Key()
+
+
+@contextmanager
+def key_file_of(option: str) -> Iterator[None]:
+    """What is wrong with the option's file of keys is a usage error."""
+    try:
+        yield
+    except CurveKeyError as error:
+        raise click.UsageError(f"{option} {error}") from None

@@ -28,7 +28,9 @@ def write_new(path: str, data: bytes, mode: int) -> None:
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     except FileExistsError:
-        raise AlreadyThereError(f"{path} is there already") from None
+        raise AlreadyThereError(
+            f"{path} is there already, and a key that is lost can't be made again"
+        ) from None
     except OSError as error:
         raise NewFileError(f"{path}: {error.strerror or error}") from None
     try:

@@ -76,7 +76,6 @@ class Dealer:
             self._unsent.clear()
             if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
                 self._broken = 0
-                self.session.fatal = None
                 self.session.opened(now)
             elif event in _FAILED:
                 self._failed(_FAILED[event], now)

@@ -121,7 +121,7 @@ class Session:
     def opened(self, now: float) -> None:
         """A connection to a router exists: greet."""
         self._connected = True
-        self.welcome = None
+        self.welcome = self.fatal = None
         self._unconfirmed_here = self._may_confirm = 0
         self._greet(now)
 

@@ -336,17 +336,17 @@ class Router:
             after = None if before is None else identify(before)
             if before is None or after == before:
                 continue
-            if after is None:
-                self._losses.append(Loss(peer.name, len(peer.held), f"its key {before.key} was taken out"))
-                self._refuse(peer.address, 0, WireError(wire.FORBIDDEN, _NOT_ALLOWED))
-                self._forget(peer)
-            elif before.roles <= after.roles:
+            if after is not None and before.roles <= after.roles:
                 peer.identity, peer.may = after, may_say(after.roles)
+                continue
+            if after is None:
+                why, error = "was taken out", WireError(wire.FORBIDDEN, _NOT_ALLOWED)
             else:
                 # What it holds by a role that it had is told again, and refused then.
-                self._losses.append(Loss(peer.name, len(peer.held), f"its key {before.key} has fewer roles"))
-                self._refuse(peer.address, 0, WireError(wire.SAY_HELLO, wire.ERROR_CODES[wire.SAY_HELLO]))
-                self._forget(peer)
+                why, error = "has fewer roles", WireError(wire.SAY_HELLO, wire.ERROR_CODES[wire.SAY_HELLO])
+            self._losses.append(Loss(peer.name, len(peer.held), f"its key {before.key} {why}"))
+            self._refuse(peer.address, 0, error)
+            self._forget(peer)
         self._departed.clear()  # they are nobody's any more
 
     def _lease_s(self, hello: wire.Hello) -> float:

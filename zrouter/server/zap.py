@@ -58,9 +58,9 @@ class Gate:
     def wait(self, milliseconds: int) -> None:
         """Until there is a frame, but no longer; whoever wants in meanwhile is answered."""
         if self._socket in dict(self._poller.poll(milliseconds)):
-            self.answer()
+            self._answer()
 
-    def answer(self) -> None:
+    def _answer(self) -> None:
         """Say of those who want in whether they may."""
         with suppress(zmq.Again):
             for _ in range(_AT_ONCE):
