@@ -33,7 +33,8 @@ _SILENT_TICKS: Final = round(2 / _TICK_S)  # from the start on
 class RouterLink:
     """Carries a session in the event loop.
 
-    `deliver` and `evict` get what is for our ids, `tell` the states of those that are watched.
+    `deliver` and `evict` get what is for our ids, `tell` the states of those that are watched; `arriving` is
+    called before any of what has arrived is given to anybody.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class RouterLink:
         watching: Callable[[], Collection[bytes]] = tuple,
         is_watched: Callable[[bytes], bool] = lambda _: False,
         tell: Callable[[list[State]], None] = lambda _: None,
+        arriving: Callable[[], None] = lambda: None,
         curve: CurveKeys | None = None,
     ) -> None:
         self.session = Session(
@@ -62,6 +64,7 @@ class RouterLink:
             watching=watching,
             is_watched=is_watched,
         )
+        self._arriving = arriving
         self._deliver = deliver
         self._evict = evict
         self._tell = tell
@@ -206,6 +209,7 @@ class RouterLink:
         """ZeroMQ's descriptors signal edges: read until nothing is left, or come back."""
         if self._is_closed:
             return
+        self._arriving()
         is_drained = self._dealer.receive(time.monotonic(), self._deliver, self._evict, self._tell)
         if not is_drained or self._dealer.has_to_say():
             self._flush()

@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from zfront.requests.admission import Admission
     from zrouter.link.curve_keys import CurveKeys
     from zrouter.tokens.key_files import KeyFile
-    from zrouter.wire import Delivery
 
 log = logging.getLogger("zfront")
 
@@ -89,10 +88,11 @@ class Worker:
             watching=self._hub.watchers.ids,
             is_watched=self._hub.watchers.is_watched,
             report=self._report,
-            deliver=self._hub.fan_out.deliver if admission is None else self._deliver_to_admitted,
+            deliver=self._hub.fan_out.deliver,
             evict=self._hub.evict,
             tell=self._hub.tell,
             resumption=self._hub.resumption,
+            arriving=self._arriving,
             curve=curve,
         )
         self._api_link = self._link if api_curve is None else _api_link(settings, name, api_curve)
@@ -169,11 +169,10 @@ class Worker:
         if self._hub.end_expired():
             self._loop.call_later(_CLOSE_PAUSE_S, self._end_expired)
 
-    def _deliver_to_admitted(self, burst: list[Delivery]) -> None:
-        """A message that comes after the end of a client's token is not written to it."""
+    def _arriving(self) -> None:
+        """What the router says after the end of a client's token, by whatever way, is not written to it."""
         while self._hub.end_expired():
             pass  # after a stop of the whole process, that may be all of them
-        self._hub.fan_out.deliver(burst)
 
     def _changed(self, an_id: bytes) -> None:
         self._link.changed(an_id)
