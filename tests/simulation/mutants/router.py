@@ -68,8 +68,8 @@ ROUTER: Final = [
         "a frontend that comes back on a new connection is counted beside itself",
         (
             "zrouter/routing/router.py",
-            "                self._forget(earlier)  # the same process on a new connection\n",
-            "                pass\n",
+            "            self._forget(earlier)  # the same process on a new connection\n",
+            "            pass\n",
         ),
     ),
     Mutant(
