@@ -24,6 +24,7 @@ from tests.bench import (
     hostile,
     leaving,
     link,
+    link_keys,
     publish,
     router,
     silent,
@@ -65,6 +66,7 @@ MEASURES = {
         publish.follow_changes_router,
         hostile.hostile_clients,
         link.hostile_peers,
+        link_keys.link_keys,
         silent.silent_clients,
         silent.stuck_clients,
         soak.soak,
@@ -90,7 +92,7 @@ def main(names: tuple[str, ...], repeat: int, json_path: Path, quick: bool) -> N
     Measures: parking saturated broadcast paced paced_awake held memory throughput singles mailboxes presence
     comeback leaving transports streams api_batch api_single swarm messages follows_lookup follows_changes
     publish_popular publish_others publish_friends follow_changes_router hostile_clients hostile_peers
-    silent_clients stuck_clients;
+    link_keys silent_clients stuck_clients;
     paced_awake sets a parameter of the kernel for that time, as root;
     soak takes 10 minutes, follows_load and follows_load_postgresql one to five
     \b

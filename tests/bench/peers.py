@@ -1,7 +1,7 @@
 """Peers of the router that do as little as possible, so that what is measured is the router.
 
-`python -m tests.bench.peers frontend ENDPOINT FIRST LAST [PREFIX]`  holds ids and throws away what it gets
-`python -m tests.bench.peers sender ENDPOINT MESSAGES BATCH IDS RECEIPTS`  sends frames encoded beforehand
+`python -m tests.bench.peers frontend ENDPOINT FIRST LAST [PREFIX [KEYS]]`  holds ids, throws away what comes
+`python -m tests.bench.peers sender ENDPOINT MESSAGES BATCH IDS RECEIPTS [KEYS]`  sends frames made beforehand
 `python -m tests.bench.peers subscriber PORT FIRST LAST`  the frontend's twin for Redis
 """
 
@@ -18,6 +18,7 @@ import time
 import msgspec
 import zmq
 
+from tests.link_keys import use_keys
 from zrouter import wire
 
 MESSAGE = b"0123456789012345678901234"
@@ -37,10 +38,12 @@ def say(**figures: object) -> None:
     print(json.dumps(figures), flush=True)
 
 
-def link(endpoint: str, name: str) -> tuple[zmq.Socket[bytes], wire.Welcome]:
-    """A DEALER that has said Hello."""
+def link(endpoint: str, name: str, keys: str = "") -> tuple[zmq.Socket[bytes], wire.Welcome]:
+    """A DEALER that has said Hello; `keys` is its file of keys of the link."""
     dealer: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.DEALER)
     dealer.set(zmq.LINGER, 0)
+    if keys:
+        use_keys(dealer, keys)
     dealer.connect(endpoint)
     dealer.send(wire.encode(wire.Hello(wire.VERSION, name, os.urandom(8), 60_000)))
     welcome = wire.decode_from_router(dealer.recv())
@@ -48,9 +51,9 @@ def link(endpoint: str, name: str) -> tuple[zmq.Socket[bytes], wire.Welcome]:
     return dealer, welcome
 
 
-def frontend(endpoint: str, first: int, last: int, prefix: str = "") -> None:
+def frontend(endpoint: str, first: int, last: int, prefix: str = "", keys: str = "") -> None:
     """Hold ids first..last, each behind the prefix, until told to stop; says what came."""
-    dealer, welcome = link(endpoint, f"lean{first}")
+    dealer, welcome = link(endpoint, f"lean{first}", keys)
     ids = [b"%b%d" % (prefix.encode(), number) for number in range(first, last + 1)]
     for at in range(0, len(ids), 2000):
         some = ids[at : at + 2000]
@@ -82,9 +85,9 @@ def frontend(endpoint: str, first: int, last: int, prefix: str = "") -> None:
     say(bytes=received, messages=seq)
 
 
-def sender(endpoint: str, messages: int, batch: int, ids: int, receipts: bool) -> None:
+def sender(endpoint: str, messages: int, batch: int, ids: int, receipts: bool, keys: str = "") -> None:
     """Send so many messages in frames of `batch`, from a line on standard input on; says how long it took."""
-    dealer, _ = link(endpoint, "sender")
+    dealer, _ = link(endpoint, "sender", keys)
     rng = random.Random(os.getpid())
     pools = [
         [(b"%d" % rng.randint(1, ids), MESSAGE) for _ in range(batch)]
@@ -141,6 +144,6 @@ if __name__ == "__main__":
     if what == "frontend":
         frontend(rest[0], int(rest[1]), int(rest[2]), *rest[3:])
     elif what == "sender":
-        sender(rest[0], int(rest[1]), int(rest[2]), int(rest[3]), rest[4] == "True")
+        sender(rest[0], int(rest[1]), int(rest[2]), int(rest[3]), rest[4] == "True", *rest[5:])
     else:
         subscriber(int(rest[0]), int(rest[1]), int(rest[2]))

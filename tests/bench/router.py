@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 from tests.bench.lines import Line
 from tests.bench.programs import Running, Stage, until
+from tests.link_keys import LinkKeys
 from zrouter.client import RouterClient
 from zrouter.wire import Pair
 
@@ -25,26 +26,38 @@ KEPT_EACH = 10
 REDIS = "Redis"
 
 
-def _frontends(stage: Stage, endpoint: str) -> list[Running]:
+def _frontends(stage: Stage, endpoint: str, keys: LinkKeys | None) -> list[Running]:
     half = IDS // 2
+    own = [keys.peer("frontend", "frontend")] if keys else []
     found = [
-        stage.python("peers", "frontend", endpoint, 1, half),
-        stage.python("peers", "frontend", endpoint, half + 1, IDS),
+        stage.python("peers", "frontend", endpoint, 1, half, "", *own),
+        stage.python("peers", "frontend", endpoint, half + 1, IDS, "", *own),
     ]
     for frontend in found:
         frontend.read()
-    with RouterClient(endpoint) as api:
+    with _inspector(endpoint, keys) as api:
         until(lambda: api.stats()["ids"] == IDS)
     return found
 
 
-def _flood(messages: int, batch: int, senders: int, receipts: bool, *options: str) -> tuple[float, float]:
-    """Messages a second through a router, and its CPU for each [us]; fails if one was lost."""
+def _inspector(endpoint: str, keys: LinkKeys | None) -> RouterClient:
+    return RouterClient(endpoint, curve_key_file=keys.peer("inspector", "inspector") if keys else None)
+
+
+def flood(
+    messages: int, batch: int, senders: int, receipts: bool, *options: str, keys: LinkKeys | None = None
+) -> tuple[float, float]:
+    """Messages a second through a router, and its CPU for each [us]; fails if one was lost.
+
+    `keys`: all of the link is encrypted with them.
+    """
+    own = [keys.peer("sender", "sender")] if keys else []
     with Stage() as stage:
         router, endpoint = stage.router(*options)
-        frontends = _frontends(stage, endpoint)
+        frontends = _frontends(stage, endpoint, keys)
         running = [
-            stage.python("peers", "sender", endpoint, messages, batch, IDS, receipts) for _ in range(senders)
+            stage.python("peers", "sender", endpoint, messages, batch, IDS, receipts, *own)
+            for _ in range(senders)
         ]
         for sender in running:
             sender.read()
@@ -58,7 +71,7 @@ def _flood(messages: int, batch: int, senders: int, receipts: bool, *options: st
         seconds = time.monotonic() - began
         us = (router.cpu_s() - cpu) * 1e6
         accepted = sum(found["accepted"] for found in done)
-        with RouterClient(endpoint) as api:
+        with _inspector(endpoint, keys) as api:
             stats = api.stats()
         arrived = sum(frontend.ask()["messages"] for frontend in frontends)
         if stats["messages_out"] != accepted or arrived != accepted:
@@ -107,8 +120,8 @@ def _redis() -> tuple[float, float]:
 def throughput() -> list[Line]:
     """25-byte messages to 10,000 ids on 2 frontends."""
     redis_rate, redis_us = _redis()
-    rate, us = _flood(MESSAGES, BATCH, 1, receipts=False)
-    receipts_rate, receipts_us = _flood(MESSAGES, BATCH, 1, receipts=True)
+    rate, us = flood(MESSAGES, BATCH, 1, receipts=False)
+    receipts_rate, receipts_us = flood(MESSAGES, BATCH, 1, receipts=True)
     return [
         Line("router, batched: throughput", "/s", rate, 1.0, redis_rate, REDIS, at_least=True, by_ratio=True),
         Line("router, batched: CPU per message", "us", us, 1.0, redis_us, REDIS, by_ratio=True),
@@ -125,8 +138,8 @@ def throughput() -> list[Line]:
 
 def singles() -> list[Line]:
     """Four senders, one message in each frame."""
-    rate, _ = _flood(SINGLES, 1, SENDERS, receipts=False)
-    receipts_rate, _ = _flood(SINGLES, 1, SENDERS, receipts=True)
+    rate, _ = flood(SINGLES, 1, SENDERS, receipts=False)
+    receipts_rate, _ = flood(SINGLES, 1, SENDERS, receipts=True)
     return [
         Line("router, 4 senders, single messages: throughput", "/s", rate, 500_000, at_least=True),
         Line("the same with receipts", "/s", receipts_rate, 250_000, at_least=True),
@@ -149,10 +162,10 @@ def memory() -> list[Line]:
 
 def mailboxes() -> list[Line]:
     """What it costs to keep messages for clients that come back: in throughput, and in memory."""
-    off, _ = _flood(MESSAGES, BATCH, 1, False, "--mailbox-seconds", "0")
-    on, _ = _flood(MESSAGES, BATCH, 1, False)
-    off_receipts, _ = _flood(MESSAGES, BATCH, 1, True, "--mailbox-seconds", "0")
-    on_receipts, _ = _flood(MESSAGES, BATCH, 1, True)
+    off, _ = flood(MESSAGES, BATCH, 1, False, "--mailbox-seconds", "0")
+    on, _ = flood(MESSAGES, BATCH, 1, False)
+    off_receipts, _ = flood(MESSAGES, BATCH, 1, True, "--mailbox-seconds", "0")
+    on_receipts, _ = flood(MESSAGES, BATCH, 1, True)
     kept, looked_into = _kept_bytes()
     return [
         Line(
