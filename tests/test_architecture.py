@@ -21,12 +21,13 @@ FLOORS: Final[dict[str, tuple[str, ...]]] = {
     "zrouter.client": ("errors", "wire", "link"),
     "zrouter.aio": ("client",),
     "zrouter.tokens": ("errors", "given_file", "wire"),
+    "zrouter.api_keys": ("errors", "given_file", "tokens"),
     "zrouter.daemon": ("errors", "wire", "link"),
     "zrouter.follows": ("errors", "wire"),
     "zrouter.routing": ("errors", "wire", "follows"),
     "zrouter.server": ("errors", "given_file", "wire", "link", "follows", "routing", "daemon"),
     "zrouter.cli": (
-        "errors", "wire", "link", "client", "tokens", "daemon", "follows", "routing", "server",
+        "errors", "wire", "link", "client", "tokens", "api_keys", "daemon", "follows", "routing", "server",
     ),
     "zfront.periodic": (),
     "zfront.faults": (),
@@ -48,7 +49,7 @@ FLOORS: Final[dict[str, tuple[str, ...]]] = {
     "zfront.cli": ("settings", "http", "workers"),
 }  # fmt: skip
 # What zfront and zflood stand on; zrouter on neither, and they never on each other.
-GROUND: Final = {"errors", "wire", "link", "client", "aio", "daemon", "tokens"}
+GROUND: Final = {"errors", "wire", "link", "client", "aio", "daemon", "tokens", "api_keys"}
 
 # Files, or all of a folder, that talk to the world or ask for the time. All others are rules.
 SHELLS: Final = {

@@ -56,11 +56,11 @@ def serve(settings: FrontSettings) -> None:
     keys = settings.api_keys()
     settings.proxies()
     settings.origins()
-    settings.known_hosts(keys)
+    settings.known_hosts(keys is not None)
     logs.set_up(settings.log_level)
     if token_keys is not None and not settings.token_audience:
         log.warning("--token-audience is not set: a token for another service of the same keys is good here")
-    for warning in settings.who_else_knows_the_keys():
+    for warning in settings.warnings_of_keys(keys):
         log.warning(warning)
     try:
         check_free(host, port)

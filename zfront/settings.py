@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 import re
 import resource
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -25,6 +23,7 @@ from zrouter.link.curve_keys import CurveKeys, read_curve_keys
 from zrouter.wire import DEFAULT_ROUTER
 
 if TYPE_CHECKING:
+    from zrouter.api_keys.key_files import ApiKeyFile
     from zrouter.tokens.key_files import KeyFile
 
 # Descriptors that are not clients: listening sockets, epolls, ZeroMQ, logs, requests under way.
@@ -142,7 +141,7 @@ class FrontSettings:
     )
     api_key: str = setting("", "A key for the HTTP API; better in a file, for others may see a command line.")
     api_key_file: str = setting(
-        "", "A file with keys for the HTTP API, one a line: whoever has one of them may use it."
+        "", "A file with keys for the HTTP API; `zrouter keys` makes and revokes them."
     )
     api_timeout: float = setting(
         5.0,
@@ -218,24 +217,34 @@ class FrontSettings:
         except KeyFileError as error:
             raise click.UsageError(f"--token-key-file {error}") from None
 
-    def api_keys(self) -> list[str]:
-        """The keys that open the API; none: only this machine may use it."""
-        try:
-            in_file = Path(self.api_key_file).read_text() if self.api_key_file else ""
-            keys = read_keys(self.api_key) + read_keys(in_file)
-        except OSError as error:
-            raise click.UsageError(f"--api-key-file {self.api_key_file}: {error.strerror or error}") from None
-        except ValueError as error:
-            raise click.UsageError(str(error)) from None
-        if self.api_key_file and not keys:
-            raise click.UsageError(f"--api-key-file {self.api_key_file}: there is no key in it")
-        return keys
+    def api_keys(self) -> ApiKeyFile | None:
+        """The keys that open the API; None: only this machine may use it."""
+        if not self.api_key and not self.api_key_file:
+            return None
+        from zrouter.api_keys.key_files import ApiKeyFile, read_plain
+        from zrouter.api_keys.keys import ApiKeyError
 
-    def who_else_knows_the_keys(self) -> list[str]:
-        """What to warn of; `api_keys` has read the file."""
+        option = "--api-key"
+        try:
+            plain = read_plain(self.api_key)
+            option = "--api-key-file"
+            return ApiKeyFile(self.api_key_file, plain)
+        except ApiKeyError as error:
+            raise click.UsageError(f"{option} {error}") from None
+
+    def warnings_of_keys(self, keys: ApiKeyFile | None) -> list[str]:
+        """What to tell of them."""
         found = []
-        if self.api_key_file and os.stat(self.api_key_file).st_mode & 0o006:
-            found.append(f"--api-key-file {self.api_key_file}: every user of this host can read it; chmod o=")
+        if keys is not None and keys.has_plain_file:
+            found.append(
+                f"--api-key-file {self.api_key_file}: has plain keys, and each may do all: see zrouter keys"
+            )
+            if os.stat(self.api_key_file).st_mode & 0o006:
+                found.append(
+                    f"--api-key-file {self.api_key_file}: every user of this host can read it; chmod o="
+                )
+        if keys is not None and not keys.keys:
+            found.append(f"--api-key-file {self.api_key_file}: has no key, so nobody may use the API")
         context = click.get_current_context(silent=True)
         if context and context.get_parameter_source("api_key") is ParameterSource.COMMANDLINE:
             found.append("--api-key: every user of this host can see it; --api-key-file is for one")
@@ -248,10 +257,10 @@ class FrontSettings:
         except ValueError as error:
             raise click.UsageError(f"--cors {self.cors}: {error}") from None
 
-    def known_hosts(self, keys: Sequence[str]) -> Hosts:
-        """By which names we are called; `keys` are those of the API."""
+    def known_hosts(self, has_keys: bool) -> Hosts:
+        """By which names we are called; `has_keys`: there are some for the API."""
         try:
-            return Hosts(not keys and is_loopback(self.address()[0]), self.hosts)
+            return Hosts(not has_keys and is_loopback(self.address()[0]), self.hosts)
         except ValueError as error:
             raise click.UsageError(f"--hosts {self.hosts}: {error}") from None
 
@@ -274,19 +283,3 @@ def _peer_keys(option: str, path: str) -> CurveKeys | None:
         return None
     with key_file_of(option):
         return read_curve_keys(path, is_peer=True)
-
-
-def read_keys(text: str) -> list[str]:
-    """The keys of a file or a setting: one a line, empty lines and those that begin with # do not count.
-
-    Raises:
-        ValueError: one is not what a header can carry, or shorter than 16 characters.
-    """
-    keys = [line.strip() for line in text.splitlines()]
-    keys = [key for key in keys if key and not key.startswith("#")]
-    for number, key in enumerate(keys, 1):
-        if not key.isascii() or not key.isprintable() or " " in key:
-            raise ValueError(f"API key {number} has characters that a header can't carry")
-        if len(key) < 16:
-            raise ValueError(f"API key {number} is shorter than 16 characters")
-    return keys

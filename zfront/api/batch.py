@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 import msgspec
@@ -90,11 +90,12 @@ class Lines:
     """Lines of JSON as they come: `feed` gives the pairs of those that are whole.
 
     What stood before a line that is none is good: it is in `pairs` when `feed` or `end` raises ProblemError,
-    whose `line` counts from 1.
+    whose `line` counts from 1. `check` raises BadElementError for an id that may not be.
     """
 
-    def __init__(self, max_message: int) -> None:
+    def __init__(self, max_message: int, check: Callable[[bytes], None]) -> None:
         self.pairs: list[Pair] = []
+        self._check = check
         self._max_message = max_message
         # In base64 or in escapes a message is longer than it is.
         self._max_line = 6 * max_message + 4096
@@ -128,7 +129,9 @@ class Lines:
         if self._count == MAX_MESSAGES:
             self._fail(f"is beyond the limit of {MAX_MESSAGES:,} messages", 413)
         try:
-            self.pairs.append(_pair(_decode_line(line), self._max_message))
+            pair = _pair(_decode_line(line), self._max_message)
+            self._check(pair[0])
+            self.pairs.append(pair)
         except BadElementError as error:
             self._fail(str(error), error.status)
         except _UNREADABLE as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 
 from zfront.api.authorization import Authorization
 from zfront.api.pending_requests import PendingRequests
@@ -10,14 +10,20 @@ from zfront.requests.hosts import Hosts
 from zfront.requests.origins import Origins
 from zfront.router_link import RouterLink
 from zfront.settings import FrontSettings
+from zrouter.api_keys.keys import ApiKeys
 from zrouter.daemon.exposure import is_loopback
 
 
 class ApiContext:
-    """`keys` = the API keys of the settings."""
+    """`keys` gives the API keys that there are now; None: there are to be none."""
 
     def __init__(
-        self, settings: FrontSettings, keys: Sequence[str], link: RouterLink, origins: Origins, hosts: Hosts
+        self,
+        settings: FrontSettings,
+        keys: Callable[[], ApiKeys] | None,
+        link: RouterLink,
+        origins: Origins,
+        hosts: Hosts,
     ) -> None:
         self.requests = 0  # that came, both ways
         self.sent = 0  # messages that have a receipt
@@ -34,4 +40,5 @@ class ApiContext:
             "api_sent": self.sent,
             "api_refused": self.refused,
             "api_busy": self.pending.busy,
+            **self.authorization.report(),
         }

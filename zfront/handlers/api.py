@@ -6,6 +6,7 @@ following.py.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from tornado.web import HTTPError
@@ -15,20 +16,23 @@ from zfront.api.context import ApiContext
 from zfront.api.problem import CONTENT_TYPE, Problem, ProblemError, of_router
 from zfront.handlers.base import CarefulHandler
 from zfront.http.tornado_stream import TornadoStream
-from zfront.requests.credentials import FORWARDED, Credentials
+from zfront.requests.credentials import FORWARDED, KEY_MARK, Credentials
+from zrouter.api_keys.keys import ANYBODY, KICK, STATS, WHO
 from zrouter.errors import RouterError
 from zrouter.wire import Kick, Stats, Who
 
 
 class ApiHandler(CarefulHandler):
-    """`METHODS` are those of a path, beside OPTIONS."""
+    """`METHODS` are those of a path, beside OPTIONS. `SCOPE` is what a key needs; empty: any key will do."""
 
     METHODS: ClassVar[tuple[str, ...]] = ("GET", "HEAD")
+    SCOPE: ClassVar[str]
 
     def initialize(self, context: ApiContext) -> None:
         """Tornado's way of giving a handler what it needs."""
         self.context = context
         self.is_read = True  # the whole request
+        self.key = ANYBODY  # of who asks
 
     def prepare(self) -> None:
         """Whether this may be asked, and by whom."""
@@ -38,10 +42,14 @@ class ApiHandler(CarefulHandler):
         if method == "OPTIONS":
             return
         forwarded = any(name.lower() in FORWARDED for name in headers)
-        credentials = Credentials(headers.get("Authorization", ""), origin, self.request.host, forwarded)
-        refusal = self.context.authorization.refusal(credentials)
-        if refusal is not None:
-            raise ProblemError(refusal)
+        credentials = Credentials(
+            headers.get("Authorization", ""),
+            origin,
+            self.request.host,
+            forwarded,
+            KEY_MARK in self.request.query,
+        )
+        self.key = self.context.authorization.admit(credentials, self.SCOPE)
         stream = self.request.connection.stream  # type: ignore[union-attr]
         if isinstance(stream, TornadoStream):
             stream.may_use_api()
@@ -54,6 +62,20 @@ class ApiHandler(CarefulHandler):
 
     def check_path(self) -> None:
         """Refuse a path that there is not."""
+
+    def read_id(self, quoted: str) -> bytes:
+        """An id of the path, if the key of who asks is for it.
+
+        Raises:
+            ProblemError: it is not, or no id at all.
+        """
+        an_id = parameters.read_id(quoted)
+        self.context.authorization.check_id(self.key, an_id)
+        return an_id
+
+    def check_list(self, ids: Iterable[bytes]) -> None:
+        """Refuse a list with an id that the key of who asks is not for."""
+        self.context.authorization.check_list(self.key, ids)
 
     def options(self) -> None:
         """What may be asked, for browsers that ask first (Fetch standard, section 3.2.2)."""
@@ -118,9 +140,11 @@ class ApiHandler(CarefulHandler):
 class WhoHandler(ApiHandler):
     """GET /api/who/<id>: where it is connected."""
 
+    SCOPE = WHO
+
     async def get(self) -> None:
         """One id."""
-        an_id = parameters.read_id(self.rest_of("/api/who/"))
+        an_id = self.read_id(self.rest_of("/api/who/"))
         answer = await self.context.pending.ask(lambda request: Who(request, [an_id]))
         self.answer(answers.json(answers.presence(an_id, answer.holders[0])))
 
@@ -130,9 +154,12 @@ class WhoHandler(ApiHandler):
 class WhoManyHandler(ApiHandler):
     """GET /api/who?id=A&id=B: where they are."""
 
+    SCOPE = WHO
+
     async def get(self) -> None:
         """Many ids, in the order of the question."""
         ids = parameters.read_ids(self.request.query)
+        self.check_list(ids)
         answer = await self.context.pending.ask(lambda request: Who(request, ids))
         found = [answers.presence(*one) for one in zip(ids, answer.holders, strict=True)]
         self.answer(answers.json({"ids": found}))
@@ -142,6 +169,8 @@ class WhoManyHandler(ApiHandler):
 
 class StatsHandler(ApiHandler):
     """GET /api/stats: the figures of `zrouter stats --json`."""
+
+    SCOPE = STATS
 
     async def get(self) -> None:
         """The router's figures."""
@@ -155,16 +184,19 @@ class ConnectionsHandler(ApiHandler):
     """DELETE /api/connections/<id>: end them all."""
 
     METHODS = ("DELETE",)
+    SCOPE = KICK
 
     async def delete(self) -> None:
         """As `zrouter logout`."""
-        an_id = parameters.read_id(self.rest_of("/api/connections/"))
+        an_id = self.read_id(self.rest_of("/api/connections/"))
         answer = await self.context.pending.ask(lambda request: Kick(request, [an_id]))
         self.answer(answers.json({"ended": answer.count}))
 
 
 class DocumentHandler(ApiHandler):
     """GET /api/openapi.json: what all of this is, for programs."""
+
+    SCOPE = ""
 
     def get(self) -> None:
         """The document."""
@@ -175,6 +207,8 @@ class DocumentHandler(ApiHandler):
 
 class NothingHandler(ApiHandler):
     """Any other path under /api."""
+
+    SCOPE = ""
 
     def check_path(self) -> None:
         """There is none."""

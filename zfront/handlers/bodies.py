@@ -104,6 +104,7 @@ class BodyHandler(ApiHandler):
         try:
             if self._size > self.limit():
                 raise ProblemError(self.is_too_long())
+            self._check_key()
             await self.piece(chunk)
         except (ProblemError, RouterError) as error:
             problem = error.problem if isinstance(error, ProblemError) else of_router(error)
@@ -127,6 +128,7 @@ class BodyHandler(ApiHandler):
         self._stop_clock()
         if self._failed is None:
             try:
+                self._check_key()
                 body = await self.whole()
             except (ProblemError, RouterError) as error:
                 problem = error.problem if isinstance(error, ProblemError) else of_router(error)
@@ -148,6 +150,11 @@ class BodyHandler(ApiHandler):
         """The client has gone."""
         super().on_connection_close()
         self.on_finish()
+
+    def _check_key(self) -> None:
+        """Refuse what is still to come of a request whose key has been revoked meanwhile."""
+        if not self.context.authorization.still_admits(self.key):
+            raise self.context.authorization.revoked()
 
     def _is_bodied(self) -> bool:
         return self.request.method in self.BODIED

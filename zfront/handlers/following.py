@@ -14,10 +14,11 @@ from typing import ClassVar
 
 from tornado.web import stream_request_body
 
-from zfront.api import answers, follows, parameters
+from zfront.api import answers, follows
 from zfront.api.problem import Problem, ProblemError
 from zfront.handlers.api import ApiHandler, NothingHandler
 from zfront.handlers.bodies import BodyHandler
+from zrouter.api_keys.keys import FOLLOW
 from zrouter.link.session import batches
 from zrouter.wire import Follow, Follows, Related, Unfollows
 
@@ -28,6 +29,7 @@ class PairHandler(ApiHandler):
     """PUT and DELETE /api/follows/<subscriber>/<subscribee>: one follows another, or no more."""
 
     METHODS = ("PUT", "DELETE")
+    SCOPE = FOLLOW
 
     async def put(self) -> None:
         """201 if it is new."""
@@ -45,7 +47,7 @@ class PairHandler(ApiHandler):
 
     def _pair(self) -> Follow:
         subscriber, _, subscribee = self.rest_of(PREFIX).partition("/")
-        return parameters.read_id(subscriber), parameters.read_id(subscribee)
+        return self.read_id(subscriber), self.read_id(subscribee)
 
 
 @stream_request_body
@@ -53,11 +55,12 @@ class CountsHandler(BodyHandler):
     """/api/follows/<id>: GET counts both sides of it, PUT adds subscribees, DELETE takes some away."""
 
     METHODS = ("GET", "HEAD", "PUT", "DELETE")
+    SCOPE = FOLLOW
     BODIED = ("PUT", "DELETE")
 
     async def get(self) -> None:
         """Both counts."""
-        an_id = parameters.read_id(self.rest_of(PREFIX))
+        an_id = self.read_id(self.rest_of(PREFIX))
         ask = self.context.pending.ask
         found = await asyncio.gather(
             ask(lambda request: Related(request, an_id, True, b"", 0)),
@@ -70,7 +73,7 @@ class CountsHandler(BodyHandler):
 
     def begin(self) -> None:
         """The subscriber is in the head."""
-        self._id = parameters.read_id(self.rest_of(PREFIX))
+        self._id = self.read_id(self.rest_of(PREFIX))
         follows.check_type(self.request.headers.get("Content-Type", ""))
         self._pieces: list[bytes] = []
 
@@ -81,8 +84,10 @@ class CountsHandler(BodyHandler):
 
     async def whole(self) -> bytes:
         """Change all of them, in frames that fit the store's commits; how many were changed."""
-        pairs = [(self._id, subscribee) for subscribee in follows.read_subscribees(b"".join(self._pieces))]
+        subscribees = follows.read_subscribees(b"".join(self._pieces))
         self._pieces.clear()
+        self.check_list(subscribees)
+        pairs = [(self._id, subscribee) for subscribee in subscribees]
         self.hold(follows.memory_of(pairs))
         frames = batches(pairs, self.context.pending.max_frame())
         counts = await asyncio.gather(*map(self._change, frames), return_exceptions=True)
@@ -101,16 +106,20 @@ class CountsHandler(BodyHandler):
 class _ListHandler(ApiHandler):
     """A page of what stands on one side of an id."""
 
+    SCOPE = FOLLOW
+
     PREFIX: ClassVar[str]
     IS_FOLLOWERS: ClassVar[bool]
 
     async def get(self) -> None:
         """The page, and the way to the next."""
-        an_id = parameters.read_id(self.rest_of(self.PREFIX))
+        an_id = self.read_id(self.rest_of(self.PREFIX))
         page = follows.read_page(self.request.query)
         found = await self.context.pending.ask(
             lambda request: Related(request, an_id, self.IS_FOLLOWERS, page.after, page.limit)
         )
+        # A page with ids of others is refused: shown in part, it would be taken for all of it.
+        self.check_list(found.ids)
         next_page = follows.next_page(page, found.total, found.ids)
         if next_page is not None:
             self.set_header("Link", f'<{next_page}>; rel="next"')

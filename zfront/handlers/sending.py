@@ -15,10 +15,11 @@ from typing import Any, ClassVar, Final
 from tornado.web import stream_request_body
 
 from zfront.api import answers, parameters
-from zfront.api.batch import ARRAY_TYPE, LINE_TYPES, Cutter, Lines, read_array
+from zfront.api.batch import ARRAY_TYPE, LINE_TYPES, BadElementError, Cutter, Lines, read_array
 from zfront.api.pending_requests import too_long
 from zfront.api.problem import Problem, ProblemError, of_router
 from zfront.handlers.bodies import BodyHandler
+from zrouter.api_keys.keys import PUBLISH, SEND
 from zrouter.errors import RouterError
 from zrouter.wire import Message, Pair, Publish, Send
 
@@ -33,8 +34,8 @@ class _MessageHandler(BodyHandler):
 
     def begin(self) -> None:
         """The id and the key are in the head."""
-        self._id = parameters.read_id(self.rest_of(self.PREFIX))
-        self._key = parameters.read_key(self.request.headers.get("Idempotency-Key"))
+        self._id = self.read_id(self.rest_of(self.PREFIX))
+        self._key = self.key.own(parameters.read_key(self.request.headers.get("Idempotency-Key")))
         self._pieces: list[bytes] = []
 
     def limit(self) -> int:
@@ -56,6 +57,7 @@ class SendHandler(_MessageHandler):
     """The message is for everybody who is connected as the id."""
 
     PREFIX = "/api/send/"
+    SCOPE = SEND
 
     async def whole(self) -> bytes:
         """Send it."""
@@ -72,6 +74,7 @@ class PublishHandler(_MessageHandler):
     """The message is for everybody who follows the id."""
 
     PREFIX = "/api/publish/"
+    SCOPE = PUBLISH
 
     async def whole(self) -> bytes:
         """Publish it."""
@@ -86,6 +89,8 @@ class PublishHandler(_MessageHandler):
 class BatchHandler(BodyHandler):
     """A JSON array is checked as a whole before any of it is sent; lines are sent as they come."""
 
+    SCOPE = SEND
+
     def begin(self) -> None:
         """Which of both it is."""
         kind = self.request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
@@ -93,9 +98,9 @@ class BatchHandler(BodyHandler):
             accepted = ", ".join((ARRAY_TYPE, *LINE_TYPES))
             detail = f"Content-Type is one of {accepted}"
             raise ProblemError(Problem(415, detail, headers=(("Accept-Post", accepted),)))
-        key = parameters.read_key(self.request.headers.get("Idempotency-Key"))
+        key = self.key.own(parameters.read_key(self.request.headers.get("Idempotency-Key")))
         pending = self.context.pending
-        self._lines = None if kind == ARRAY_TYPE else Lines(pending.max_message())
+        self._lines = None if kind == ARRAY_TYPE else Lines(pending.max_message(), self._refuse_id)
         self._cutter = Cutter(pending.max_frame(), key)
         self._pieces: list[bytes] = []
         self._handed: list[int] = []
@@ -118,7 +123,9 @@ class BatchHandler(BodyHandler):
         if self._lines is None:
             body = b"".join(self._pieces)
             self._pieces.clear()
-            await self._send(self._cutter.cut(read_array(body, self.context.pending.max_message())))
+            pairs = read_array(body, self.context.pending.max_message())
+            self.check_list(an_id for an_id, _ in pairs)
+            await self._send(self._cutter.cut(pairs))
         else:
             try:
                 self._lines.end()
@@ -127,6 +134,13 @@ class BatchHandler(BodyHandler):
         await self._send(self._cutter.end())
         await self._settle(0)
         return answers.receipts(self._handed)
+
+    def _refuse_id(self, an_id: bytes) -> None:
+        """Refuse the id of a line that the key is not for."""
+        try:
+            self.context.authorization.check_id(self.key, an_id)
+        except ProblemError as error:
+            raise BadElementError(error.problem.detail, error.problem.status) from None
 
     async def fail(self, problem: Problem) -> Problem:
         """Say what came through: of lines with a bad one all before it, else what has a receipt."""

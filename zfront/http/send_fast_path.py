@@ -28,6 +28,7 @@ from zfront.faults import Faults
 from zfront.periodic import Periodic
 from zfront.requests import plain_request
 from zfront.transports import security_headers
+from zrouter.api_keys.keys import SEND
 from zrouter.errors import RouterError
 
 _READ_BYTES: Final = 65536
@@ -168,8 +169,8 @@ class SendFastPath:
         """Whether it may go on with a request whose head is here, if it is: Tornado tells it why not."""
         if not seat.is_let_in and b"\r\n\r\n" in seat.unread:
             request = plain_request.head(seat.unread)
-            seat.is_let_in = (
-                request is not None and self._authorization.refusal(request.credentials()) is None
+            seat.is_let_in = request is not None and self._authorization.would_admit(
+                request.credentials(), SEND
             )
             return seat.is_let_in
         return True
@@ -200,14 +201,13 @@ class SendFastPath:
         seat.answers.append(answer)
         settle = partial(self._settle, seat, answer, request.origin, request.is_last)
         try:
-            refusal = self._authorization.refusal(request.credentials())
-            if refusal is not None:
-                raise ProblemError(refusal)
+            caller = self._authorization.admit(request.credentials(), SEND)
             an_id = parameters.read_id(
                 request.url[len(plain_request.PATH) :].partition(b"?")[0].decode("latin-1")
             )
+            self._authorization.check_id(caller, an_id)
             key = b"" if request.key is None else parameters.read_key(request.key.decode("latin-1"))
-            self._pending.send(an_id, request.body, key, settle)
+            self._pending.send(an_id, request.body, caller.own(key), settle)
         except ProblemError as error:
             settle(error.problem)
         except RouterError as error:

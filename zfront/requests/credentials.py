@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 # Headers of a proxy: whoever asks is somebody else than who connected.
+KEY_MARK: Final = "zk_"  # what API keys begin with
 FORWARDED: Final = frozenset(("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip"))
 
 
@@ -24,6 +25,7 @@ class Credentials(NamedTuple):
     origin: str = ""
     host: str = ""
     is_forwarded: bool = False
+    is_key_in_url: bool = False  # something that looks like an API key stands in the query
 
     def __repr__(self) -> str:
         return f"Credentials(<secret>, {self.origin!r}, {self.host!r}, {self.is_forwarded})"

@@ -11,7 +11,7 @@ from typing import Final
 
 import httptools
 
-from zfront.requests.credentials import FORWARDED, Credentials
+from zfront.requests.credentials import FORWARDED, KEY_MARK, Credentials
 from zfront.transports.chunks import asks_to_close
 
 PATH: Final = "/api/send/"
@@ -21,6 +21,7 @@ _LENGTH: Final = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,9})[ \t]*\r\n",
 _EXPECTS: Final = re.compile(rb"\r\nexpect:", re.IGNORECASE).search
 # HTTP/1.1 wants one host that can be one (RFC 9112, section 3.2); Tornado knows the rarer forms.
 PLAIN_HOST: Final = re.compile(rb"[A-Za-z0-9.-]+(:[0-9]+)?").fullmatch
+_KEY_MARK: Final = KEY_MARK.encode()
 _FORWARDED: Final = frozenset(name.encode() for name in FORWARDED)
 
 
@@ -104,6 +105,7 @@ class PlainRequest:
             self.origin.decode("latin-1"),
             self.hosts[0].decode("latin-1"),
             self.is_forwarded,
+            _KEY_MARK in self.url.partition(b"?")[2],
         )
 
 

@@ -11,7 +11,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from tornado.httpserver import HTTPServer
@@ -37,6 +37,7 @@ from zrouter.wire import Report
 
 if TYPE_CHECKING:
     from zfront.requests.admission import Admission
+    from zrouter.api_keys.key_files import ApiKeyFile
     from zrouter.link.curve_keys import CurveKeys
     from zrouter.tokens.key_files import KeyFile
 
@@ -60,7 +61,7 @@ class Worker:
         listener: socket.socket,
         name: str,
         lifeline: LivenessPipe | None = None,
-        keys: Sequence[str] = (),
+        keys: ApiKeyFile | None = None,
         token_keys: KeyFile | None = None,
         curve: CurveKeys | None = None,
         api_curve: CurveKeys | None = None,
@@ -96,8 +97,10 @@ class Worker:
             curve=curve,
         )
         self._api_link = self._link if api_curve is None else _api_link(settings, name, api_curve)
-        hosts = settings.known_hosts(keys)
-        self._context = ApiContext(settings, keys, self._api_link, self._hub.origins, hosts)
+        self._api_keys = keys
+        hosts = settings.known_hosts(keys is not None)
+        now = None if keys is None else lambda: keys.keys
+        self._context = ApiContext(settings, now, self._api_link, self._hub.origins, hosts)
         server = HTTPServer(
             make_app(self._hub, self._context, settings.proxies(), hosts, settings.path_ids_only, admission),
             max_header_size=HEAD_BYTES,
@@ -162,8 +165,9 @@ class Worker:
         self._hub.sweep(self._second)
         self._acceptor.unparked.sweep()
         self._end_expired()
-        if self._token_keys is not None and (changed := self._token_keys.refresh()):
-            log.warning(changed)
+        for file in (self._token_keys, self._api_keys):
+            if file is not None and (changed := file.refresh()):
+                log.warning(changed)
 
     def _end_expired(self) -> None:
         if self._hub.end_expired():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from zrouter.cli import follows, inspection, keygen, login, send, serve, token
+from zrouter.cli import follows, inspection, keygen, keys, login, send, serve, token
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -34,6 +34,7 @@ for _command in (
     inspection.stats,
     token.token,
     keygen.keygen,
+    keys.keys,
 ):
     commands.add_command(_command)
 for _command in follows.COMMANDS:

@@ -39,7 +39,7 @@ def batch(data: bytes) -> None:
 
 def _lines(body: bytes, sizes: bytes) -> tuple[list[Pair], int | None]:
     """The pairs before the first line that is none, and the number of that."""
-    lines = Lines(_MOST)
+    lines = Lines(_MOST, lambda _: None)
     try:
         for piece in cuts(body, sizes):
             lines.feed(piece)

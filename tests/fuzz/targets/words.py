@@ -17,8 +17,9 @@ from zfront.requests.forwarded import Proxies
 from zfront.requests.hosts import Hosts
 from zfront.requests.origins import Origins, read_host, read_origin
 from zfront.requests.stream_request import MAX_IDS, MAX_WATCHED, BadStreamRequestError, read_stream_request
-from zfront.settings import read_keys
 from zfront.transports import CHUNKED, PATHS, POLL
+from zrouter.api_keys.key_files import read_plain
+from zrouter.api_keys.keys import ApiKeys
 from zrouter.wire import WireError, arguments
 from zrouter.wire.offset import NEW, UNKNOWN, Offset, read_offset
 
@@ -88,7 +89,7 @@ def ids_and_keys(data: bytes) -> None:
         for one in found if isinstance(found, list) else [found]:
             assert 1 <= len(one) <= 255
     try:
-        for key in read_keys(text):
+        for key in read_plain(text):
             assert len(key) >= 16
     except ValueError:
         pass
@@ -123,8 +124,9 @@ def origins(data: bytes) -> None:
         named = read_host(host)
         assert named is not None
         assert named[0] in ("localhost", "app.example") or _is_loopback(named[0])
-    Authorization([], True, _ALLOWED, _OPEN).refusal(Credentials("", origin, host))
-    Authorization(["k" * 16], True, _ALLOWED, _OPEN).refusal(Credentials(origin, "", host))
+    Authorization(None, True, _ALLOWED, _OPEN).would_admit(Credentials("", origin, host), "")
+    keys = ApiKeys({}, ["k" * 16], b"")
+    Authorization(lambda: keys, True, _ALLOWED, _OPEN).would_admit(Credentials(origin, "", host), "")
     for build in (Origins, lambda text: Hosts(True, text)):
         try:
             build(origin)
