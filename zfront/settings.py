@@ -13,6 +13,7 @@ from click.core import ParameterSource
 
 from zfront.requests.forwarded import Proxies
 from zfront.requests.hosts import Hosts
+from zfront.requests.open_mode import OpenMode
 from zfront.requests.origins import Origins
 from zrouter.daemon.arguments import ENDPOINT, key_file_of
 from zrouter.daemon.exposure import is_loopback
@@ -179,7 +180,9 @@ class FrontSettings:
     no_park: bool = setting(
         False, "Keep Tornado's objects for every connection: to measure what parking saves."
     )
-    insecure: bool = setting(False, "Allow listening beyond loopback without authentication and encryption.")
+    insecure: bool = setting(
+        False, "Allow listening beyond loopback, and behind a proxy, without authentication and encryption."
+    )
     log_level: str = setting("info", "How much to log.", type=click.Choice(LEVELS))
 
     def address(self) -> tuple[str, int]:
@@ -263,6 +266,12 @@ class FrontSettings:
             return Hosts(not has_keys and is_loopback(self.address()[0]), self.hosts)
         except ValueError as error:
             raise click.UsageError(f"--hosts {self.hosts}: {error}") from None
+
+    def open_mode(self) -> OpenMode | None:
+        """Whom streams are for, where there are no tokens; None: there are, or all may."""
+        if self.token_key_file or self.insecure or not is_loopback(self.address()[0]):
+            return None
+        return OpenMode(self.origins(), self.known_hosts(has_keys=False))
 
     def proxies(self) -> Proxies:
         """Whose X-Forwarded-For is believed."""

@@ -48,6 +48,12 @@ PROXIES: dict[str, tuple[Callable[[str, Path], list[str]], str]] = {
 }
 
 
+@pytest.fixture
+def front(start: Callable[..., Program], router: Program) -> Program:
+    """A frontend that lets in what a proxy passed on."""
+    return start("zfront", "serve", "--listen", "127.0.0.1:0", "--router", router.address, "--insecure")
+
+
 @pytest.fixture(params=PROXIES)
 def proxied(request: pytest.FixtureRequest, front: Program, tmp_path: Path) -> Iterator[str]:
     """The address of a proxy before the frontend."""
@@ -159,7 +165,7 @@ def test_a_clients_address_is_what_a_trusted_proxy_says(
     start: Callable[..., Program], router: Program, tmp_path: Path, trusted: str, is_believed: bool
 ) -> None:
     serve = ("zfront", "serve", "--listen", "127.0.0.1:0", "--router", router.address)
-    front = start(*serve, "--trusted-proxies", trusted, "--log-level", "debug")
+    front = start(*serve, "--insecure", "--trusted-proxies", trusted, "--log-level", "debug")
     ask = b"GET %b HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Forwarded-For: 6.6.6.6\r\n\r\n"
     with before(front, "nginx", tmp_path) as address:
         for where, path in ((address, b"/test/"), (front.address, b"/sse/")):

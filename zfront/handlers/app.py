@@ -33,6 +33,7 @@ from zfront.handlers.sending import BatchHandler, PublishHandler, SendHandler
 from zfront.handlers.stream import StreamHandler
 from zfront.requests.forwarded import NOBODY, Proxies
 from zfront.requests.hosts import ANY, Hosts
+from zfront.requests.open_mode import OpenMode
 from zfront.transports import PATHS
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ def make_app(
     hosts: Hosts = ANY,
     path_ids_only: bool = False,
     admission: Admission | None = None,
+    open_mode: OpenMode | None = None,
 ) -> Application:
     """The Tornado application; the acceptor takes the ordinary `GET /test/<id>` and single sends past it.
 
@@ -89,6 +91,7 @@ def make_app(
         hosts=hosts,
         path_ids_only=path_ids_only,
         admission=admission,
+        open_mode=open_mode,
     )
 
 

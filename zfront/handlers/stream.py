@@ -13,6 +13,8 @@ from zfront.handlers.base import CarefulHandler
 from zfront.handlers.methods import KNOWN
 from zfront.http import over_capacity
 from zfront.http.tornado_stream import TornadoStream, take_over
+from zfront.requests.credentials import FORWARDED
+from zfront.requests.open_mode import OpenMode, Surroundings
 from zfront.requests.stream_request import BadStreamRequestError, StreamRequest, read_stream_request
 from zfront.requests.token_places import NotAdmittedError, TokenHeaders, offers_subprotocol
 from zfront.transports import POLL, TYPES, WS, ws
@@ -32,6 +34,25 @@ class StreamHandler(CarefulHandler):
             raise HTTPError(501)
         if self.request.method != "OPTIONS":
             self.refuse_foreign_host()
+            self._refuse_others()
+
+    def _refuse_others(self) -> None:
+        """In open mode: refuse what somebody beyond this machine may be behind."""
+        open_mode: OpenMode | None = self.settings["open_mode"]
+        if open_mode is None:
+            return
+        headers = self.request.headers
+        refusal = open_mode.refusal(
+            Surroundings(
+                headers.get("Host", ""),
+                headers.get("Origin", ""),
+                headers.get("Referer", ""),
+                headers.get("Sec-Fetch-Site", ""),
+                any(name.lower() in FORWARDED for name in headers),
+            )
+        )
+        if refusal:
+            raise HTTPError(403, log_message=refusal)
 
     def initialize(self, hub: Hub) -> None:
         """Tornado's way of giving a handler what it needs."""

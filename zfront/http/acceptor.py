@@ -29,7 +29,9 @@ from zfront.http.lingering_close import LingeringClose
 from zfront.http.send_fast_path import SendFastPath
 from zfront.http.tornado_stream import TornadoStream
 from zfront.http.unparked import Unparked
+from zfront.requests.credentials import FORWARDED_BYTES
 from zfront.requests.hosts import ANY, Hosts
+from zfront.requests.open_mode import OpenMode, Surroundings
 from zfront.requests.origins import Origins
 from zfront.requests.plain_request import HEAD_BYTES, PLAIN_HOST, PLAINLY_SENDS, is_plain_head
 from zfront.requests.stream_request import BadStreamRequestError, StreamRequest, read_stream_request
@@ -66,6 +68,7 @@ class Acceptor:
         unsent_bytes: int,
         path_ids_only: bool = False,
         admission: Admission | None = None,
+        open_mode: OpenMode | None = None,
     ) -> None:
         self._most_unsent = self._unsent = unsent_bytes
         self.unparked = Unparked(
@@ -84,6 +87,7 @@ class Acceptor:
         self._hosts = hosts
         self._path_ids_only = path_ids_only
         self._admission = admission
+        self._open_mode = open_mode
         self._faults = faults
         fast_path.on_leave = self._lead_on
         fast_path.on_part = self._linger.end
@@ -241,7 +245,7 @@ class Acceptor:
 
     def _plain_stream_request(self, data: bytes) -> StreamRequest | None:
         return _plain_stream_request(
-            data, self._hub.origins, self._hosts, self._path_ids_only, self._admission
+            data, self._hub.origins, self._hosts, self._path_ids_only, self._admission, self._open_mode
         )
 
 
@@ -265,10 +269,12 @@ class _Head:
         "has_since",
         "hosts",
         "is_complete",
+        "is_forwarded",
         "is_plain",
         "key",
         "origin",
         "protocols",
+        "referer",
         "requests",
         "since",
         "upgrade",
@@ -282,9 +288,9 @@ class _Head:
         self.authorizations: list[bytes] = []
         self.cookies: list[bytes] = []
         self.protocols: list[bytes] = []
-        self.fetch_site = b""
+        self.fetch_site = self.referer = b""
         self.requests = 0
-        self.is_complete = self.has_body = self.has_since = False
+        self.is_complete = self.has_body = self.has_since = self.is_forwarded = False
         self.is_plain = True
 
     def on_message_begin(self) -> None:
@@ -321,6 +327,21 @@ class _Head:
             self.fetch_site += value
         elif name in (b"content-length", b"transfer-encoding", b"expect"):
             self.has_body = True
+        elif name == b"referer":
+            self.is_plain = self.is_plain and not self.referer
+            self.referer = value
+        elif name in FORWARDED_BYTES:
+            self.is_forwarded = True
+
+    def surroundings(self, host: str) -> Surroundings:
+        """Where it comes from."""
+        return Surroundings(
+            host,
+            self.origin.decode("latin-1"),
+            self.referer.decode("latin-1"),
+            self.fetch_site.decode("latin-1"),
+            self.is_forwarded,
+        )
 
     def token_headers(self) -> TokenHeaders:
         """Where a token may stand."""
@@ -343,6 +364,7 @@ def _plain_stream_request(
     hosts: Hosts = ANY,
     path_ids_only: bool = False,
     admission: Admission | None = None,
+    open_mode: OpenMode | None = None,
 ) -> StreamRequest | None:
     """The stream request, if these bytes are one whole, ordinary request for it.
 
@@ -368,6 +390,8 @@ def _plain_stream_request(
             return None
         host = head.hosts[0].decode("latin-1")
         if hosts.refusal(host):
+            return None
+        if open_mode is not None and not open_mode.admits(head.surroundings(host)):
             return None
         path, _, query = head.url.decode("ascii").partition("?")
         since = head.since.decode("latin-1") if head.since else ""

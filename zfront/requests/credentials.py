@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-# Headers of a proxy: whoever asks is somebody else than who connected.
 KEY_MARK: Final = "zk_"  # what API keys begin with
+# Headers of a proxy: whoever asks is somebody else than who connected.
 FORWARDED: Final = frozenset(("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip"))
+FORWARDED_BYTES: Final = frozenset(name.encode() for name in FORWARDED)
 
 
 class Secret(str):

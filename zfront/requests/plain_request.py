@@ -11,7 +11,7 @@ from typing import Final
 
 import httptools
 
-from zfront.requests.credentials import FORWARDED, KEY_MARK, Credentials
+from zfront.requests.credentials import FORWARDED_BYTES, KEY_MARK, Credentials
 from zfront.transports.chunks import asks_to_close
 
 PATH: Final = "/api/send/"
@@ -22,7 +22,6 @@ _EXPECTS: Final = re.compile(rb"\r\nexpect:", re.IGNORECASE).search
 # HTTP/1.1 wants one host that can be one (RFC 9112, section 3.2); Tornado knows the rarer forms.
 PLAIN_HOST: Final = re.compile(rb"[A-Za-z0-9.-]+(:[0-9]+)?").fullmatch
 _KEY_MARK: Final = KEY_MARK.encode()
-_FORWARDED: Final = frozenset(name.encode() for name in FORWARDED)
 
 
 # The request line as RFC 9112, section 3, has it: one space before the version. Parsers are lenient here,
@@ -83,7 +82,7 @@ class PlainRequest:
             self.is_last = self.is_last or asks_to_close(value.decode("latin-1"))
         elif name in (b"transfer-encoding", b"content-encoding", b"expect", b"upgrade"):
             self.is_plain = False
-        elif name in _FORWARDED:
+        elif name in FORWARDED_BYTES:
             self.is_forwarded = True
 
     def on_body(self, body: bytes) -> None:

@@ -101,8 +101,17 @@ class Worker:
         hosts = settings.known_hosts(keys is not None)
         now = None if keys is None else lambda: keys.keys
         self._context = ApiContext(settings, now, self._api_link, self._hub.origins, hosts)
+        self._open_mode = settings.open_mode()
         server = HTTPServer(
-            make_app(self._hub, self._context, settings.proxies(), hosts, settings.path_ids_only, admission),
+            make_app(
+                self._hub,
+                self._context,
+                settings.proxies(),
+                hosts,
+                settings.path_ids_only,
+                admission,
+                self._open_mode,
+            ),
             max_header_size=HEAD_BYTES,
             idle_connection_timeout=SILENT_S,
             body_timeout=settings.body_timeout + _GRACE_S,
@@ -121,6 +130,7 @@ class Worker:
             settings.unsent,
             settings.path_ids_only,
             admission,
+            self._open_mode,
         )
         self._ticker: Periodic | None = None  # while somebody waits for ticks
         self._pacer: Periodic | None = None  # while a client has to wait for its turn
@@ -200,6 +210,7 @@ class Worker:
             "unparked": len(self._acceptor.unparked),
             "made_way": self._acceptor.unparked.made_way,
             "lost": self._link.session.lost_messages,
+            "outsiders_refused": 0 if self._open_mode is None else self._open_mode.refused,
             **process.figures(),
         }
 
