@@ -71,6 +71,7 @@ SHELLS: Final = {
     "zrouter/follows/lmdb_store/verify.py",
     "zrouter/link/dealer.py",
     "zrouter/server/connection_monitor.py",
+    "zrouter/server/revocation_writer.py",
     "zrouter/server/socket_loop.py",
     "zrouter/server/store_writer.py",
     "zrouter/server/zap.py",

@@ -18,7 +18,9 @@ from zrouter.wire import KEPT
 
 # A write has to meet a reset that the epoll has not yet told of; a test can't bring that about at will.
 BY_CHANCE = {"closed_reset", "closed_aged", "closed_idle", "closed_fault"}
-WITH_TOKENS = {"admitted", "renewed", "closed_expired", "closed_refused"}
+WITH_TOKENS = {
+    "admitted", "renewed", "revocations", "closed_expired", "closed_refused", "closed_revoked",
+}  # fmt: skip
 
 
 def documented(heading: str) -> set[str]:

@@ -19,7 +19,7 @@ from zrouter.link.curve_keys import CurveKeys
 from zrouter.link.dealer import Dealer
 from zrouter.link.resumption import Resumption
 from zrouter.link.session import Session
-from zrouter.wire import Delivery, Goodbye, Report, State
+from zrouter.wire import Delivery, Goodbye, Report, Revocation, State
 
 log = logging.getLogger("zfront")
 
@@ -34,7 +34,8 @@ class RouterLink:
     """Carries a session in the event loop.
 
     `deliver` and `evict` get what is for our ids, `tell` the states of those that are watched; `arriving` is
-    called before any of what has arrived is given to anybody.
+    called before any of what has arrived is given to anybody. `revoked` is told which tokens are good no
+    longer; None: there are no tokens.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class RouterLink:
         tell: Callable[[list[State]], None] = lambda _: None,
         arriving: Callable[[], None] = lambda: None,
         curve: CurveKeys | None = None,
+        revoked: Callable[[list[Revocation]], None] | None = None,
     ) -> None:
         self.session = Session(
             name,
@@ -63,6 +65,7 @@ class RouterLink:
             resumption=resumption,
             watching=watching,
             is_watched=is_watched,
+            revoked=revoked,
         )
         self._arriving = arriving
         self._deliver = deliver

@@ -33,6 +33,7 @@ NEEDED = {
     "/api/who/a": {"GET": "who", "HEAD": "who"},
     "/api/stats": {"GET": "stats", "HEAD": "stats"},
     "/api/connections/a": {"DELETE": "kick"},
+    "/api/revocations": {"POST": "admin"},
     "/api/openapi.json": {"GET": "", "HEAD": ""},
     "/api/nothing": {"GET": ""},
 }

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from array import array
+from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 _BLOCK: Final = 256
@@ -51,10 +52,18 @@ class EndTimes:
         block = connection // _BLOCK
         self._least[block] = min(self._least[block], at)
 
+    def end_now(self, connection: int) -> None:
+        """This connection, which has an end, is to end at once."""
+        self._at[connection] = self._least[connection // _BLOCK] = 0
+
     def forget(self, connection: int) -> None:
         """It has no end any more; no error if it had none."""
         if connection < len(self._at):
             self._at[connection] = _NEVER
+
+    def who(self) -> Iterator[int]:
+        """The connections that have an end."""
+        return (connection for connection, at in enumerate(self._at) if at != _NEVER)
 
     def is_anyone_due(self, now: float) -> bool:
         """Whether it may be worth asking who."""

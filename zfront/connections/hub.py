@@ -33,8 +33,9 @@ from zfront.requests.stream_request import (
 from zfront.settings import FrontSettings
 from zfront.transports import CHUNKED, NDJSON, POLL, SSE, STREAMS, WS, chunked, ndjson, objects, poll, sse, ws
 from zfront.transports.chunks import CLOSE, with_headers
+from zfront.transports.interface import NO_TOKEN
 from zrouter.link.resumption import Resumption
-from zrouter.wire import EVICTED, Resumed, State
+from zrouter.wire import EVICTED, Resumed, Revocation, State
 from zrouter.wire.offset import NEW
 
 if TYPE_CHECKING:
@@ -258,10 +259,14 @@ class Hub:
             if connection not in self.parked:
                 continue
             if not is_warning:
-                self._end(connection, "expired")
+                self._end(connection, "revoked" if self._holders.is_revoked(connection) else "expired")
             elif (stream := STREAMS.get(self._rows.kinds[connection] & ~AWAITS_RESUME)) is not None:
                 self.parked.write(connection, stream.expiring(self._settings.token_warning))
         return len(due) == ENDED_AT_ONCE
+
+    def revoke(self, revocations: Iterable[Revocation]) -> bool:
+        """These tokens are good no longer; whether somebody is due for that: call `end_expired`."""
+        return self._holders.revoke(revocations)
 
     def end_some(self, count: int) -> int:
         """End so many connections because the frontend stops; how many there were."""
@@ -461,7 +466,7 @@ class Hub:
         last = b""
         if kind == CHUNKED:
             last = chunked.LAST
-        elif kind == POLL and why == "expired":
+        elif kind == POLL and why in NO_TOKEN:
             last = with_headers(poll.expired(), self._poll_lines(connection))
         elif kind == POLL:
             last = poll.nothing(b"")

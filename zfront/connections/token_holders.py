@@ -1,22 +1,30 @@
 """Clients that came with a token: until when they may stay, and as whom they may be connected meanwhile.
 
-Owns: the ends of all, the claims of those who may send a fresh token, how many bad ones they sent. Must not
-know: sockets, transports, how a client is told or ended.
+Owns: the ends of all, whose token each has, the claims of those who may send a fresh one, how many bad ones
+they sent. Must not know: sockets, transports, how a client is told or ended.
+
+Of a token no more is kept than what revoking it needs: 64 bits each of a hash of `sub` and of `jti`, which
+only this process knows, and when it was made. 20 bytes for a connection.
 """
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Final
 
 from zfront.connections.end_times import Due, EndTimes
 from zfront.requests.stream_request import BadStreamRequestError
 from zfront.requests.token_places import NotAdmittedError
+from zrouter.wire import REVOKED_ALL, REVOKED_JTI, REVOKED_SUB, Revocation
 
 if TYPE_CHECKING:
     from zfront.requests.admission import Admission, Admitted
+    from zrouter.tokens.verify import Claims
 
 _BAD_TOKENS: Final = 10  # that a client may send
+_BLOCK: Final = 256
+_LATEST: Final = 2**32 - 1
 
 
 class TokenHolders:
@@ -28,10 +36,15 @@ class TokenHolders:
         self._ends = EndTimes(warning_s, clock())
         self._admitted: dict[int, Admitted] = {}  # those who may send a fresh one
         self._bad_tokens: dict[int, int] = {}
+        self._subs = array("q")
+        self._token_ids = array("q")
+        self._made = array("I")
+        self._revoked: set[int] = set()  # those that are to end for that
 
     def came(self, connection: int, admitted: Admitted, *, may_renew: bool) -> None:
         """This client came with that, or has it now in place of what it had."""
         self._ends.begin(connection, admitted.ends_in_s, self._clock())
+        self._remember(connection, admitted.claims)
         if may_renew:
             self._admitted[connection] = admitted
             self._bad_tokens.pop(connection, None)
@@ -39,8 +52,50 @@ class TokenHolders:
     def forget(self, connection: int) -> None:
         """It has left, or waits for nothing any more; no error if it had no token."""
         self._ends.forget(connection)
+        self._revoked.discard(connection)
         self._admitted.pop(connection, None)
         self._bad_tokens.pop(connection, None)
+
+    def revoke(self, revocations: Iterable[Revocation]) -> bool:
+        """These tokens are good no longer: who has one is due. Whether somebody is."""
+        if self._admission is None:
+            return False
+        revocations = list(revocations)
+        self._admission.revoked.add(revocations)
+        befores: dict[int, int] = {}
+        for kind, value, before, _ in revocations:
+            if kind == REVOKED_SUB:
+                befores[hash(value)] = max(before, befores.get(hash(value), 0))
+        token_ids = {hash(value) for kind, value, _, _ in revocations if kind == REVOKED_JTI}
+        everybody = max((before for kind, _, before, _ in revocations if kind == REVOKED_ALL), default=0)
+        found = False
+        for connection in self._ends.who():
+            made = self._made[connection]
+            if (
+                made < everybody
+                or made < befores.get(self._subs[connection], 0)
+                or self._token_ids[connection] in token_ids
+            ):
+                self._revoked.add(connection)
+                self._ends.end_now(connection)
+                found = True
+        return found
+
+    def is_revoked(self, connection: int) -> bool:
+        """Whether its end is due for its token was revoked."""
+        return connection in self._revoked
+
+    def _remember(self, connection: int, claims: Claims) -> None:
+        more = connection + 1 - len(self._subs)
+        if more > 0:
+            more += _BLOCK
+            self._subs.extend([0] * more)
+            self._token_ids.extend([0] * more)
+            self._made.extend([0] * more)
+        self._subs[connection] = 0 if claims.sub is None else hash(claims.sub)
+        self._token_ids[connection] = hash(claims.token_id) if claims.token_id else 0
+        self._made[connection] = 0 if claims.made_at is None else min(int(claims.made_at), _LATEST)
+        self._revoked.discard(connection)
 
     def due(self, most: int) -> list[Due]:
         """Those to be warned or ended now, no more than that."""
@@ -87,4 +142,9 @@ class TokenHolders:
         if self._admission is None:
             return {}
         refused = {f"refused_{why}": count for why, count in self._admission.refused.items()}
-        return {"admitted": self._admission.admitted, "renewed": self._admission.renewed, **refused}
+        return {
+            "admitted": self._admission.admitted,
+            "renewed": self._admission.renewed,
+            "revocations": len(self._admission.revoked),
+            **refused,
+        }

@@ -29,6 +29,7 @@ from zfront.handlers.following import (
     TooManyIdsHandler,
 )
 from zfront.handlers.pages import PageHandler
+from zfront.handlers.revoking import RevocationsHandler
 from zfront.handlers.sending import BatchHandler, PublishHandler, SendHandler
 from zfront.handlers.stream import StreamHandler
 from zfront.requests.forwarded import NOBODY, Proxies
@@ -108,6 +109,7 @@ def _api(context: ApiContext) -> list[tuple[str, type[ApiHandler], dict[str, Api
         ("/api/who", WhoManyHandler),
         ("/api/who/.*", WhoHandler),
         ("/api/stats", StatsHandler),
+        ("/api/revocations", RevocationsHandler),
         ("/api/connections/.*", ConnectionsHandler),
         ("/api/openapi.json", DocumentHandler),
         ("/api(?:/.*)?", NothingHandler),

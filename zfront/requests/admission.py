@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from zfront.requests.origins import Origins
 from zfront.requests.token_places import NotAdmittedError, TokenHeaders, find_token, refused
-from zrouter.tokens.errors import TokenError
+from zrouter.tokens.errors import REVOKED, TokenError
+from zrouter.tokens.revocations import RevokedTokens
 from zrouter.tokens.verify import Claims, Verifier
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class Admission:
     def __init__(
         self, verifier: Verifier, origins: Origins, now: Callable[[], float], cookie_name: str = ""
     ) -> None:
+        self.revoked = RevokedTokens(now)
         self.refused: dict[str, int] = {}  # requests, by why
         self.admitted = 0
         self.renewed = 0  # times that a client sent a fresh token
@@ -82,6 +84,8 @@ class Admission:
             claims = self._verifier.verify(token, now)
         except TokenError as error:
             raise refused(error.reason) from None
+        if self.revoked.has(claims.sub, claims.token_id, claims.made_at):
+            raise refused(REVOKED)
         return Admitted(claims, claims.ends_at - now)
 
     def _check_page(self, said: TokenHeaders, is_websocket: bool) -> None:

@@ -59,7 +59,7 @@ class OpenMode:
             is_ours = self._origins.may_open(asked.origin, asked.host)
         else:
             is_ours = self._is_our_page(asked)
-        return "" if is_ours else "pages of other origins may not: see --cors"
+        return "" if is_ours else f"pages of {asked.origin or 'other origins'} may not: see --cors"
 
     def _is_our_page(self, asked: Surroundings) -> bool:
         """By what a browser says where it says no Origin: of images, frames, and of EventSource at home."""

@@ -6,7 +6,10 @@ each connection and can't be resumed.
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Final, Protocol
+
+# Ends of a client whose token is good no longer: it is over, or was taken back.
+NO_TOKEN: Final = ("expired", "revoked")
 
 
 class Transport(Protocol):
@@ -40,4 +43,4 @@ class Transport(Protocol):
         """The client's token is good for so many seconds more."""
 
     def last(self, why: str) -> bytes:
-        """The end: "evicted", "shutdown", "aged", or "expired": its token is not good any more."""
+        """The end: "evicted", "shutdown", "aged", or one of NO_TOKEN."""

@@ -9,6 +9,7 @@ from typing import Final
 
 from zfront.transports import objects
 from zfront.transports.chunks import LAST, chunk, head
+from zfront.transports.interface import NO_TOKEN
 
 __all__ = ["ALIVE", "HEAD", "PATH", "TYPE", "expiring", "gap", "last", "message", "opened", "presence"]
 
@@ -45,4 +46,4 @@ def expiring(ends_in_s: int) -> bytes:
 
 def last(why: str) -> bytes:
     """The end of the answer, with a line before it where the client has to do something."""
-    return (chunk(objects.EXPIRED + b"\n") if why == "expired" else b"") + LAST
+    return (chunk(objects.EXPIRED + b"\n") if why in NO_TOKEN else b"") + LAST

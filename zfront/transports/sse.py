@@ -11,6 +11,7 @@ from typing import Final
 
 from zfront.transports import objects
 from zfront.transports.chunks import LAST, chunk, head
+from zfront.transports.interface import NO_TOKEN
 
 __all__ = [
     "ALIVE",
@@ -69,7 +70,7 @@ def expiring(ends_in_s: int) -> bytes:
 
 def last(why: str) -> bytes:
     """The end of the answer, with an event before it where the client has to do something."""
-    return (chunk(b"event: expired\ndata: %b\n\n" % objects.EXPIRED) if why == "expired" else b"") + LAST
+    return (chunk(b"event: expired\ndata: %b\n\n" % objects.EXPIRED) if why in NO_TOKEN else b"") + LAST
 
 
 def _is_text(message: bytes) -> bool:

@@ -11,6 +11,7 @@ import struct
 from typing import Final
 
 from zfront.transports import objects
+from zfront.transports.interface import NO_TOKEN
 
 __all__ = [
     "ALIVE",
@@ -35,8 +36,8 @@ ALIVE: Final = b"\x89\x00"  # a ping
 _NORMAL: Final = 1000
 _GOING_AWAY: Final = 1001
 _UNAUTHORIZED: Final = 4401  # of those for applications (7.4.2)
-_WHY: Final = {"evicted": _NORMAL, "expired": _UNAUTHORIZED}
-_WORDS: Final = {"expired": "the token is not good any more"}
+_WHY: Final = {"evicted": _NORMAL, **dict.fromkeys(NO_TOKEN, _UNAUTHORIZED)}
+_WORDS: Final = {"expired": "the token is not good any more", "revoked": "the token was revoked"}
 VERSION: Final = "13"
 _BLANKS: Final = " \t"
 

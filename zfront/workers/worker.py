@@ -33,7 +33,7 @@ from zfront.router_link import RouterLink
 from zfront.settings import FrontSettings
 from zfront.workers.liveness import BEAT_S, LivenessPipe
 from zrouter.daemon import notify, process
-from zrouter.wire import Report
+from zrouter.wire import Report, Revocation
 
 if TYPE_CHECKING:
     from zfront.requests.admission import Admission
@@ -95,6 +95,7 @@ class Worker:
             resumption=self._hub.resumption,
             arriving=self._arriving,
             curve=curve,
+            revoked=None if admission is None else self._revoked,
         )
         self._api_link = self._link if api_curve is None else _api_link(settings, name, api_curve)
         self._api_keys = keys
@@ -187,6 +188,10 @@ class Worker:
         """What the router says after the end of a client's token, by whatever way, is not written to it."""
         while self._hub.end_expired():
             pass  # after a stop of the whole process, that may be all of them
+
+    def _revoked(self, revocations: list[Revocation]) -> None:
+        if self._hub.revoke(revocations):
+            self._end_expired()
 
     def _changed(self, an_id: bytes) -> None:
         self._link.changed(an_id)

@@ -33,7 +33,7 @@ _file = click.option(
 )
 
 
-@click.group()
+@click.group(short_help="Make, list and revoke API keys.")
 def keys() -> None:
     """Make, list and revoke API keys: which backend may use the HTTP API, and for what.
 

@@ -12,8 +12,11 @@ from zrouter.daemon.options import options
 from zrouter.server.settings import RouterSettings
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from zrouter.link.curve_keys import CurveKeys
     from zrouter.server.allow_list import AllowList
+    from zrouter.wire import Revocation
 
 
 @click.command()
@@ -32,20 +35,34 @@ def serve(settings: RouterSettings) -> None:
     check_zmq(settings.bind, gate is not None, settings.insecure)
     logs.set_up(settings.log_level)
     path = settings.store_path()
+    revocations = settings.revocations_path()
+    kept = _kept(revocations)
     if path is None:
-        SocketLoop(settings, gate=gate).run()
+        SocketLoop(settings, gate=gate, revocations=revocations, kept=kept).run()
         return
     # What is needed for a store is loaded only if there is to be one.
     from zrouter.follows.store import StoreError
     from zrouter.server.store_writer import StoreWriter
 
     store_writer = StoreWriter(path)
-    service = SocketLoop(settings, store_writer, gate)
+    service = SocketLoop(settings, store_writer, gate, revocations, kept)
     try:
         store_writer.check()
     except StoreError as error:
         program.fail("zrouter", f"{error}; --store none runs without")
     service.run()
+
+
+def _kept(path: Path | None) -> list[Revocation]:
+    """The revocations of before."""
+    if path is None or not path.exists():
+        return []
+    from zrouter.server.revocation_writer import RevocationFile, RevocationFileError  # with SQLite
+
+    try:
+        return RevocationFile(path).read()
+    except RevocationFileError as error:
+        program.fail("zrouter", f"{error}; --revocations none runs without, and forgets who was revoked")
 
 
 def _gate(settings: RouterSettings) -> tuple[CurveKeys, AllowList] | None:

@@ -6,13 +6,17 @@ import contextlib
 import json
 import sys
 import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from zrouter.cli.router_options import as_json as json_option
+from zrouter.cli.router_options import client_options, connect
 from zrouter.daemon import output, program
 from zrouter.daemon.new_files import NewFileError, write_new
-from zrouter.daemon.numbers import Count
+from zrouter.daemon.numbers import Count, Number
+from zrouter.wire.revoking import DEFAULT_KEEP_S, LONGEST_KEEP_S
 
 if TYPE_CHECKING:
     from zrouter.tokens.grants import Grant
@@ -199,3 +203,60 @@ def _verdict(text: str, key_file: str | None, audience: str, issuer: str) -> tup
 def _names(grant: Grant) -> str:
     named = [*sorted(grant.ids), *(prefix + b"*" for prefix in grant.prefixes)]
     return ", ".join(one.decode() for one in named) or "nobody"
+
+
+@token.command()
+@click.option("--sub", default=None, help="Those of this subject.")
+@click.option("--jti", default=None, help="The one with this jti.")
+@click.option("--everybody", is_flag=True, help="Those of all.")
+@click.option(
+    "--before",
+    type=click.DateTime(("%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d")),
+    default=None,
+    help="Of a subject or all, those made (iat) before this time (UTC); default: now.",
+)
+@click.option(
+    "--keep",
+    "keep_s",
+    type=Number(0, LONGEST_KEEP_S),
+    default=DEFAULT_KEEP_S,
+    show_default=True,
+    help="Refuse them for so long [s]: as long as tokens are good. 0: end connections, which may come back.",
+)
+@client_options
+@json_option
+def revoke(
+    sub: str | None,
+    jti: str | None,
+    everybody: bool,
+    before: datetime | None,
+    keep_s: float,
+    router: str,
+    timeout: float,
+    as_json: bool,
+) -> None:
+    """Take tokens back before their end: connections with them end within a second, everywhere.
+
+    Afterwards they are refused. A fresh token of the same subject is good.
+
+    \b
+    Examples:
+      zrouter token revoke --sub user:7
+      zrouter token revoke --jti 8e03978e
+      zrouter token revoke --everybody --before 2026-07-01T09:30:00Z
+      zrouter token revoke --sub user:7 --keep 0
+    """
+    if (sub is not None) + (jti is not None) + everybody != 1:
+        raise click.UsageError("which tokens? One of --sub, --jti and --everybody")
+    made_before = None if before is None else before.replace(tzinfo=UTC).timestamp()
+    with connect(router, timeout, "token revoke") as client:
+        try:
+            told = client.revoke(sub=sub, jti=jti, everybody=everybody, before=made_before, keep_s=keep_s)
+        except (ValueError, TypeError) as error:
+            raise click.UsageError(str(error)) from None
+    if as_json:
+        output.json_line({"told": told})
+    else:
+        output.say(f"told {told} frontend{'' if told == 1 else 's'}")
+    if not told:
+        output.say("no frontend here looks at tokens", sys.stderr)

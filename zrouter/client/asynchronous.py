@@ -8,6 +8,7 @@ for programs that block.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from functools import partial
 from types import TracebackType
@@ -21,6 +22,7 @@ from zrouter.client.connection import CLIENT_TIMEOUT, AnyPair, Counts, Page, Pub
 from zrouter.client.inbox import Gap, Received
 from zrouter.client.presence_feed import Presence
 from zrouter.wire.arguments import check_timeout
+from zrouter.wire.revoking import DEFAULT_KEEP_S, revocation
 
 __all__ = ["AsyncRouterClient", "Counts", "Gap", "Page", "Presence", "PublishReceipt", "Received"]
 
@@ -229,6 +231,29 @@ class AsyncRouterClient(AsyncDriver):
         for some in await self._portions(ids, timeout_s):
             ended += await self._call(connection.kick_call(some), timeout_s)
         return ended
+
+    async def revoke(
+        self,
+        *,
+        sub: str | bytes | None = None,
+        jti: str | None = None,
+        everybody: bool = False,
+        before: float | None = None,
+        keep_s: float = DEFAULT_KEEP_S,
+        timeout_s: Timeout = CLIENT_TIMEOUT,
+    ) -> int:
+        """Take tokens back before their end; returns how many frontends were told.
+
+        Of `sub`, or of everybody, those that were made (`iat`) before that Unix time [s], by default now; or
+        the one with this `jti`. Their connections end within a second, and they are refused for `keep_s`,
+        which is to be as long as tokens are good. With `keep_s` 0 connections end, and may come back.
+
+        Raises:
+            TypeError, ValueError: an argument is none, or they do not go together.
+            RouterError: it was not done; with the code `store-failed`: it was, until the router ends.
+        """
+        revoked = revocation(time.time(), sub, jti, everybody, before, keep_s)
+        return await self._call(connection.revoke_call(revoked), timeout_s)
 
     @property
     def lost_messages(self) -> int:

@@ -6,6 +6,7 @@ answers mean (connection.py), the rules of a session (session.py); asynchronous.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from types import TracebackType
@@ -26,6 +27,7 @@ from zrouter.client.connection import (
 from zrouter.client.inbox import Gap, Received
 from zrouter.client.presence_feed import Presence
 from zrouter.wire.arguments import check_timeout
+from zrouter.wire.revoking import DEFAULT_KEEP_S, revocation
 
 __all__ = ["Counts", "Gap", "Page", "Presence", "PublishReceipt", "Received", "RouterClient", "default_name"]
 
@@ -286,6 +288,29 @@ class RouterClient(BlockingDriver):
         """End every connection of these ids, wherever it is; how many were asked to end."""
         some = self._portions(ids, timeout_s)
         return sum(self._call(connection.kick_call(keys), timeout_s) for keys in some)
+
+    def revoke(
+        self,
+        *,
+        sub: str | bytes | None = None,
+        jti: str | None = None,
+        everybody: bool = False,
+        before: float | None = None,
+        keep_s: float = DEFAULT_KEEP_S,
+        timeout_s: Timeout = CLIENT_TIMEOUT,
+    ) -> int:
+        """Take tokens back before their end; returns how many frontends were told.
+
+        Of `sub`, or of everybody, those that were made (`iat`) before that Unix time [s], by default now; or
+        the one with this `jti`. Their connections end within a second, and they are refused for `keep_s`,
+        which is to be as long as tokens are good. With `keep_s` 0 connections end, and may come back.
+
+        Raises:
+            TypeError, ValueError: an argument is none, or they do not go together.
+            RouterError: it was not done; with the code `store-failed`: it was, until the router ends.
+        """
+        revoked = revocation(time.time(), sub, jti, everybody, before, keep_s)
+        return self._call(connection.revoke_call(revoked), timeout_s)
 
     @property
     def lost_messages(self) -> int:

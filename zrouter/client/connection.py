@@ -246,6 +246,11 @@ def kick_call(keys: list[bytes]) -> Call[int]:
     return Call(lambda request: wire.Kick(request, keys), lambda answer: int(answer.count))
 
 
+def revoke_call(revocation: wire.Revocation) -> Call[int]:
+    """Answered, once that is on disk, by the number of frontends that were told."""
+    return Call(lambda request: wire.Revoke(request, [revocation]), lambda answer: int(answer.count))
+
+
 def goodbye_call() -> Call[int]:
     """Answered, once all that was sent before has been routed, by how many messages that were."""
     return Call(wire.Goodbye, lambda answer: int(answer.count))

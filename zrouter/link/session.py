@@ -16,6 +16,7 @@ from zrouter import wire
 from zrouter.errors import LinkLostError, RefusedError, RouterUnavailableError
 from zrouter.link.announcements import Announcements, Make
 from zrouter.link.resumption import Resumption
+from zrouter.link.revocation_feed import RevocationFeed
 from zrouter.wire import FromRouter, Message, Pair, encode
 from zrouter.wire.arguments import check_pairs
 
@@ -48,7 +49,8 @@ class Session:
     figures that go along with each heartbeat. `on_link` is told when the router has been
     away for a while (False), and when it is there after that (True). `resumption` has the clients that want
     to know what they missed. `lease_s` is how long we may be silent, `patience_s` how long the router may be,
-    which says something each second; at most as long as we.
+    which says something each second; at most as long as we. `revoked` is told which tokens are good no
+    longer; nobody is logged in before it was told of all of them.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class Session:
         watching: Callable[[], Iterable[bytes]] = tuple,
         is_watched: Callable[[bytes], bool] = lambda _: False,
         patience_s: float = float("inf"),
+        revoked: Callable[[list[wire.Revocation]], None] | None = None,
     ) -> None:
         self.name = name
         self.welcome: wire.Welcome | None = None  # the router's terms, while it knows us
@@ -110,6 +113,7 @@ class Session:
         self._unsound_to = 0  # requests up to here were asked behind a login whose answer was dropped
         self._out: list[bytes] = []
         self._on_link = on_link
+        self._revocations = None if revoked is None else RevocationFeed(revoked)
         self._resumption = resumption
         if resumption is not None:
             resumption.refused = self._logins.refused
@@ -257,7 +261,8 @@ class Session:
         return bool(
             self._out
             or (self._asked and self.welcome is not None)
-            or self._logins.has_untold()
+            or (self._logins.has_untold() and self._may_log_in())
+            or (self._revocations is not None and self._revocations.has_request())
             or self._watches.has_untold()
             or (self._resumption is not None and self._resumption.has_requests())
         )
@@ -270,13 +275,16 @@ class Session:
                 self._asked = {}
                 self._unconfirmed_here += self._unconfirmed_unsaid
                 self._unconfirmed_unsaid = 0
-            for make, on_answer in self._logins.requests(self.welcome.max_frame):
+            if self._revocations is not None and self._revocations.has_request():
+                self._ask_within(now + _ANSWER_S, *self._revocations.request())
+            may_log_in = self._may_log_in()
+            for make, on_answer in self._logins.requests(self.welcome.max_frame) if may_log_in else ():
                 self._ask_within(now + _ANSWER_S, make, on_answer)
                 if self._resumption is not None:
                     self._remember_login(self._last_request)
             for make, on_answer in self._watches.requests(self.welcome.max_frame):
                 self._ask_within(now + _ANSWER_S, make, on_answer)
-            if self._resumption is not None and not self._logins.has_untold():
+            if self._resumption is not None and may_log_in and not self._logins.has_untold():
                 for make, on_answer in self._resumption.requests(self.welcome.max_frame):
                     self._ask_within(now + _ANSWER_S, make, on_answer)
         out, self._out = self._out, []
@@ -394,10 +402,21 @@ class Session:
                     self.renew(now)  # one of them is from an earlier connection, to another router
                 else:
                     self._notice_losses(message.seq)
+            case wire.Revoked():
+                self._told_revoked(message)
             case wire.Welcome():
                 self._welcomed(message, now)
             case wire.Error():
                 self._refused(message, now)
+
+    def _may_log_in(self) -> bool:
+        return self._revocations is None or self._revocations.is_complete
+
+    def _told_revoked(self, message: wire.Revoked) -> None:
+        if message.request:
+            self._answer(message.request, message)
+        elif self._revocations is not None:
+            self._revocations.news(message)
 
     def _notice_losses(self, seq: int) -> None:
         """So many messages were addressed to us before what comes next."""
@@ -431,6 +450,8 @@ class Session:
         for request in sorted(self._waiting.keys() - self._asked.keys()):
             self._answer(request, LinkLostError("the router had forgotten us before it answered"))
         self._asked = dict(sorted(self._asked.items()))
+        if self._revocations is not None:
+            self._revocations.welcomed(welcome.epoch)
         if self._resumption is not None:
             self._resumption.welcomed(welcome.epoch)
 
@@ -448,6 +469,8 @@ class Session:
                 self._may_confirm = max(0, self._may_confirm - error.refused)
         if error.code == wire.FORBIDDEN and not error.request and not error.refused:
             self.shut_out(RefusedError(error.code, error.text), now)
+        elif error.code == wire.NOT_UNDERSTOOD and not error.request and self._revocations is not None:
+            self._revocations.unknown()
         elif error.code == wire.WRONG_VERSION:
             self.fatal = RefusedError(error.code, error.text)
         elif error.code == wire.SAY_HELLO and self._greeting_since is None:

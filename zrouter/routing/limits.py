@@ -88,6 +88,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     idempotency_bytes: int = 32 * 1024 * 1024
     presence_linger_s: float = 5.0
     max_watches: int = 1_000_000
+    max_revocations: int = 100_000
 
 
 def cost(frame: bytes) -> int:

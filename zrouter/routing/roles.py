@@ -20,10 +20,10 @@ ADMIN: Final = "admin"
 # What everybody says to be there.
 _ALL: Final = (wire.Hello, wire.Heartbeat, wire.Goodbye)
 KINDS: Final[dict[str, tuple[type, ...]]] = {
-    FRONTEND: (wire.Login, wire.Logout, wire.Resume, wire.Watch, wire.Unwatch),
+    FRONTEND: (wire.Login, wire.Logout, wire.Resume, wire.Watch, wire.Unwatch, wire.Revocations),
     SENDER: (wire.Send, wire.Publish),
     INSPECTOR: (wire.Who, wire.Stats, wire.Related),
-    ADMIN: (wire.Kick, wire.Follows, wire.Unfollows, wire.Related),
+    ADMIN: (wire.Kick, wire.Follows, wire.Unfollows, wire.Related, wire.Revoke),
 }
 ROLES: Final = tuple(KINDS)
 

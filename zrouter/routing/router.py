@@ -12,6 +12,7 @@ counters. Must not know: sockets or the time. A shell (socket_loop.py) feeds it 
     unanswered(address, ...)        for each of those that could not be sent
     losses()                        who was forgotten meanwhile
     changes()                       follows to be put on disk; `stored(number, outcome)` when they are
+    revocations.take()              the same of revoked tokens; `revocations.stored(number, error)`
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from zrouter.routing.peers import Peer, Peers
 from zrouter.routing.presence import Watches
 from zrouter.routing.queries import Queries
 from zrouter.routing.resume_requests import ResumeRequests
+from zrouter.routing.revocations import Revocations
 from zrouter.routing.roles import Identity, may_say, needed
 from zrouter.routing.routing_table import Holder, RoutingTable
 from zrouter.wire import WireError, encode
@@ -61,7 +63,8 @@ class Router:
 
     `store` opens the store of follows, None if nothing is in it yet; without it there are no follows.
     `identify` says whose key the connection has that a Hello came on, None: nobody's; without it there are no
-    keys, and everybody may say everything.
+    keys, and everybody may say everything. `unix_time` is for revocations [s]; `keeps_revocations`: the shell
+    puts them on disk.
     """
 
     def __init__(
@@ -71,6 +74,8 @@ class Router:
         process_figures: Callable[[], dict[str, Any]] = dict,
         store: OpenStore | None = None,
         identify: Callable[[bytes], Identity | None] | None = None,
+        unix_time: Callable[[], float] = lambda: 0.0,
+        keeps_revocations: bool = False,
     ) -> None:
         self.limits = limits or Limits()
         self.epoch = epoch
@@ -104,6 +109,9 @@ class Router:
         self._resume_requests = ResumeRequests(
             epoch, self.mailboxes, self.counters, self.peers.find, self.table.routes
         )
+        self.revocations = Revocations(
+            self.limits.max_revocations, unix_time, self.peers.find, keeps_revocations
+        )
         self._questions = Queries(
             self.table.holders, self.figures, self.peers.find, 2 * self.limits.max_frame
         )
@@ -122,6 +130,8 @@ class Router:
             wire.Unfollows: self._no_store,
             wire.Related: self._no_store,
             wire.Publish: self._no_store,
+            wire.Revoke: self.revocations.revoke,
+            wire.Revocations: self.revocations.ask,
         }
         if store is not None:
             self._use(store)
@@ -198,6 +208,7 @@ class Router:
         if now >= self._next_pulse:
             self._next_pulse = now + min(self.limits.lease_s / 3, _PULSE_S)
             self._answers.extend(map(self._pulse, self.peers))
+            self.revocations.remind()
         self._has_more = True  # perhaps
         self.mailboxes.tick()
         self.watches.tick()
@@ -237,6 +248,7 @@ class Router:
             out.extend(self.publishing.answers())
         self._answers.extend(self._questions.answers())
         self._answers.extend(self._resume_requests.answers())
+        self._answers.extend(self.revocations.answers())
         if self._answers:
             out += self._answers
             self._answers = []
@@ -274,6 +286,7 @@ class Router:
         return {
             **parts,
             **({} if self.publishing is None else self.publishing.figures()),
+            **self.revocations.figures(),
             "frontends": statistics.of_frontends(self._frontends),
             **self._rates.per_s,
             **self._process_figures(),
@@ -460,7 +473,7 @@ class Router:
             self._log_outs = LOGGED_OUT
             self.watches.changed(self.table.logged_out())
         if self._has_more:
-            parts = (self.table.expire, self.idempotency.expire, self.watches.work)
+            parts = (self.table.expire, self.idempotency.expire, self.watches.work, self.revocations.expire)
             more = [do_some(LOGGED_OUT) for do_some in parts]  # each of them
             self._has_more = any(more)
 
@@ -507,6 +520,7 @@ class Router:
         self._log_outs -= self.table.log_out(self._log_outs)
         self.watches.changed(self.table.logged_out())
         self.watches.forget(peer.address)
+        self.revocations.forget(peer)
         self._has_more = True  # perhaps, of what it watched
         self.peers.remove(peer)
         self._frontends.pop(peer.address, None)

@@ -129,6 +129,18 @@ class RouterSettings:
         type=str,
         metavar="PATH",
     )
+    revocations: str | None = setting(
+        None,
+        "A file that keeps which tokens are revoked, made when the first is; 'none': they are forgotten when"
+        " the router ends. Default: revocations, beside the store.",
+        type=str,
+        metavar="PATH",
+    )
+    max_revocations: int = setting(
+        100_000,
+        "Tokens that may be revoked at once; more are refused, none is forgotten.",
+        type=Count(1, 10**7),
+    )
     log_level: str = setting("info", "How much to log.", type=click.Choice(LEVELS))
 
     def __post_init__(self) -> None:
@@ -152,6 +164,15 @@ class RouterSettings:
             return None
         return Path(self.store) if self.store else default_store()
 
+    def revocations_path(self) -> Path | None:
+        """Where revocations are kept; None: nowhere."""
+        if self.revocations == "none":
+            return None
+        if self.revocations:
+            return Path(self.revocations)
+        store = self.store_path()
+        return None if store is None else store.absolute().parent / "revocations"
+
     def limits(self) -> Limits:
         """The bounds that the router's rules need."""
         return Limits(
@@ -171,4 +192,5 @@ class RouterSettings:
             idempotency_bytes=self.idempotency_bytes,
             presence_linger_s=self.presence_linger,
             max_watches=self.max_watches,
+            max_revocations=self.max_revocations,
         )

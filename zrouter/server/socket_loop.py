@@ -12,6 +12,7 @@ import gc
 import logging
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -30,10 +31,14 @@ from zrouter.wire import Send, encode
 from zrouter.wire.arguments import is_ipv6
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from zrouter.link.curve_keys import CurveKeys
     from zrouter.routing.roles import Identity
     from zrouter.server.allow_list import AllowList
+    from zrouter.server.revocation_writer import RevocationWriter
     from zrouter.server.store_writer import StoreWriter, WriterThread
+    from zrouter.wire import Revocation
 
 log = logging.getLogger("zrouter")
 
@@ -58,15 +63,23 @@ _get = cast(Callable[[Any, int], int], zmq.backend.Socket.get)
 
 
 class SocketLoop:
-    """Runs a Router on a ROUTER socket until it is told to stop; follows go to the store writer, if any."""
+    """Runs a Router on a ROUTER socket until it is told to stop; follows go to the store writer, if any.
+
+    `revocations` = where revoked tokens are kept, None: nowhere; `kept` are those of before.
+    """
 
     def __init__(
         self,
         settings: RouterSettings,
         store_writer: StoreWriter | None = None,
         gate: tuple[CurveKeys, AllowList] | None = None,
+        revocations: Path | None = None,
+        kept: Iterable[Revocation] = (),
     ) -> None:
         self._store_writer = store_writer
+        self._revocations_path = revocations
+        self._revocation_writer: RevocationWriter | None = None
+        self._waking = threading.Lock()
         self._writer: WriterThread | None = None
         self._router = Router(
             time.time_ns(),
@@ -74,7 +87,10 @@ class SocketLoop:
             self._figures,
             None if self._store_writer is None else self._store_writer.store,
             None if gate is None else self._identified,
+            time.time,
+            keeps_revocations=revocations is not None,
         )
+        self._router.revocations.load(kept)
         self._whose: dict[bytes, str] = {}  # the keys of those who spoke first in this burst, by address
         self._running = True
         self._next_tick = 0.0
@@ -130,11 +146,13 @@ class SocketLoop:
                 notify.alive()
         notify.stopping()
         log.info("stopping")
+        is_kept = self._revocation_writer is None or self._revocation_writer.close()
         is_written = self._writer is None or self._writer.close()
         if self._store_writer is not None and is_written:
             self._store_writer.close()
-        if not is_written:
-            log.error("follows are not on disk yet, and were not answered: leaving without them")
+        if not is_written or not is_kept:
+            what = "revocations" if is_written else "follows"
+            log.error("%s are not on disk yet, and were not answered: leaving without them", what)
             os._exit(1)
         self._monitor.close()
         if self._gate is not None:
@@ -151,6 +169,8 @@ class SocketLoop:
         now = self._drain()
         if self._store_writer is not None:
             self._store_changes(self._store_writer)
+        if self._revocations_path is not None:
+            self._keep_revocations(self._revocations_path)
         if now >= self._next_tick:
             self._next_tick = now + TICK_MS / 1000
             self._router.tick(now)
@@ -242,9 +262,20 @@ class SocketLoop:
             for job in jobs:
                 self._writer.submit(job)
 
+    def _keep_revocations(self, path: Path) -> None:
+        """The same of revocations."""
+        revocations = self._router.revocations
+        if self._revocation_writer is not None:
+            for number, error in self._revocation_writer.results():
+                revocations.stored(number, error)
+        for job in revocations.take():
+            if self._revocation_writer is None:
+                self._revocation_writer = _revocation_writer(path, self._wake)
+            self._revocation_writer.submit(job)
+
     def _wake(self) -> None:
-        """In the store's thread: something was stored. If the queue is full, the loop is not asleep."""
-        with suppress(zmq.Again):
+        """In a thread that writes: something was stored. If the queue is full, the loop is not asleep."""
+        with self._waking, suppress(zmq.Again):
             self._waker.send(b"", _NOBLOCK)
 
     def _recv_from_stranger(self, address: bytes) -> bytes | None:
@@ -312,3 +343,9 @@ def _writer(store_writer: StoreWriter, wake: Callable[[], None]) -> WriterThread
     from zrouter.server.store_writer import WriterThread  # with all that a store needs, only now
 
     return WriterThread(store_writer, wake)
+
+
+def _revocation_writer(path: Path, wake: Callable[[], None]) -> RevocationWriter:
+    from zrouter.server.revocation_writer import RevocationFile, RevocationWriter  # with SQLite, only now
+
+    return RevocationWriter(RevocationFile(path), wake)

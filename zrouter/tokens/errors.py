@@ -22,9 +22,10 @@ EARLY: Final = "not_yet"  # `nbf` or `iat` is ahead
 TOO_FAR: Final = "max_age"  # `exp` is further away than is allowed
 AUDIENCE: Final = "aud"
 ISSUER: Final = "iss"
+REVOKED: Final = "revoked"
 REASONS: Final = (
     MALFORMED, TOO_LONG, ALGORITHM, KEY_ID, HEADER, SIGNATURE, CLAIMS, GRANT, EXPIRED, EARLY, TOO_FAR,
-    AUDIENCE, ISSUER,
+    AUDIENCE, ISSUER, REVOKED,
 )  # fmt: skip
 
 

@@ -37,6 +37,8 @@ class Claims(NamedTuple):
     ids: Grant
     watch: Grant
     publish: Grant = NOTHING
+    made_at: float | None = None  # `iat`, Unix time [s]
+    token_id: bytes = b""  # `jti`
 
 
 class Verifier:
@@ -77,7 +79,7 @@ class Verifier:
         return self._claims(_object(payload, "payload"), now)
 
     def _claims(self, said: dict[str, Any], now: float) -> Claims:
-        ends_at = self._times(said, now)
+        ends_at, made_at = self._times(said, now)
         self._check_parties(said)
         sub = said.get("sub")
         own = _subject(sub) if "sub" in said else None
@@ -92,10 +94,12 @@ class Verifier:
             ids=read_grant("ids", said["ids"], sub) if "ids" in said else only(own),
             watch=read_grant("watch", said["watch"], sub) if "watch" in said else only(own),
             publish=read_grant("publish", said["publish"], sub) if "publish" in said else NOTHING,
+            made_at=made_at,
+            token_id=token_id.encode("utf-8", "surrogatepass"),
         )
 
-    def _times(self, said: dict[str, Any], now: float) -> float:
-        """Check all of them; when the token is over."""
+    def _times(self, said: dict[str, Any], now: float) -> tuple[float, float | None]:
+        """Check all of them; when the token is over, and when it was made if it says so."""
         end = _time(said, "exp")
         if end is None:
             raise TokenError(errors.CLAIMS, "it has no exp")
@@ -111,7 +115,12 @@ class Verifier:
             raise TokenError(
                 errors.TOO_FAR, f"its exp is in {end - now:.0f} s; the most is {self._max_age_s:g}"
             )
-        return end + self._leeway_s
+        # Else one that is too long for now would come to be good when its revocation is over.
+        if made is not None and end - made > self._max_age_s + self._leeway_s:
+            raise TokenError(
+                errors.TOO_FAR, f"it is good for {end - made:.0f} s; the most is {self._max_age_s:g}"
+            )
+        return end + self._leeway_s, made
 
     def _check_parties(self, said: dict[str, Any]) -> None:
         audience = said.get("aud", [])

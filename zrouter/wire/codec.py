@@ -18,7 +18,7 @@ decode_to_router: Final[Callable[[bytes], ToRouter]] = msgspec.msgpack.Decoder(T
 UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _decode_from_router = msgspec.msgpack.Decoder(FromRouter).decode
 # Kinds whose first field is a request number.
-_ASKING: Final = (2, 3, 4, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16)
+_ASKING: Final = (2, 3, 4, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18)
 _CARRYING: Final = (4, 16)  # kinds that have messages
 _decode_any = msgspec.msgpack.Decoder().decode
 

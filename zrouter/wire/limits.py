@@ -25,6 +25,10 @@ MAX_IDS_PER_FRAME: Final = 10_000
 # Ids in a page of followers: a millisecond of the router's.
 MAX_RELATIONS: Final = 2000
 
+# Of `jti` and `sub` of a token: 255 characters.
+MAX_TOKEN_ID_BYTES: Final = 1020
+# Revocations in a frame, either way: with the longest values 260 KB.
+MAX_REVOCATIONS_PER_FRAME: Final = 250
 # Bytes of Presence frames that may be under way to a peer: beyond it, states wait, and the last one is told.
 PRESENCE_WINDOW: Final = 1024 * 1024
 # A report is some dozens of figures; the router keeps the last one of each peer.

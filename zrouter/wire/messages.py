@@ -13,7 +13,14 @@ from typing import Annotated, Any, Final, TypeAlias
 import msgspec
 from msgspec import Meta
 
-from zrouter.wire.limits import MAX_ID_BYTES, MAX_IDS_PER_FRAME, MAX_KEY_BYTES, MAX_RELATIONS
+from zrouter.wire.limits import (
+    MAX_ID_BYTES,
+    MAX_IDS_PER_FRAME,
+    MAX_KEY_BYTES,
+    MAX_RELATIONS,
+    MAX_REVOCATIONS_PER_FRAME,
+    MAX_TOKEN_ID_BYTES,
+)
 
 Id = Annotated[bytes, Meta(min_length=1, max_length=MAX_ID_BYTES)]
 Ids = Annotated[list[Id], Meta(max_length=MAX_IDS_PER_FRAME)]
@@ -35,6 +42,19 @@ State: TypeAlias = tuple[Id, Count]
 # A subscriber and a subscribee.
 Follow: TypeAlias = tuple[Id, Id]
 Report: TypeAlias = dict[str, int | float | str]
+# Tokens that are good no longer: `(kind, value, before, until)`. Of REVOKED_SUB those with this `sub` that
+# were made (`iat`) before that Unix time [s], or say nothing of it; of REVOKED_ALL all such ones, the value
+# is empty; of REVOKED_JTI the one with this `jti`. Remembered until that Unix time [s]; one whose time is
+# over ends connections and nothing more.
+REVOKED_SUB: Final = 1
+REVOKED_JTI: Final = 2
+REVOKED_ALL: Final = 3
+Revocation: TypeAlias = tuple[
+    Annotated[int, Meta(ge=REVOKED_SUB, le=REVOKED_ALL)],
+    Annotated[bytes, Meta(max_length=MAX_TOKEN_ID_BYTES)],
+    Count,
+    Count,
+]
 
 
 class Message(msgspec.Struct, array_like=True, gc=False):
@@ -182,6 +202,23 @@ class Publish(Message, tag=16):
     key: Key = b""
 
 
+class Revoke(Message, tag=17):
+    """These tokens are good no longer. Answered by Done when that is on disk.
+
+    Done's count = peers that were told.
+    """
+
+    request: Request
+    revocations: Annotated[list[Revocation], Meta(max_length=MAX_REVOCATIONS_PER_FRAME)]
+
+
+class Revocations(Message, tag=18):
+    """Which tokens are good no longer, of those behind `after`? Answered by Revoked, and told from now on."""
+
+    request: Request
+    after: Count
+
+
 # ---- from the router to a peer --------------------------------------------------------------------
 
 
@@ -303,6 +340,20 @@ class Published(Message, tag=76):
     receipts: list[tuple[Count, Count, Count, Count]]
 
 
+class Revoked(Message, tag=77):
+    """Tokens that are good no longer: those that have the numbers behind `after`, up to `last`.
+
+    `more` = there are further ones: ask again. Request 0: it is news, nobody asked; without any it says where
+    the numbers are, for those who have missed some.
+    """
+
+    request: Request
+    after: Count
+    last: Count
+    more: bool
+    revocations: list[Revocation]
+
+
 class Error(Message, tag=72):
     """Something from you was refused. `request` = its number, if it could be read, else 0.
 
@@ -332,6 +383,8 @@ ToRouter: TypeAlias = (
     | Unfollows
     | Related
     | Publish
+    | Revoke
+    | Revocations
 )
 FromRouter: TypeAlias = (
     Welcome
@@ -347,4 +400,5 @@ FromRouter: TypeAlias = (
     | Presence
     | Relations
     | Published
+    | Revoked
 )

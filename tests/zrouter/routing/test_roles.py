@@ -33,6 +33,8 @@ KINDS: Final[list[tuple[wire.ToRouter, frozenset[str]]]] = [
     (wire.Kick(1, [b"x"]), frozenset({"admin"})),
     (wire.Follows(1, [(b"x", b"y")]), frozenset({"admin"})),
     (wire.Unfollows(1, [(b"x", b"y")]), frozenset({"admin"})),
+    (wire.Revoke(1, [(wire.REVOKED_SUB, b"x", 1, 0)]), frozenset({"admin"})),
+    (wire.Revocations(1, 0), frozenset({"frontend"})),
 ]
 
 

@@ -40,6 +40,8 @@ TYPES = {
     "list[tuple[Count, Count, Count, Count]]": "array of [uint, uint, uint, uint]",
     "list[State]": "array of [id, uint]",
     "Report | None": "report",
+    "Annotated[list[Revocation], Meta(max_length=MAX_REVOCATIONS_PER_FRAME)]": "revocations",
+    "list[Revocation]": "array of revocation",
     "list[tuple[Request, list[Handed]]]": "array of [request, handed]",
     "list[Delivery]": "messages",
     "list[list[tuple[str, int]]]": "array of array of [str, uint]",

@@ -1,0 +1,73 @@
+"""POST /api/revocations: tokens are taken back before their end.
+
+Owns: what the body says. Must not know: how a body comes (bodies.py), what becomes of a revocation.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Final
+
+import msgspec
+from tornado.web import stream_request_body
+
+from zfront.api import answers
+from zfront.api.follows import check_type
+from zfront.api.problem import Problem, ProblemError
+from zfront.handlers.bodies import BodyHandler
+from zrouter.api_keys.keys import ADMIN
+from zrouter.wire import Revoke, WireError
+from zrouter.wire.revoking import DEFAULT_KEEP_S, revocation
+
+_MOST_BYTES: Final = 8192
+
+
+class _Asked(msgspec.Struct, forbid_unknown_fields=True):
+    sub: str | None = None
+    jti: str | None = None
+    everybody: bool = False
+    before: float | None = None
+    keep_s: float = DEFAULT_KEEP_S
+
+
+_decode: Final = msgspec.json.Decoder(_Asked).decode
+_UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
+
+@stream_request_body
+class RevocationsHandler(BodyHandler):
+    """One revocation."""
+
+    SCOPE = ADMIN
+
+    def begin(self) -> None:
+        """The type is in the head."""
+        check_type(self.request.headers.get("Content-Type", ""))
+        self._pieces: list[bytes] = []
+
+    def limit(self) -> int:
+        """A few fields."""
+        return _MOST_BYTES
+
+    async def piece(self, data: bytes) -> None:
+        """A piece of it."""
+        self.hold(len(data))
+        self._pieces.append(data)
+
+    async def whole(self) -> bytes:
+        """Revoke: answered when that is on the router's disk."""
+        try:
+            asked = _decode(b"".join(self._pieces))
+            revoked = revocation(
+                time.time(), asked.sub, asked.jti, asked.everybody, asked.before, asked.keep_s
+            )
+        except _UNREADABLE as error:
+            raise ProblemError(Problem(400, f"not a revocation: {str(error)[:200]}")) from None
+        except (ValueError, TypeError, WireError) as error:
+            raise ProblemError(Problem(400, str(error))) from None
+        if asked.sub is not None:
+            self.context.authorization.check_id(self.key, asked.sub.encode())
+        elif self.key.ids is not None:
+            raise ProblemError(Problem(403, "the API key is for some ids: it revokes tokens by sub alone"))
+        done = await self.context.pending.ask(lambda request: Revoke(request, [revoked]))
+        return answers.json({"told": done.count})
