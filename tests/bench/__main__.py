@@ -30,6 +30,7 @@ from tests.bench import (
     silent,
     sizes,
     soak,
+    tokens,
     transports,
 )
 from tests.bench.lines import Line, NotHereError, medians
@@ -69,6 +70,7 @@ MEASURES = {
         link_keys.link_keys,
         silent.silent_clients,
         silent.stuck_clients,
+        tokens.tokens,
         soak.soak,
     )
 }
@@ -92,7 +94,7 @@ def main(names: tuple[str, ...], repeat: int, json_path: Path, quick: bool) -> N
     Measures: parking saturated broadcast paced paced_awake held memory throughput singles mailboxes presence
     comeback leaving transports streams api_batch api_single swarm messages follows_lookup follows_changes
     publish_popular publish_others publish_friends follow_changes_router hostile_clients hostile_peers
-    link_keys silent_clients stuck_clients;
+    link_keys tokens silent_clients stuck_clients;
     paced_awake sets a parameter of the kernel for that time, as root;
     soak takes 10 minutes, follows_load and follows_load_postgresql one to five
     \b

@@ -39,16 +39,16 @@ def parking() -> list[Line]:
     ]
 
 
-def come(*options: str, path: str = "/test/") -> tuple[float, float]:
+def come(*options: str, path: str = "/test/", query: str = "") -> tuple[float, float]:
     """Memory [B] and CPU [us] of each client that comes to our frontend."""
     with Stage() as stage:
         _, endpoint = stage.router()
         front, port = stage.front(endpoint, *options)
-        stage.sink(port, FEW, f"{path}%d")
+        stage.sink(port, FEW, f"{path}%d{query}")
         logged_in(endpoint, FEW)
         time.sleep(0.5)
         cpu, memory = front.cpu_s(), front.rss_bytes()
-        stage.sink(port, MANY - FEW, f"{path}b%d")
+        stage.sink(port, MANY - FEW, f"{path}b%d{query}")
         logged_in(endpoint, MANY)
         time.sleep(0.5)
         us = (front.cpu_s() - cpu) / (MANY - FEW) * 1e6

@@ -290,7 +290,7 @@ static void sink(int port, int clients, const char *target)
     for (;;) {
         /* At most 64 requests may be unanswered, so that no listen queue overflows. */
         while (opened < clients && opened - connected - closed < 64) {
-            char path[256], request[512];
+            char path[1024], request[1536];
             struct sockaddr_in from = {.sin_family = AF_INET};
             int fd = socket(AF_INET, SOCK_STREAM, 0), yes = 1;
             /* A port chosen by bind() would be taken for all addresses, and for a minute after its end. */

@@ -3,8 +3,8 @@
 Owns: the ends of all, whose token each has, the claims of those who may send a fresh one, how many bad ones
 they sent. Must not know: sockets, transports, how a client is told or ended.
 
-Of a token no more is kept than what revoking it needs: 64 bits each of a hash of `sub` and of `jti`, which
-only this process knows, and when it was made. 20 bytes for a connection.
+Of a token no more is kept than what revoking it needs: when it was made, 64 bits of a hash of `sub` that only
+this process knows, and as many of `jti` once one has come that has some. 12 or 20 bytes for a connection.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ class TokenHolders:
         self._ends = EndTimes(warning_s, clock())
         self._admitted: dict[int, Admitted] = {}  # those who may send a fresh one
         self._bad_tokens: dict[int, int] = {}
-        self._subs = array("q")
-        self._token_ids = array("q")
-        self._made = array("I")
+        self._subs: array[int] = array("q")
+        self._token_ids: array[int] = array("q")
+        self._made: array[int] = array("I")
         self._revoked: set[int] = set()  # those that are to end for that
 
     def came(self, connection: int, admitted: Admitted, *, may_renew: bool) -> None:
@@ -74,7 +74,7 @@ class TokenHolders:
             if (
                 made < everybody
                 or made < befores.get(self._subs[connection], 0)
-                or self._token_ids[connection] in token_ids
+                or (self._token_ids and self._token_ids[connection] in token_ids)
             ):
                 self._revoked.add(connection)
                 self._ends.end_now(connection)
@@ -86,14 +86,12 @@ class TokenHolders:
         return connection in self._revoked
 
     def _remember(self, connection: int, claims: Claims) -> None:
-        more = connection + 1 - len(self._subs)
-        if more > 0:
-            more += _BLOCK
-            self._subs.extend([0] * more)
-            self._token_ids.extend([0] * more)
-            self._made.extend([0] * more)
+        _reach(self._subs, connection)
+        _reach(self._made, connection)
         self._subs[connection] = 0 if claims.sub is None else hash(claims.sub)
-        self._token_ids[connection] = hash(claims.token_id) if claims.token_id else 0
+        if claims.token_id or self._token_ids:
+            _reach(self._token_ids, max(connection, len(self._subs) - 1))
+            self._token_ids[connection] = hash(claims.token_id) if claims.token_id else 0
         self._made[connection] = 0 if claims.made_at is None else min(int(claims.made_at), _LATEST)
         self._revoked.discard(connection)
 
@@ -148,3 +146,9 @@ class TokenHolders:
             "revocations": len(self._admission.revoked),
             **refused,
         }
+
+
+def _reach(column: array[int], connection: int) -> None:
+    """Have a place for that connection."""
+    if connection >= len(column):
+        column.extend([0] * (connection + _BLOCK - len(column)))

@@ -6,8 +6,7 @@ the keys come from.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 from zfront.requests.origins import Origins
@@ -48,12 +47,15 @@ class Admission:
         Raises:
             NotAdmittedError: it may not.
         """
-        with self._counting():
+        try:
             found = find_token(said, asked.tokens, is_websocket, self._cookie_name)
             if found.is_from_cookie:
                 self._check_page(said, is_websocket)
             admitted = self._verified(found.token)
             _check_ids(admitted.claims, asked.ids, asked.watched)
+        except NotAdmittedError as error:
+            self._count(error)
+            raise
         self.admitted += 1
         return admitted
 
@@ -63,20 +65,18 @@ class Admission:
         Raises:
             NotAdmittedError: it is not good, or somebody else's.
         """
-        with self._counting():
+        try:
             admitted = self._verified(token)
             if admitted.claims.sub != before.sub:
                 raise NotAdmittedError(403, "the token is of another sub", "sub")
+        except NotAdmittedError as error:
+            self._count(error)
+            raise
         self.renewed += 1
         return admitted
 
-    @contextmanager
-    def _counting(self) -> Iterator[None]:
-        try:
-            yield
-        except NotAdmittedError as error:
-            self.refused[error.reason] = self.refused.get(error.reason, 0) + 1
-            raise
+    def _count(self, error: NotAdmittedError) -> None:
+        self.refused[error.reason] = self.refused.get(error.reason, 0) + 1
 
     def _verified(self, token: str) -> Admitted:
         now = self._now()

@@ -5,6 +5,7 @@ Owns: the reading of path and query. Must not know: sockets, Tornado, the parser
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import parse_qs, unquote_to_bytes
@@ -23,6 +24,8 @@ MAX_WATCHED: Final = 64  # ids whose presence one connection is told of
 MIN_TICK_S: Final = 0.1
 MAX_TICK_S: Final = 3600.0
 PATH_IDS_ONLY: Final = "this frontend takes the id of the path alone"
+# The usual query where there are tokens.
+_TOKEN_ALONE: Final = re.compile(r"token=([A-Za-z0-9_.-]+)").fullmatch
 _FIELDS: Final = MAX_IDS + MAX_WATCHED + 8
 # What clients without a header say in its place: event-source-polyfill, and those of the Mercure protocol.
 _COME_BACK: Final = ("lastEventId", "lastEventID", "Last-Event-ID")
@@ -71,6 +74,8 @@ def read_stream_request(
     first = unquote_to_bytes(path[end:].encode("latin-1"))
     if not query:
         return StreamRequest(kind, _checked((first,)), offset=_offset(said_since) if said_since else NEW)
+    if (alone := _TOKEN_ALONE(query)) is not None and not said_since:
+        return StreamRequest(kind, _checked((first,)), tokens=(Secret(alone[1]),))
     try:
         query = query.encode("latin-1").decode(errors="surrogateescape")
         values = parse_qs(query, max_num_fields=_FIELDS, errors="surrogateescape")

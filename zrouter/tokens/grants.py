@@ -34,7 +34,10 @@ class Grant(NamedTuple):
 
     def first_refused(self, ids: Iterable[bytes]) -> bytes | None:
         """The first of these that is not among them."""
-        return next((an_id for an_id in ids if not self.allows(an_id)), None)
+        for an_id in ids:
+            if not self.allows(an_id):
+                return an_id
+        return None
 
 
 NOTHING: Final = Grant()

@@ -7,7 +7,7 @@ others take the first; NaN and Infinity, which are no JSON (RFC 8259, sections 4
 from __future__ import annotations
 
 import json
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 
 def read_object(data: bytes) -> dict[str, Any]:
@@ -17,7 +17,7 @@ def read_object(data: bytes) -> dict[str, Any]:
         ValueError: it is none; or has two members of one name, NaN, too much nesting, or an endless number.
     """
     try:
-        found = json.loads(data.decode(), object_pairs_hook=_members, parse_constant=_constant)
+        found = _decode(data.decode())
     except RecursionError:
         raise ValueError("nested too deeply") from None
     except UnicodeDecodeError:
@@ -36,3 +36,6 @@ def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no number of JSON")
+
+
+_decode: Final = json.JSONDecoder(object_pairs_hook=_members, parse_constant=_constant).decode

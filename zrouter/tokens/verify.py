@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from zrouter.tokens import base64url, errors
@@ -69,14 +69,10 @@ class Verifier:
             TokenError: it is not good.
         """
         header, payload, signature = _parts(token)
-        said = _object(header, "header")
-        if refused := _REFUSED_HEADERS & said.keys():
-            raise TokenError(errors.HEADER, f"its header has {', '.join(sorted(refused))}")
-        if said.get("kid", "") is None:
-            raise TokenError(errors.KEY_ID, "its kid is null")
-        key = self._keys().find(said.get("alg"), said.get("kid"))
-        _check_signature(token, signature, key, said["alg"])
-        return self._claims(_object(payload, "payload"), now)
+        algorithm, kid = _header(header)
+        key = self._keys().find(algorithm, kid)
+        _check_signature(token, _decoded(signature), key, algorithm)
+        return self._claims(_object(_decoded(payload), "payload"), now)
 
     def _claims(self, said: dict[str, Any], now: float) -> Claims:
         ends_at, made_at = self._times(said, now)
@@ -135,26 +131,32 @@ class Verifier:
             raise TokenError(errors.ISSUER, "its iss is another than that of --token-issuer")
 
 
-def _parts(token: str) -> tuple[bytes, bytes, bytes]:
-    """Header, payload and signature of a token that is spelled as it has to be: so each has one spelling."""
+def _parts(token: str) -> tuple[str, str, str]:
+    """Header, payload and signature of a token, as they are spelled."""
     if len(token) > MOST_BYTES:
         raise TokenError(errors.TOO_LONG, f"it is longer than {MOST_BYTES} bytes")
     found = _THREE_PARTS(token)
     if found is None:
         raise TokenError(errors.MALFORMED, "it is not three parts of base64url with dots between")
-    header, payload, signature = (_decoded(part) for part in found.groups())
-    return header, payload, signature
+    return found[1], found[2], found[3]
 
 
 def _decoded(part: str) -> bytes:
     try:
-        data = base64url.decode(part)
+        return base64url.decode(part)
     except ValueError:
-        raise TokenError(errors.MALFORMED, "a part of it is not base64url") from None
-    # The last character may have bits that say nothing (RFC 4648, 3.5).
-    if base64url.encode(data) != part:
-        raise TokenError(errors.MALFORMED, "a part of it is not base64url as it has to be spelled")
-    return data
+        raise TokenError(errors.MALFORMED, "a part of it is not base64url as it has to be spelled") from None
+
+
+@lru_cache(64)
+def _header(part: str) -> tuple[Any, Any]:
+    """`alg` and `kid` of a header; those of a key's tokens are all alike."""
+    said = _object(_decoded(part), "header")
+    if refused := _REFUSED_HEADERS & said.keys():
+        raise TokenError(errors.HEADER, f"its header has {', '.join(sorted(refused))}")
+    if said.get("kid", "") is None:
+        raise TokenError(errors.KEY_ID, "its kid is null")
+    return said.get("alg"), said.get("kid")
 
 
 def _object(data: bytes, part: str) -> dict[str, Any]:
