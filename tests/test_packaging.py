@@ -19,7 +19,7 @@ EXTRAS: Final[dict[str, list[str]]] = PROJECT["optional-dependencies"]
 OURS: Final = {"zrouter", "zfront", "zflood"}
 # What docs/operations.md ("Install") and the programs' own words say each needs; "" is a plain install.
 NEEDS: Final = {
-    "zrouter": ("", "bulk", "tokens"),
+    "zrouter": ("", "bulk", "tokens", "django", "fastapi"),
     "zfront": ("",),
     "zflood": ("", "flood", "plots", "report"),
 }
@@ -71,7 +71,7 @@ def test_each_import_is_in_the_base_or_in_the_extra_that_the_docs_name(package: 
 
 def test_each_requirement_is_imported_by_somebody() -> None:
     everything = set().union(*(imported(package) for package in OURS))
-    for extra in ("", "bulk", "flood", "plots", "report", "tokens"):
+    for extra in ("", "bulk", "flood", "plots", "report", "tokens", "django", "fastapi"):
         assert asked_for(extra) - everything == set(), f"[{extra or 'plain'}]"
     servers = set(imported("zrouter")) | set(imported("zfront"))
     assert asked_for("") - servers == set()
@@ -132,8 +132,19 @@ def _modules(*packages: str) -> list[str]:
 def test_a_plain_install_can_import_every_module_of_the_servers() -> None:
     # A bar of the load is imported by one place, which goes without where it is not there.
     bar = ["zrouter.cli.progress"]
-    modules = [each for each in _modules("zrouter", "zfront") if each not in bar]
+    # What is for Django is of use where Django is.
+    modules = [
+        each
+        for each in _modules("zrouter", "zfront")
+        if each not in bar and not each.startswith("zrouter.contrib.django")
+    ]
     assert _not_importable(asked_for(""), modules) == ""
+
+
+def test_the_extra_django_can_import_what_is_for_django() -> None:
+    # Its models need settings: the tests of a project import them.
+    modules = [each for each in _modules("zrouter/contrib/django") if not each.endswith((".apps", ".views"))]
+    assert _not_importable(asked_for("") | asked_for("django"), modules) == ""
 
 
 def test_the_extra_flood_can_import_every_module_of_zflood() -> None:

@@ -30,9 +30,9 @@ def test_text_and_what_behaves_as_text_are_taken(text: Any) -> None:
 
 
 def test_django_texts_are_taken() -> None:
-    from django.conf import settings  # type: ignore[import-untyped]
-    from django.utils.functional import lazy  # type: ignore[import-untyped]
-    from django.utils.safestring import mark_safe  # type: ignore[import-untyped]
+    from django.conf import settings
+    from django.utils.functional import lazy
+    from django.utils.safestring import mark_safe
 
     if not settings.configured:
         settings.configure()
