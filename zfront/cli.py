@@ -52,7 +52,8 @@ def serve(settings: FrontSettings) -> None:
     token_keys = settings.token_keys()
     curve = settings.curve_keys()
     api_curve = settings.api_curve_keys()
-    check_listener(host, token_keys is not None, settings.insecure)
+    is_guarded = token_keys is not None or settings.passed_on() is not None
+    check_listener(host, is_guarded, settings.insecure)
     keys = settings.api_keys()
     settings.proxies()
     settings.origins()

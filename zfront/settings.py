@@ -7,6 +7,7 @@ import re
 import resource
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 import click
 from click.core import ParameterSource
@@ -24,6 +25,7 @@ from zrouter.link.curve_keys import CurveKeys, read_curve_keys
 from zrouter.wire import DEFAULT_ROUTER
 
 if TYPE_CHECKING:
+    from zfront.requests.passed_on import PassedOn
     from zrouter.api_keys.key_files import ApiKeyFile
     from zrouter.tokens.key_files import KeyFile
 
@@ -140,6 +142,30 @@ class FrontSettings:
         type=Count(0, 3600),
         unit="s",
     )
+    auth_url: str = setting(
+        "",
+        "Ask this URL of your backend whom a request may be, in place of tokens: GET, with the headers and "
+        "cookies of the two lists; it answers with JSON, or 401 or 403.",
+    )
+    auth_headers: str = setting(
+        "Authorization", "Headers that are passed on to --auth-url, by their names with commas between."
+    )
+    auth_cookies: str = setting("", "Cookies that are passed on to --auth-url, by their names.")
+    auth_timeout: float = setting(
+        2.0,
+        "How long --auth-url may take for an answer; then the client gets 503.",
+        type=Number(0.1, 60),
+        unit="s",
+    )
+    auth_cache: float = setting(
+        60.0,
+        "For how long the answer of --auth-url for the same credentials is kept; 0 = not at all.",
+        type=Number(0, 86400),
+        unit="s",
+    )
+    auth_ca_file: str = setting(
+        "", "Certificates of those who sign that of --auth-url; without it, the system's.", metavar="PATH"
+    )
     api_key: str = setting("", "A key for the HTTP API; better in a file, for others may see a command line.")
     api_key_file: str = setting(
         "", "A file with keys for the HTTP API; `zrouter keys` makes and revokes them."
@@ -220,6 +246,37 @@ class FrontSettings:
         except KeyFileError as error:
             raise click.UsageError(f"--token-key-file {error}") from None
 
+    def passed_on(self) -> PassedOn | None:
+        """What is passed on to a backend that is asked whom a request may be; None: none is."""
+        if not self.auth_url:
+            if self.auth_cookies or self.auth_ca_file:
+                raise click.UsageError("--auth-cookies and --auth-ca-file are for --auth-url")
+            return None
+        if self.token_key_file:
+            raise click.UsageError("--auth-url or --token-key-file, not both")
+        from zfront.requests.passed_on import PassedOn
+
+        self._check_auth_url()
+        if self.auth_cookies and self.cors.strip() == "*":
+            raise click.UsageError("--auth-cookies needs origins by name: --cors * lets every page use them")
+        if self.auth_ca_file and not os.access(self.auth_ca_file, os.R_OK):
+            raise click.UsageError(f"--auth-ca-file {self.auth_ca_file}: can't be read")
+        try:
+            return PassedOn(self.auth_headers, self.auth_cookies)
+        except ValueError as error:
+            raise click.UsageError(f"--auth-headers, --auth-cookies: {error}") from None
+
+    def _check_auth_url(self) -> None:
+        try:
+            url = urlsplit(self.auth_url)
+            is_one = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
+        except ValueError:
+            is_one = False
+        if not is_one or url.username or url.fragment or not self.auth_url.isascii() or " " in self.auth_url:
+            raise click.UsageError("--auth-url: not http://HOST/PATH or https://HOST/PATH")
+        if url.scheme == "http" and not is_loopback(url.hostname or "") and not self.insecure:
+            raise click.UsageError("--auth-url: credentials go there in clear: https, or --insecure")
+
     def api_keys(self) -> ApiKeyFile | None:
         """The keys that open the API; None: only this machine may use it."""
         if not self.api_key and not self.api_key_file:
@@ -269,7 +326,7 @@ class FrontSettings:
 
     def open_mode(self) -> OpenMode | None:
         """Whom streams are for, where there are no tokens; None: there are, or all may."""
-        if self.token_key_file or self.insecure or not is_loopback(self.address()[0]):
+        if self.token_key_file or self.auth_url or self.insecure or not is_loopback(self.address()[0]):
             return None
         return OpenMode(self.origins(), self.known_hosts(has_keys=False))
 

@@ -51,14 +51,14 @@ def test_however_many_say_less_than_a_request_all_others_get_in(
     small: Program, api: RouterClient, said: bytes
 ) -> None:
     crowd = [connect(small, said) for _ in range(300)]
-    client = connect(small, b"GET /sse/a HTTP/1.1\r\nHost: x\r\n\r\n")
+    client = connect(small, b"GET /sse/a HTTP/1.1\r\nHost: localhost\r\n\r\n")
     assert b" 200 OK" in answer(client)
     wait_for(api, "a", 1)
     for _ in range(3):
         crowd += [connect(small, said) for _ in range(100)]  # who was pushed out comes again
         backend = connect(small, POST + AUTHORIZED + b"Content-Length: 1\r\n\r\nx")
         assert b" 200 OK" in answer(backend)
-        slow = connect(small, b"GET /api/stats HTTP/1.1\r\nHost: x\r\n" + AUTHORIZED)
+        slow = connect(small, b"GET /api/stats HTTP/1.1\r\nHost: localhost\r\n" + AUTHORIZED)
         time.sleep(0.05)
         slow.sendall(b"\r\n")
         assert b" 200 OK" in answer(slow)
@@ -69,12 +69,14 @@ def test_however_many_say_less_than_a_request_all_others_get_in(
 
 
 def test_with_all_places_taken_senders_get_in_and_clients_are_told(small: Program, api: RouterClient) -> None:
-    clients = [connect(small, b"GET /sse/a HTTP/1.1\r\nHost: x\r\n\r\n") for _ in range(100)]
+    clients = [connect(small, b"GET /sse/a HTTP/1.1\r\nHost: localhost\r\n\r\n") for _ in range(100)]
     wait_for(api, "a", 100)
-    assert answer(connect(small, b"GET /test/a HTTP/1.1\r\nHost: x\r\n\r\n")).startswith(b"HTTP/1.1 503 ")
+    assert answer(connect(small, b"GET /test/a HTTP/1.1\r\nHost: localhost\r\n\r\n")).startswith(
+        b"HTTP/1.1 503 "
+    )
     for request in (
         POST + AUTHORIZED + b"Content-Length: 1\r\n\r\nx",
-        b"GET /api/who/a HTTP/1.1\r\nHost: x\r\n" + AUTHORIZED + b"\r\n",
+        b"GET /api/who/a HTTP/1.1\r\nHost: localhost\r\n" + AUTHORIZED + b"\r\n",
     ):
         assert answer(connect(small, request)).startswith(b"HTTP/1.1 200 ")
     assert b"data: x" in b"".join(clients[7].recv(65536) for _ in range(2))
@@ -104,7 +106,11 @@ def test_who_sends_nothing_for_long_is_closed_and_silent_ones_count(
     "path", [b"POST /api/send/a", b"POST /api/send", b"PUT /api/follows/a", b"POST /api/publish/a"]
 )
 def test_who_may_not_is_told_before_the_body_has_come(small: Program, path: bytes, key: bytes) -> None:
-    head = path + b" HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n" + key
+    head = (
+        path
+        + b" HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n"
+        + key
+    )
     connection = connect(small, head + b"\r\n")
     began = time.monotonic()
     assert answer(connection).startswith(b"HTTP/1.1 401 ")

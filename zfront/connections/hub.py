@@ -39,8 +39,9 @@ from zrouter.wire import EVICTED, Resumed, Revocation, State
 from zrouter.wire.offset import NEW
 
 if TYPE_CHECKING:
+    from zfront.connections.token_holders import Renewing
     from zfront.connections.websocket_input import Said, WebSocketInput
-    from zfront.requests.admission import Admission, Admitted
+    from zfront.requests.admission import Admitted
 
 _IDLE_S: Final = 60
 # Units of work (see parked_sockets.Heard): of a poll's next request, of a message that can't be obeyed; in
@@ -78,7 +79,7 @@ class Hub:
         clock: Callable[[], float] = time.monotonic,
         random: Random | None = None,
         date: Date = NOW,
-        admission: Admission | None = None,
+        admission: Renewing | None = None,
         end_clock: Callable[[], float] | None = None,
     ) -> None:
         self._clock = clock

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from zfront.connections.end_times import Due, EndTimes
 from zfront.requests.stream_request import BadStreamRequestError
@@ -19,7 +19,8 @@ from zfront.requests.token_places import NotAdmittedError
 from zrouter.wire import REVOKED_ALL, REVOKED_JTI, REVOKED_SUB, Revocation
 
 if TYPE_CHECKING:
-    from zfront.requests.admission import Admission, Admitted
+    from zfront.requests.admission import Admitted
+    from zrouter.tokens.revocations import RevokedTokens
     from zrouter.tokens.verify import Claims
 
 _BAD_TOKENS: Final = 10  # that a client may send
@@ -27,10 +28,22 @@ _BLOCK: Final = 256
 _LATEST: Final = 2**32 - 1
 
 
+class Renewing(Protocol):
+    """What is asked about fresh tokens: requests/admission.py, or a backend."""
+
+    refused: dict[str, int]
+    admitted: int
+    renewed: int
+    revoked: RevokedTokens
+
+    def renew(self, token: str, before: Claims) -> Admitted:
+        """What a client's fresh token says; NotAdmittedError: it is not good."""
+
+
 class TokenHolders:
     """`admission` is asked about fresh tokens; None: there are none. `clock` is that of ends [s]."""
 
-    def __init__(self, admission: Admission | None, warning_s: float, clock: Callable[[], float]) -> None:
+    def __init__(self, admission: Renewing | None, warning_s: float, clock: Callable[[], float]) -> None:
         self._admission = admission
         self._clock = clock
         self._ends = EndTimes(warning_s, clock())

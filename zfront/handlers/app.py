@@ -38,6 +38,7 @@ from zfront.requests.open_mode import OpenMode
 from zfront.transports import PATHS
 
 if TYPE_CHECKING:
+    from zfront.handlers.backend_admission import BackendAdmission
     from zfront.requests.admission import Admission
 
 log = logging.getLogger("zfront")
@@ -65,6 +66,7 @@ def make_app(
     path_ids_only: bool = False,
     admission: Admission | None = None,
     open_mode: OpenMode | None = None,
+    backend: BackendAdmission | None = None,
 ) -> Application:
     """The Tornado application; the acceptor takes the ordinary `GET /test/<id>` and single sends past it.
 
@@ -93,6 +95,7 @@ def make_app(
         path_ids_only=path_ids_only,
         admission=admission,
         open_mode=open_mode,
+        backend=backend,
     )
 
 

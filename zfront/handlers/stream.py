@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from tornado.web import HTTPError
+from tornado.web import Finish, HTTPError
 
 from zfront.connections.hub import Hub
 from zfront.connections.no_park import NoParkSockets
@@ -20,6 +20,9 @@ from zfront.requests.token_places import NotAdmittedError, TokenHeaders, offers_
 from zfront.transports import POLL, TYPES, WS, ws
 from zfront.transports.chunks import CLOSE, asks_to_close
 from zfront.transports.security_headers import CHALLENGE
+
+if TYPE_CHECKING:
+    from zfront.handlers.backend_admission import BackendAdmission
 
 # What clients of streams say beside what every page may: fetch-event-source sends the first two.
 _ASKED: Final = "Authorization, Cache-Control, Last-Event-ID, If-None-Match"
@@ -60,7 +63,37 @@ class StreamHandler(CarefulHandler):
 
     def get(self) -> Awaitable[None] | None:
         """Park the connection, or hold it if nothing is to be parked."""
+        backend: BackendAdmission | None = self.settings["backend"]
+        if backend is not None:
+            return self._get_admitted(backend)
+        return self._begin(self._stream_request())
+
+    async def _get_admitted(self, backend: BackendAdmission) -> None:
+        """The same once a backend has said whom it may be; nothing if the client has left meanwhile."""
+        stream_request = await self._asked(backend)
+        if not self.request.connection.stream.closed():  # type: ignore[union-attr]
+            waiting = self._begin(stream_request)
+            if waiting is not None:
+                await waiting
+
+    async def _asked(self, backend: BackendAdmission) -> StreamRequest:
         stream_request = self._stream_request()
+        headers = self.request.headers
+        said = {name.lower(): headers.get_list(name) for name in headers}
+        try:
+            admitted = await backend.admit(
+                stream_request, self._token_headers(), said, stream_request.kind == WS
+            )
+        except NotAdmittedError as error:
+            if error.status == 503 and over_capacity.is_event_source(
+                stream_request, headers.get("Accept", "")
+            ):
+                self._turn_away(stream_request)
+                raise Finish from None
+            raise HTTPError(error.status, log_message=error.text) from None
+        return stream_request._replace(admitted=admitted)
+
+    def _begin(self, stream_request: StreamRequest) -> Awaitable[None] | None:
         origin = self.request.headers.get("Origin", "")
         lines = self.hub.origins.lines(origin)
         if asks_to_close(",".join(self.request.headers.get_list("Connection"))):
@@ -97,8 +130,15 @@ class StreamHandler(CarefulHandler):
         admission = self.settings["admission"]
         if admission is None:
             return stream_request
+        try:
+            admitted = admission.admit(stream_request, self._token_headers(), stream_request.kind == WS)
+        except NotAdmittedError as error:
+            raise HTTPError(error.status, log_message=error.text) from None
+        return stream_request._replace(admitted=admitted)
+
+    def _token_headers(self) -> TokenHeaders:
         headers = self.request.headers
-        said = TokenHeaders(
+        return TokenHeaders(
             headers.get_list("Authorization"),
             headers.get_list("Cookie"),
             headers.get_list("Sec-WebSocket-Protocol"),
@@ -106,11 +146,6 @@ class StreamHandler(CarefulHandler):
             headers.get("Origin", ""),
             self.request.host,
         )
-        try:
-            admitted = admission.admit(stream_request, said, stream_request.kind == WS)
-        except NotAdmittedError as error:
-            raise HTTPError(error.status, log_message=error.text) from None
-        return stream_request._replace(admitted=admitted)
 
     def _turn_away(self, stream_request: StreamRequest) -> None:
         self.hub.turned_away += 1
@@ -141,9 +176,11 @@ class StreamHandler(CarefulHandler):
             stream.stay()
         await parked.hold(stream, lambda descriptor: self.hub.enter(descriptor, stream_request))
 
-    def head(self) -> None:
+    async def head(self) -> None:
         """The head that GET would answer with."""
-        self.set_header("Content-Type", TYPES[self._admitted(self._stream_request()).kind])
+        backend: BackendAdmission | None = self.settings["backend"]
+        asked = self._admitted(self._stream_request()) if backend is None else await self._asked(backend)
+        self.set_header("Content-Type", TYPES[asked.kind])
         self.set_header("Cache-Control", "no-cache")
         self.flush()  # before Tornado adds a length and a tag, which the stream does not have
 

@@ -69,6 +69,7 @@ class Acceptor:
         path_ids_only: bool = False,
         admission: Admission | None = None,
         open_mode: OpenMode | None = None,
+        asks_backend: bool = False,
     ) -> None:
         self._most_unsent = self._unsent = unsent_bytes
         self.unparked = Unparked(
@@ -88,6 +89,7 @@ class Acceptor:
         self._path_ids_only = path_ids_only
         self._admission = admission
         self._open_mode = open_mode
+        self._asks_backend = asks_backend  # and so takes no request the short way
         self._faults = faults
         fast_path.on_leave = self._lead_on
         fast_path.on_part = self._linger.end
@@ -244,6 +246,8 @@ class Acceptor:
             self._faults.ended(error, lambda: self._give_up(connection))
 
     def _plain_stream_request(self, data: bytes) -> StreamRequest | None:
+        if self._asks_backend:
+            return None
         return _plain_stream_request(
             data, self._hub.origins, self._hosts, self._path_ids_only, self._admission, self._open_mode
         )

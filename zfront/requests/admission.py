@@ -50,9 +50,9 @@ class Admission:
         try:
             found = find_token(said, asked.tokens, is_websocket, self._cookie_name)
             if found.is_from_cookie:
-                self._check_page(said, is_websocket)
+                check_page(self._origins, said, is_websocket)
             admitted = self._verified(found.token)
-            _check_ids(admitted.claims, asked.ids, asked.watched)
+            check_ids(admitted.claims, asked.ids, asked.watched)
         except NotAdmittedError as error:
             self._count(error)
             raise
@@ -88,19 +88,29 @@ class Admission:
             raise refused(REVOKED)
         return Admitted(claims, claims.ends_at - now)
 
-    def _check_page(self, said: TokenHeaders, is_websocket: bool) -> None:
-        """A cookie comes whichever page asks: it has to be one of ours, or of an origin that is named."""
-        if said.origin:
-            if self._origins.may_open(said.origin, said.host):
-                return
-            raise NotAdmittedError(403, "that page may not use the cookie: see --cors", "page")
-        # A page's own EventSource says no Origin, but a browser says that it is the same site's (W3C's Fetch
-        # Metadata). For a WebSocket it always says Origin.
-        if is_websocket or said.fetch_site != "same-origin":
-            raise NotAdmittedError(403, "a cookie counts with Origin or Sec-Fetch-Site: same-origin", "page")
+
+def check_page(origins: Origins, said: TokenHeaders, is_websocket: bool) -> None:
+    """A cookie comes whichever page asks: it has to be one of ours, or of an origin that is named.
+
+    Raises:
+        NotAdmittedError: it is another.
+    """
+    if said.origin:
+        if origins.may_open(said.origin, said.host):
+            return
+        raise NotAdmittedError(403, "that page may not use the cookie: see --cors", "page")
+    # A page's own EventSource says no Origin, but a browser says that it is the same site's (W3C's Fetch
+    # Metadata). For a WebSocket it always says Origin.
+    if is_websocket or said.fetch_site != "same-origin":
+        raise NotAdmittedError(403, "a cookie counts with Origin or Sec-Fetch-Site: same-origin", "page")
 
 
-def _check_ids(claims: Claims, ids: Iterable[bytes], watched: Iterable[bytes]) -> None:
+def check_ids(claims: Claims, ids: Iterable[bytes], watched: Iterable[bytes]) -> None:
+    """Refuse what the claims do not grant.
+
+    Raises:
+        NotAdmittedError: one of these.
+    """
     if claims.ids.first_refused(ids) is not None:
         raise NotAdmittedError(403, "the token is not for one of these ids", "ids")
     if claims.watch.first_refused(watched) is not None:

@@ -70,17 +70,29 @@ def find_token(
     Raises:
         NotAdmittedError: it has none, or more than one.
     """
-    elsewhere = {
-        *_in_header(said.authorizations),
-        *_in_query(in_query),
-        *(_in_protocols(said.protocols) if is_websocket else ()),
-    }
+    elsewhere = {*_in_header(said.authorizations), *_beside_headers(said, in_query, is_websocket)}
     in_cookie = _in_cookies(said.cookies, cookie_name) if cookie_name else set()
     if len(elsewhere | in_cookie) > 1:
         raise NotAdmittedError(400, "there is more than one token", "several")
     for token in elsewhere or in_cookie:
         return Found(Secret(token), not elsewhere)
     raise refused("missing")
+
+
+def find_elsewhere(said: TokenHeaders, in_query: Sequence[str], is_websocket: bool) -> str:
+    """The token that stands where no header is: in the query or a subprotocol; empty if there is none.
+
+    Raises:
+        NotAdmittedError: there are two, or Authorization has other credentials.
+    """
+    found = _beside_headers(said, in_query, is_websocket)
+    if len(found) > 1 or (found and said.authorizations):
+        raise NotAdmittedError(400, "there is more than one token", "several")
+    return next(iter(found), "")
+
+
+def _beside_headers(said: TokenHeaders, in_query: Sequence[str], is_websocket: bool) -> set[str]:
+    return {*_in_query(in_query), *(_in_protocols(said.protocols) if is_websocket else ())}
 
 
 def _in_header(lines: Sequence[str]) -> set[str]:

@@ -36,6 +36,7 @@ from zrouter.daemon import notify, process
 from zrouter.wire import Report, Revocation
 
 if TYPE_CHECKING:
+    from zfront.handlers.backend_admission import BackendAdmission
     from zfront.requests.admission import Admission
     from zrouter.api_keys.key_files import ApiKeyFile
     from zrouter.link.curve_keys import CurveKeys
@@ -72,12 +73,13 @@ class Worker:
         kind = NoParkSockets if settings.no_park else ParkedSockets
         self._token_keys = token_keys
         admission = None if token_keys is None else _admission(settings, token_keys)
+        self._backend = _backend_admission(settings)
         self._hub = Hub(
             settings,
             self._changed,
             self._watch_changed,
             kind,
-            admission=admission,
+            admission=admission or self._backend,
             end_clock=lambda: time.clock_gettime(time.CLOCK_BOOTTIME),
         )
         subscriptions = self._hub.subscriptions
@@ -95,7 +97,7 @@ class Worker:
             resumption=self._hub.resumption,
             arriving=self._arriving,
             curve=curve,
-            revoked=None if admission is None else self._revoked,
+            revoked=self._revoked if admission or self._backend else None,
         )
         self._api_link = self._link if api_curve is None else _api_link(settings, name, api_curve)
         self._api_keys = keys
@@ -112,6 +114,7 @@ class Worker:
                 settings.path_ids_only,
                 admission,
                 self._open_mode,
+                self._backend,
             ),
             max_header_size=HEAD_BYTES,
             idle_connection_timeout=SILENT_S,
@@ -132,6 +135,7 @@ class Worker:
             settings.path_ids_only,
             admission,
             self._open_mode,
+            asks_backend=self._backend is not None,
         )
         self._ticker: Periodic | None = None  # while somebody waits for ticks
         self._pacer: Periodic | None = None  # while a client has to wait for its turn
@@ -215,6 +219,7 @@ class Worker:
             "unparked": len(self._acceptor.unparked),
             "made_way": self._acceptor.unparked.made_way,
             "lost": self._link.session.lost_messages,
+            **({} if self._backend is None else self._backend.report()),
             "outsiders_refused": 0 if self._open_mode is None else self._open_mode.refused,
             **process.figures(),
         }
@@ -278,6 +283,24 @@ def _api_link(settings: FrontSettings, name: str, curve: CurveKeys) -> RouterLin
         deliver=lambda _: None,
         evict=lambda _: None,
         curve=curve,
+    )
+
+
+def _backend_admission(settings: FrontSettings) -> BackendAdmission | None:
+    passed_on = settings.passed_on()
+    if passed_on is None:
+        return None
+    # Loaded where a backend is asked: an HTTP client is in it.
+    from zfront.handlers.backend_admission import BackendAdmission
+
+    return BackendAdmission(
+        settings.auth_url,
+        passed_on,
+        settings.origins(),
+        settings.auth_timeout,
+        settings.auth_cache,
+        settings.token_max_age,
+        settings.auth_ca_file,
     )
 
 

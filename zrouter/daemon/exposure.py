@@ -55,8 +55,9 @@ def check_listener(host: str, has_tokens: bool, insecure: bool) -> None:
     if not has_tokens and not insecure and not _is_bound_to_loopback(host):
         raise ExposedError(
             f"{host} can be reached from other machines, and whoever reaches it may connect as any id. "
-            "Give --token-key-file, so that clients need a token; or listen on 127.0.0.1, for this machine "
-            "alone; or give --insecure if a proxy in front or the network keeps strangers out"
+            "Give --token-key-file, so that clients need a token, or --auth-url, so that your backend is "
+            "asked; or listen on 127.0.0.1, for this machine alone; or give --insecure if a proxy in front "
+            "or the network keeps strangers out"
         )
 
 

@@ -51,7 +51,7 @@ LINK: Final = [
         "clients ask for what they missed before the router knows their ids",
         (
             "zrouter/link/session.py",
-            "            if self._resumption is not None and not self._logins.has_untold():",
+            "            if self._resumption is not None and may_log_in and not self._logins.has_untold():",
             "            if self._resumption is not None:",
         ),
     ),
