@@ -61,6 +61,15 @@ class FrontSettings:
         "Connections per worker; more get 503. 0 = the open-files limit less a reserve.",
         type=Count(0, 1_000_000_000),
     )
+    max_per_address: int = setting(
+        0,
+        "Connections of streams of one address per worker; more get 429. Of IPv6 the /64 counts; a proxy has to "
+        "be trusted. 0 = no bound.",
+        type=Count(0, 1_000_000_000),
+    )
+    max_per_id: int = setting(
+        0, "Connections of one id per worker; more get 429. 0 = no bound.", type=Count(0, 1_000_000_000)
+    )
     outbox: int = setting(
         65536, "What may wait for a client that does not read; beyond it, it is closed.", type=BYTES
     )
@@ -169,6 +178,11 @@ class FrontSettings:
     api_key: str = setting("", "A key for the HTTP API; better in a file, for others may see a command line.")
     api_key_file: str = setting(
         "", "A file with keys for the HTTP API; `zrouter keys` makes and revokes them."
+    )
+    api_rate: float = setting(
+        0.0,
+        "Requests and messages a second of one API key, per worker; more get 429. 0 = no bound.",
+        type=Number(0, 1_000_000_000),
     )
     api_timeout: float = setting(
         5.0,

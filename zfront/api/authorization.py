@@ -12,6 +12,7 @@ from heapq import nlargest
 from typing import Final, TypeAlias
 
 from zfront.api.problem import Problem, ProblemError
+from zfront.api.request_rates import RequestRates
 from zfront.requests.credentials import Credentials
 from zfront.requests.hosts import Hosts
 from zfront.requests.origins import Origins
@@ -24,13 +25,24 @@ _Refusal: TypeAlias = tuple[str, Problem]  # for which counter, and what is answ
 
 
 class Authorization:
-    """`keys` gives those that there are now. None: all may who can connect, if that is this machine only."""
+    """`keys` gives those that there are now. None: all may who can connect, if that is this machine only.
+
+    `rate` = requests and messages of a key each second, 0: no bound; `clock` is a monotonic one [s].
+    """
 
     def __init__(
-        self, keys: Callable[[], ApiKeys] | None, is_local: bool, origins: Origins, hosts: Hosts
+        self,
+        keys: Callable[[], ApiKeys] | None,
+        is_local: bool,
+        origins: Origins,
+        hosts: Hosts,
+        rate: float = 0.0,
+        clock: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self.refused: Counter[str] = Counter()  # requests, by why
         self.uses: Counter[str] = Counter()  # of each key, by its id
+        self._rates = RequestRates(rate)
+        self._clock = clock
         self._keys = keys
         self._is_local = is_local
         self._origins = origins
@@ -46,9 +58,16 @@ class Authorization:
         if not isinstance(found, ApiKey):
             why, problem = found
             raise self._refused(why, problem)
+        if wait_s := self._rates.wait_s(found.id, self._clock()):
+            detail = "this API key has had as many requests and messages as it may"
+            raise self._refused("rate", Problem(429, detail, headers=(("Retry-After", str(wait_s)),)))
         if found.id:
             self.uses[found.id] += 1
         return found
+
+    def spend(self, key: ApiKey, messages: int) -> None:
+        """A request has so many messages: all behind the first count as requests do."""
+        self._rates.spend(key.id, messages - 1, self._clock())
 
     def would_admit(self, asked: Credentials, scope: str) -> bool:
         """Whether `admit` would; nothing is counted."""

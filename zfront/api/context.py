@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 from zfront.api.authorization import Authorization
@@ -28,7 +29,9 @@ class ApiContext:
         self.requests = 0  # that came, both ways
         self.sent = 0  # messages that have a receipt
         self.refused = 0  # requests that were answered with an error
-        self.authorization = Authorization(keys, is_loopback(settings.address()[0]), origins, hosts)
+        self.authorization = Authorization(
+            keys, is_loopback(settings.address()[0]), origins, hosts, settings.api_rate, time.monotonic
+        )
         self.pending = PendingRequests(link, settings.api_timeout, settings.api_memory)
         self.max_body = settings.max_body
         self.body_timeout_s = settings.body_timeout

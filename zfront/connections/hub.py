@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from random import Random
 from typing import TYPE_CHECKING, Final
 
+from zfront.connections.crowding import ADDRESS, ID, Crowding
 from zfront.connections.fan_out import FanOut
 from zfront.connections.no_park import NoParkSockets
 from zfront.connections.parked_sockets import UNWANTED, Heard, ParkedSockets
@@ -115,6 +116,7 @@ class Hub:
             self.subscriptions, self._rows, self.parked, self.resumption, self._poll_lines, self._answered
         )
         self._sockets: WebSocketInput | None = None  # once there is a WebSocket
+        self.crowding = Crowding(settings.max_per_address, settings.max_per_id, self.subscriptions.count)
         self._holders = TokenHolders(admission, settings.token_warning, end_clock or clock)
 
     def is_full(self) -> bool:
@@ -124,6 +126,7 @@ class Hub:
     def enter(self, descriptor: int, stream_request: StreamRequest) -> None:
         """Write the head and park the descriptor; nothing but rows is kept."""
         self.opened += 1
+        self.crowding.came(descriptor, stream_request.address)
         self._rows.reach(descriptor)
         self.parked.park(descriptor)
         self._admit(descriptor, stream_request)
@@ -289,6 +292,8 @@ class Hub:
             "presence_told": self.presence_told,
             "waiting": len(self.resumption),
             "turned_away": self.turned_away,
+            "crowded_address": self.crowding.reached[ADDRESS],
+            "crowded_id": self.crowding.reached[ID],
             "faults": self.faults.count,
             "held_back": self.parked.budget.delays,
             "logins_refused": self.logins.delays,
@@ -407,6 +412,9 @@ class Hub:
             raise BadStreamRequestError(f"more than {MAX_IDS} ids")
         if len(self.watchers.of(connection)) + len(watch) > MAX_WATCHED:
             raise BadStreamRequestError(f"more than {MAX_WATCHED} ids to watch")
+        if not self.crowding.may_have(an_id for an_id in login if an_id not in before):
+            self.crowding.reached[ID] += 1
+            raise BadStreamRequestError("one of these ids has as many connections as it may")
         coming = sum(an_id not in before or an_id in logout for an_id in login)
         if coming and not self.logins.may_spend(connection, coming, self._clock()):
             raise BadStreamRequestError(f"more than {_LOGINS} new ids a second")
@@ -489,6 +497,7 @@ class Hub:
         if self._sockets is not None:
             self._sockets.left(descriptor)
         self._ticks.remove(descriptor)
+        self.crowding.left(descriptor)
         self._holders.forget(descriptor)
         self.watchers.remove(descriptor)
         self.logins.forget(descriptor)

@@ -95,6 +95,7 @@ def make_app(
         path_ids_only=path_ids_only,
         admission=admission,
         open_mode=open_mode,
+        proxies=proxies,
         backend=backend,
     )
 

@@ -116,7 +116,9 @@ class BatchHandler(BodyHandler):
         try:
             self._lines.feed(data)
         finally:
-            await self._send(self._cutter.cut(self._lines.take()))
+            lines = self._lines.take()
+            self.context.authorization.spend(self.key, len(lines))
+            await self._send(self._cutter.cut(lines))
 
     async def whole(self) -> bytes:
         """All receipts."""
@@ -125,6 +127,7 @@ class BatchHandler(BodyHandler):
             self._pieces.clear()
             pairs = read_array(body, self.context.pending.max_message())
             self.check_list(an_id for an_id, _ in pairs)
+            self.context.authorization.spend(self.key, len(pairs))
             await self._send(self._cutter.cut(pairs))
         else:
             try:

@@ -13,7 +13,9 @@ from zfront.handlers.base import CarefulHandler
 from zfront.handlers.methods import KNOWN
 from zfront.http import over_capacity
 from zfront.http.tornado_stream import TornadoStream, take_over
+from zfront.requests.client_address import client_network
 from zfront.requests.credentials import FORWARDED
+from zfront.requests.forwarded import Proxies
 from zfront.requests.open_mode import OpenMode, Surroundings
 from zfront.requests.stream_request import BadStreamRequestError, StreamRequest, read_stream_request
 from zfront.requests.token_places import NotAdmittedError, TokenHeaders, offers_subprotocol
@@ -102,6 +104,11 @@ class StreamHandler(CarefulHandler):
         if self.hub.is_full():
             self._turn_away(stream_request)
             return None
+        if self.hub.crowding.counts_addresses:
+            stream_request = stream_request._replace(address=self._client())
+        if crowded := self.hub.crowding.reason(stream_request.address, stream_request.ids):
+            self._turn_away(stream_request, crowded)
+            return None
         if self.request.version == "HTTP/1.0":
             raise HTTPError(505, reason="chunked needs HTTP/1.1")
         if stream_request.kind == WS:
@@ -147,9 +154,17 @@ class StreamHandler(CarefulHandler):
             self.request.host,
         )
 
-    def _turn_away(self, stream_request: StreamRequest) -> None:
+    def _client(self) -> str:
+        """Whose connection it is, for bounds by address."""
+        proxies: Proxies = self.settings["proxies"]
+        lines = ",".join(self.request.headers.get_list("X-Forwarded-For"))
+        return client_network(proxies.client(self.request.remote_ip or "", lines))
+
+    def _turn_away(self, stream_request: StreamRequest, crowded: str = "") -> None:
         self.hub.turned_away += 1
         if not over_capacity.is_event_source(stream_request, self.request.headers.get("Accept", "")):
+            if crowded:
+                raise HTTPError(429, log_message=over_capacity.words(crowded))
             raise HTTPError(503)
         self.set_header("Content-Type", TYPES[stream_request.kind])
         self.set_header("Cache-Control", "no-cache")
@@ -221,6 +236,6 @@ class StreamHandler(CarefulHandler):
         if status_code == 426:
             self.set_header("Upgrade", "websocket")
             self.set_header("Sec-WebSocket-Version", ws.VERSION)
-        if status_code == 503:
+        if status_code in (429, 503):
             self.set_header("Retry-After", over_capacity.RETRY_AFTER_S)
         self.finish(f"{why}\n")

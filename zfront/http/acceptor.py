@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import logging
+import re
 import socket
 from functools import partial
 from itertools import cycle
@@ -29,7 +30,9 @@ from zfront.http.lingering_close import LingeringClose
 from zfront.http.send_fast_path import SendFastPath
 from zfront.http.tornado_stream import TornadoStream
 from zfront.http.unparked import Unparked
+from zfront.requests.client_address import client_network
 from zfront.requests.credentials import FORWARDED_BYTES
+from zfront.requests.forwarded import NOBODY, Proxies
 from zfront.requests.hosts import ANY, Hosts
 from zfront.requests.open_mode import OpenMode, Surroundings
 from zfront.requests.origins import Origins
@@ -49,6 +52,7 @@ _ACCEPTS: Final = 64  # connections taken in one go
 # What the kernel may hold for all clients of a worker that do not read, and for one of them at the least.
 UNSENT_BYTES: Final = 128 << 20
 LEAST_UNSENT_BYTES: Final = 64 << 10
+_FORWARDED_FOR: Final = re.compile(rb"\r\nx-forwarded-for:([^\r\n]*)", re.IGNORECASE).findall
 _PAUSE_S: Final = 0.5  # without descriptors, before the next try
 
 
@@ -70,6 +74,7 @@ class Acceptor:
         admission: Admission | None = None,
         open_mode: OpenMode | None = None,
         asks_backend: bool = False,
+        proxies: Proxies = NOBODY,
     ) -> None:
         self._most_unsent = self._unsent = unsent_bytes
         self.unparked = Unparked(
@@ -89,6 +94,7 @@ class Acceptor:
         self._path_ids_only = path_ids_only
         self._admission = admission
         self._open_mode = open_mode
+        self._proxies = proxies
         self._asks_backend = asks_backend  # and so takes no request the short way
         self._faults = faults
         fast_path.on_leave = self._lead_on
@@ -200,17 +206,38 @@ class Acceptor:
                 self._lead_on(connection, address, data)
         elif self._hub.is_full():
             self._turn_away(connection, stream_request, data)
+        elif crowded := self._crowded(stream_request, address, data):
+            self._turn_away(connection, stream_request, data, crowded)
         else:
+            if self._hub.crowding.counts_addresses:
+                stream_request = stream_request._replace(address=self._client(address, data))
             self._hub.enter(connection.detach(), stream_request)
             self.unparked.make_way()
 
-    def _turn_away(self, connection: socket.socket, stream_request: StreamRequest, data: bytes) -> None:
+    def _crowded(self, stream_request: StreamRequest, address: Any, data: bytes) -> str:
+        crowding = self._hub.crowding
+        client = self._client(address, data) if crowding.counts_addresses else ""
+        return crowding.reason(client, stream_request.ids)
+
+    def _client(self, address: Any, data: bytes) -> str:
+        """Whose connection it is, for bounds by address."""
+        peer = str(address[0])
+        if not self._proxies.are_some:
+            return client_network(peer)
+        lines = b",".join(_FORWARDED_FOR(data))
+        return client_network(self._proxies.client(peer, lines.decode("latin-1")))
+
+    def _turn_away(
+        self, connection: socket.socket, stream_request: StreamRequest, data: bytes, crowded: str = ""
+    ) -> None:
         self._hub.turned_away += 1
         lines = NOW.line + stream_request.headers.replace(CLOSE, b"")
         is_browser = over_capacity.is_event_source(stream_request, data.decode("latin-1"))
         self._part_with(
             connection,
-            over_capacity.events(lines, self._hub.random) if is_browser else over_capacity.answer(lines),
+            over_capacity.events(lines, self._hub.random)
+            if is_browser
+            else over_capacity.answer(lines, crowded),
         )
 
     def _part_with(self, connection: socket.socket, answer: bytes) -> None:
@@ -231,6 +258,10 @@ class Acceptor:
             self._hub.refuse(descriptor, error.answer)
             return
         if stream_request is not None:
+            if crowded := self._hub.crowding.reason_of_ids(stream_request.ids):
+                self._hub.turned_away += 1
+                self._hub.refuse(descriptor, over_capacity.answer(NOW.line, crowded))
+                return
             self._hub.enter_again(descriptor, stream_request)
             return
         unread = self._hub.release(descriptor)

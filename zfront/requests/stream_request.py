@@ -49,6 +49,7 @@ class StreamRequest(NamedTuple):
     tokens: tuple[Secret, ...] = ()  # those of the query
     has_subprotocol: bool = False  # a WebSocket's client offers ours
     admitted: Admitted | None = None  # with a token
+    address: str = ""  # of whose connections are counted, where they are
 
 
 def read_stream_request(

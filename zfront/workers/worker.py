@@ -136,6 +136,7 @@ class Worker:
             admission,
             self._open_mode,
             asks_backend=self._backend is not None,
+            proxies=settings.proxies(),
         )
         self._ticker: Periodic | None = None  # while somebody waits for ticks
         self._pacer: Periodic | None = None  # while a client has to wait for its turn
