@@ -63,8 +63,8 @@ class FrontSettings:
     )
     max_per_address: int = setting(
         0,
-        "Connections of streams of one address per worker; more get 429. Of IPv6 the /64 counts; a proxy has to "
-        "be trusted. 0 = no bound.",
+        "Connections of streams of one address per worker; more get 429. Of IPv6 the /64 counts; a proxy has "
+        "to be trusted. 0 = no bound.",
         type=Count(0, 1_000_000_000),
     )
     max_per_id: int = setting(
