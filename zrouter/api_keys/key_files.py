@@ -22,6 +22,7 @@ import msgspec
 
 from zrouter.api_keys.keys import HASH_KEY_BYTES, SCOPES, ApiKey, ApiKeyError, ApiKeys, is_id
 from zrouter.given_file import GivenFile, read_ordinary
+from zrouter.replaced_file import replace_whole, write_beside
 from zrouter.tokens.errors import TokenError
 from zrouter.tokens.grants import Grant, read_grant
 
@@ -283,7 +284,7 @@ def changing(path: str) -> Iterator[tuple[list[Record], bytes]]:
         with os.fdopen(lock, "rb"):
             records = read_records(path)
             yield records, hash_key
-            _replace(path, b"\n".join((HEADER.encode(), *map(_encode, records), b"")))
+            replace_whole(path, b"\n".join((HEADER.encode(), *map(_encode, records), b"")), 0o600)
     except OSError as error:
         raise ApiKeyError(f"{error.filename or path}: {error.strerror or error}") from None
 
@@ -291,7 +292,7 @@ def changing(path: str) -> Iterator[tuple[list[Record], bytes]]:
 def _hash_key_to_change(path: str) -> tuple[bytes, int]:
     """The key of the hashes, and a descriptor that locks its file."""
     if not os.path.exists(path):
-        fresh = _fresh(path, secrets.token_bytes(HASH_KEY_BYTES).hex().encode() + b"\n")
+        fresh = write_beside(path, secrets.token_bytes(HASH_KEY_BYTES).hex().encode() + b"\n", 0o600)
         with suppress(FileExistsError):
             os.link(fresh, path)  # whoever comes first; nobody ever sees half of it
         os.unlink(fresh)
@@ -302,33 +303,3 @@ def _hash_key_to_change(path: str) -> tuple[bytes, int]:
     except ApiKeyError:
         os.close(lock)
         raise
-
-
-def _replace(path: str, data: bytes) -> None:
-    """In one step, with the mode and the owner of before: a frontend may read it at any moment."""
-    fresh = _fresh(path, data)
-    try:
-        with suppress(FileNotFoundError):
-            before = os.stat(path)
-            os.chmod(fresh, before.st_mode & 0o7777)
-            if os.geteuid() == 0:
-                os.chown(fresh, before.st_uid, before.st_gid)
-        os.replace(fresh, path)
-    except OSError:
-        os.unlink(fresh)
-        raise
-
-
-def _fresh(path: str, data: bytes) -> str:
-    """A new file beside that, on the disk; it is not there if an error ends this."""
-    fresh = f"{path}.{os.getpid()}"
-    out = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        with open(out, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(out)
-    except OSError:
-        os.unlink(fresh)
-        raise
-    return fresh

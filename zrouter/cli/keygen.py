@@ -14,6 +14,7 @@ import zmq
 from zrouter.daemon import output, program
 from zrouter.daemon.new_files import NewFileError, write_new
 from zrouter.link.curve_keys import CurveKeyError, CurveKeys, as_file, public_key
+from zrouter.replaced_file import replace_whole
 from zrouter.routing.roles import ROLES
 from zrouter.server.allow_list import check_name, parse_allow_list
 
@@ -72,8 +73,11 @@ def keygen(
             return
         added = _with_entry(allow, entry)
     _write(file, keys)
-    with _errors():
-        _replace(allow, added)
+    try:
+        replace_whole(allow, added, 0o644)
+    except OSError as error:
+        os.unlink(file)  # a key that is in no list would be of no use, and in the way of the next try
+        program.fail(_WHOSE, f"{allow}: {error.strerror or error}")
     output.say(f"{allow}: has {name} now, {', '.join(roles)}", sys.stderr)
 
 
@@ -118,10 +122,3 @@ def _write(file: str, keys: CurveKeys) -> None:
         write_new(file, as_file(keys), 0o600)
     owner = "" if os.geteuid() else "owner root (chown it to whom the program runs as), "
     output.say(f"{file}: mode 0600, {owner}public key {keys.public}", sys.stderr)
-
-
-def _replace(path: str, data: bytes) -> None:
-    """In one step: the router may read it at any moment."""
-    fresh = f"{path}.{os.getpid()}"
-    write_new(fresh, data, 0o644)
-    os.replace(fresh, path)

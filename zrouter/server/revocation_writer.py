@@ -1,7 +1,6 @@
 """Revoked tokens on disk: an SQLite database, written to in a thread of its own.
 
-Owns: the file, the thread that waits for the disk, what is read at the start. Must not know: who asked, who
-is told.
+Owns: the file, what is read at the start. Must not know: who asked, who is told.
 
 SQLite because a revocation that was answered must be there after a power cut, and one that was half written
 must not; both are what it is for. It is part of Python.
@@ -11,22 +10,19 @@ from __future__ import annotations
 
 import logging
 import os
-import queue
 import sqlite3
-import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from pathlib import Path
 from typing import Final
 
 from zrouter.routing.revocations import RevocationJob
+from zrouter.server.job_thread import JobThread
 from zrouter.wire import Revocation
 
 log = logging.getLogger("zrouter.revocations")
 
-_CLOSE_S: Final = 5.0
 _BUSY_S: Final = 5.0
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS revocations (
@@ -94,51 +90,25 @@ class RevocationFile:
         return database
 
 
-class RevocationWriter:
-    """Keeps revocations in a thread. `submit` and `results` are for one other thread."""
+class RevocationWriter(JobThread[RevocationJob, str]):
+    """Keeps revocations; an outcome is why they could not be kept, empty: they are on disk."""
+
+    MOST = 1000
 
     def __init__(self, file: RevocationFile, wake: Callable[[], None]) -> None:
         self._file = file
-        self._wake = wake
-        self._jobs: queue.SimpleQueue[RevocationJob | None] = queue.SimpleQueue()
-        self._results: deque[tuple[int, str]] = deque()
-        self._thread = threading.Thread(target=self._run, name="revocations", daemon=True)
-        self._thread.start()
+        super().__init__("revocations", wake)
 
-    def submit(self, job: RevocationJob) -> None:
-        """Keep these soon, in order."""
-        self._jobs.put(job)
+    def size(self, job: RevocationJob) -> int:
+        """Its revocations."""
+        return len(job.revocations)
 
-    def results(self) -> list[tuple[int, str]]:
-        """`(number, error)` of the jobs that are done since the last call; empty: it is on disk."""
-        found = []
-        while self._results:
-            found.append(self._results.popleft())
-        return found
-
-    def close(self) -> bool:
-        """Whether all that was submitted is done; the disk may take too long."""
-        self._jobs.put(None)
-        self._thread.join(_CLOSE_S)
-        return not self._thread.is_alive()
-
-    def _run(self) -> None:
-        is_open = True
-        while is_open:
-            jobs = [self._jobs.get()]
-            while not self._jobs.empty():
-                jobs.append(self._jobs.get())
-            is_open = None not in jobs
-            self._keep([job for job in jobs if job is not None])
-
-    def _keep(self, jobs: list[RevocationJob]) -> None:
-        if not jobs:
-            return
+    def do(self, jobs: list[RevocationJob]) -> list[tuple[int, str]]:
+        """One commit: as a whole or not at all."""
         why = ""
         try:
             self._file.keep(revocation for job in jobs for revocation in job.revocations)
         except Exception as error:  # a bug, too: without this thread no revocation would ever be answered
             why = str(error) or repr(error)
-            log.error("%d revocations could not be kept: %s", len(jobs), why)
-        self._results.extend((job.number, why) for job in jobs)
-        self._wake()
+            log.error("%d revocations could not be kept: %s", sum(map(self.size, jobs)), why)
+        return [(job.number, why) for job in jobs]

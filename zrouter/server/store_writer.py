@@ -1,36 +1,27 @@
 """The router's store of follows: opened when it is there or first needed, written to in a thread of its own.
 
-Owns: the store's path, the thread that waits for the disk, its commits. Must not know: who asked for a
-change, what a publish is.
-
-The loop never waits for the disk. While one commit is under way, changes gather for the next, which takes all
-of them: group commit. How the loop is woken when one is done is its own: `wake` is called in the thread.
+Owns: the store's path, its commits. Must not know: who asked for a change, what a publish is.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-import queue
-import sys
 import threading
-from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 from zrouter.follows.lmdb_store.directory import Directory
 from zrouter.follows.lmdb_store.store import LmdbFollows
-from zrouter.follows.store import Change, StoreError
+from zrouter.follows.store import StoreError
 from zrouter.routing.follow_requests import Job
+from zrouter.server.job_thread import JobThread
 
 log = logging.getLogger("zrouter.store")
 
 # Changes in one commit: beyond it, a commit gains little.
 COMMIT_CHANGES: Final = 500
-_CLOSE_S: Final = 5.0
-# How long the thread may compute while the loop waits for its turn; Python's own default is ten times that.
-_TURN_S: Final = 0.0005
 
 
 class StoreWriter:
@@ -93,66 +84,30 @@ class StoreWriter:
             self._store.close()
 
 
-class WriterThread:
-    """Puts changes into the store in a thread. `submit` and `results` are for one thread."""
+class WriterThread(JobThread[Job, "list[bool] | StoreError"]):
+    """Puts changes into the store; an outcome says of each change what it did: see FollowRequests.stored."""
+
+    MOST = COMMIT_CHANGES
 
     def __init__(self, store_writer: StoreWriter, wake: Callable[[], None]) -> None:
         self._store_writer = store_writer
-        self._wake = wake
-        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
-        self._results: deque[tuple[int, list[bool] | StoreError]] = deque()
-        self._thread = threading.Thread(target=self._run, name="store", daemon=True)
-        sys.setswitchinterval(_TURN_S)
-        self._thread.start()
+        super().__init__("store", wake)
 
-    def submit(self, job: Job) -> None:
-        """Store these changes soon, in order."""
-        self._jobs.put(job)
+    def size(self, job: Job) -> int:
+        """Its changes."""
+        return len(job.changes)
 
-    def results(self) -> list[tuple[int, list[bool] | StoreError]]:
-        """What came of those that are done since the last call: see Following.stored."""
-        found = []
-        while self._results:
-            found.append(self._results.popleft())
-        return found
-
-    def close(self) -> bool:
-        """Whether all that was submitted is done; the disk, or another writer, may take too long."""
-        self._jobs.put(None)
-        self._thread.join(_CLOSE_S)
-        return not self._thread.is_alive()
-
-    def _run(self) -> None:
-        is_open = True
-        while is_open:
-            jobs = [self._jobs.get()]
-            count = _size(jobs[0])
-            while count < COMMIT_CHANGES and not self._jobs.empty():
-                jobs.append(self._jobs.get())
-                count += _size(jobs[-1])
-            is_open = None not in jobs
-            self._commit([job for job in jobs if job is not None])
-
-    def _commit(self, jobs: list[Job]) -> None:
-        if not jobs:
-            return
+    def do(self, jobs: list[Job]) -> list[tuple[int, list[bool] | StoreError]]:
+        """One commit: as a whole or not at all."""
+        changes = [change for job in jobs for change in job.changes]
         try:
-            done = iter(self._store_writer.make().change(_all_of(jobs)))
-            # As a whole or not at all: each job has one answer.
-            self._results.extend([(job.number, [next(done) for _ in job.changes]) for job in jobs])
+            done = iter(self._store_writer.make().change(changes))
+            return [(job.number, [next(done) for _ in job.changes]) for job in jobs]
         except StoreError as error:
-            log.warning("%d follows could not be stored: %s", sum(map(_size, jobs)), error)
-            self._results.extend((job.number, error) for job in jobs)
+            log.warning("%d follows could not be stored: %s", len(changes), error)
+            failure = error
         except Exception as error:
             # A bug; without this thread no follow would ever be answered.
-            log.exception("%d follows could not be stored", sum(map(_size, jobs)))
-            self._results.extend((job.number, StoreError(repr(error))) for job in jobs)
-        self._wake()
-
-
-def _size(job: Job | None) -> int:
-    return 0 if job is None else len(job.changes)
-
-
-def _all_of(jobs: list[Job]) -> list[Change]:
-    return [change for job in jobs for change in job.changes]
+            log.exception("%d follows could not be stored", len(changes))
+            failure = StoreError(repr(error))
+        return [(job.number, failure) for job in jobs]
