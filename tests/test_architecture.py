@@ -23,7 +23,7 @@ FLOORS: Final[dict[str, tuple[str, ...]]] = {
     "zrouter.aio": ("client",),
     "zrouter.tokens": ("errors", "given_file", "wire"),
     "zrouter.api_keys": ("errors", "given_file", "replaced_file", "tokens"),
-    "zrouter.contrib": ("errors", "wire", "client", "aio", "tokens"),
+    "zrouter.contrib": ("errors", "wire", "link", "client", "aio", "tokens"),
     "zrouter.daemon": ("errors", "wire", "link"),
     "zrouter.follows": ("errors", "wire"),
     "zrouter.routing": ("errors", "wire", "follows"),

@@ -20,7 +20,8 @@ from zrouter.wire import KEPT
 BY_CHANCE = {"closed_reset", "closed_aged", "closed_idle", "closed_fault"}
 WITH_TOKENS = {
     "admitted", "renewed", "revocations", "closed_expired", "closed_refused", "closed_revoked",
-    "auth_asked", "auth_failed", "auth_kept", "auth_under_way",
+    "auth_asked", "auth_failed", "auth_kept",
+    "auth_kept_bytes", "auth_under_way",
 }  # fmt: skip
 
 

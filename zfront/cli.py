@@ -52,7 +52,8 @@ def serve(settings: FrontSettings) -> None:
     token_keys = settings.token_keys()
     curve = settings.curve_keys()
     api_curve = settings.api_curve_keys()
-    is_guarded = token_keys is not None or settings.passed_on() is not None
+    passed_on = settings.passed_on()
+    is_guarded = token_keys is not None or passed_on is not None
     check_listener(host, is_guarded, settings.insecure)
     keys = settings.api_keys()
     settings.proxies()

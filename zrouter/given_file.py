@@ -9,8 +9,10 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from typing import Final
 
 _Seen = tuple[int, int, int, int]  # what of a file's state changes when it is written or replaced
+_UNREAD: Final[_Seen] = (-1, -1, -1, -1)
 
 
 def read_ordinary(path: str, most: int) -> tuple[bytes, int]:
@@ -42,6 +44,10 @@ class GivenFile:
         """True once for each change; one that has gone has changed, too."""
         before, self._seen = self._seen, self._look()
         return self._seen != before
+
+    def look_again(self) -> None:
+        """What is there could not be read: it counts as changed the next time, too."""
+        self._seen = _UNREAD
 
     def _look(self) -> _Seen | None:
         try:

@@ -6,6 +6,7 @@ Owns: that a reader finds the whole of before or the whole of now. Must not know
 from __future__ import annotations
 
 import os
+import secrets
 from contextlib import suppress
 
 
@@ -34,7 +35,7 @@ def write_beside(path: str, data: bytes, mode: int) -> str:
     Raises:
         OSError: it can't be written; nothing of it is left.
     """
-    fresh = f"{path}.{os.getpid()}"
+    fresh = f"{path}.{secrets.token_hex(4)}"  # one that a kill left behind is in nobody's way
     out = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     try:
         with open(out, "wb") as file:

@@ -343,7 +343,7 @@ def test_a_backend_that_is_away_is_left_alone_and_found_again(
     front = frontend()
     parked = Client(front.address, "/sse/ann?token=ann")
     wait_for(api, "ann", 1)
-    backend.answer = lambda _: (500, {}, b"")
+    backend.answer = lambda _: (503, {}, b"")
     before = len(backend.asked)
     for number in range(60):
         assert ask(front, "/sse/ann", f"Authorization: Bearer {number}")[0] == 503
@@ -398,3 +398,73 @@ def test_settings_that_do_not_go_together_are_usage_errors(options: tuple[str, .
     assert says in done.stderr
     assert "Traceback" not in done.stderr
     assert "pw@" not in done.stderr
+
+
+# ---- what an attacker tried ------------------------------------------------------------------------------
+
+
+def test_credentials_that_no_request_can_carry_are_refused_and_cost_nobody_else(
+    frontend: Callable[..., Program], backend: Backend
+) -> None:
+    front = frontend()
+    for number in range(5):
+        for token in (
+            f"%0aX{number}",
+            f"%00{number}",
+            f"%0d{number}",
+            f"%E2%82%AC{number}",
+            f"a%20b{number}",
+            f"%ff{number}",
+        ):
+            assert ask(front, f"/sse/ann?token={token}")[0] == 401, token
+    assert backend.asked == []
+    assert ask(front, "/sse/ann", "Authorization: Bearer ann")[0] == 200
+    assert "gives no answer" not in front.log()
+
+
+def test_credentials_on_which_the_backend_fails_shut_out_nobody_else(
+    frontend: Callable[..., Program], backend: Backend
+) -> None:
+    backend.answer = lambda headers: (
+        (500, {}, b"") if "bad" in headers["authorization"] else by_session(headers)
+    )
+    front = frontend()
+    for number in range(20):
+        assert ask(front, "/sse/ann", f"Authorization: Bearer bad{number}")[0] == 503
+    assert ask(front, "/sse/ann", "Authorization: Bearer ann")[0] == 200
+    assert front.log().count("gives no answer") == 1
+
+
+@pytest.mark.parametrize(
+    "page", ["Origin: https://evil.example", "Sec-Fetch-Site: cross-site", "Sec-Fetch-Site: none"]
+)
+@pytest.mark.parametrize("target", ["/sse/ann", "/sse/ann?token=x", "/poll/ann?token=x"])
+def test_another_sites_page_can_not_use_a_cookie_whatever_it_puts_into_the_url(
+    frontend: Callable[..., Program], backend: Backend, page: str, target: str
+) -> None:
+    assert ask(frontend(), target, "Cookie: session=ann", page)[0] == 403
+    assert backend.asked == []
+
+
+def test_ending_the_connections_of_a_subject_forgets_what_was_said_of_it(
+    frontend: Callable[..., Program], backend: Backend, api: RouterClient
+) -> None:
+    front = frontend()
+    assert ask(front, "/sse/ann", "Authorization: Bearer ann")[0] == 200
+    eventually(lambda: api.stats()["revocations_told"] == 1)
+    backend.answer = lambda _: (403, {}, b"")
+    api.revoke(sub="ann", keep_s=0)
+    eventually(lambda: ask(front, "/sse/ann", "Authorization: Bearer ann")[0] == 403, 5)
+
+
+def test_long_answers_are_kept_within_bytes(
+    frontend: Callable[..., Program], backend: Backend, api: RouterClient
+) -> None:
+    backend.answer = lambda _: grant(sub="ann", ids=["ann", *(f"{number:0240d}" for number in range(250))])
+    front = frontend()
+    for number in range(320):
+        assert ask(front, "/sse/ann", f"Authorization: Bearer {number}")[0] == 200
+    eventually(lambda: any(row.get("auth_kept_bytes") for row in api.stats()["frontends"]))
+    (row,) = [row for row in api.stats()["frontends"] if "auth_kept" in row]
+    assert row["auth_kept_bytes"] <= 16 << 20
+    assert row["auth_kept"] < 320

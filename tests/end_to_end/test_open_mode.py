@@ -19,7 +19,8 @@ STREAMS = ("/test/1", "/stream/1", "/sse/1", "/poll/1", "/ws/1")
 # Lines of requests behind which somebody else may be, and of those that are ours.
 OTHERS: tuple[tuple[str, ...], ...] = (
     ("X-Forwarded-For: 10.0.0.1",), ("x-forwarded-for:",), ("Forwarded: for=10.0.0.1",), ("Via: 1.1 proxy",),
-    ("X-Real-IP: 127.0.0.1",), ("X-Forwarded-Host: localhost",), ("Origin: https://evil.example",),
+    ("X-Real-IP: 127.0.0.1",), ("X-Forwarded-Host: localhost",), ("X-Forwarded-Proto: https",),
+    ("CF-Connecting-IP: 1.1.1.1",), ("True-Client-IP: 1.1.1.1",), ("Origin: https://evil.example",),
     ("Origin: null",), ("Origin: http://127.0.0.1:1",), ("Origin: http://[",),
     ("Referer: https://evil.example/page",), ("Referer: http://[",), ("Referer: about:blank",),
     ("Referer: http://{own}@evil.example/",), ("Referer: file:///etc/passwd",),

@@ -302,3 +302,67 @@ def test_by_http_with_the_scope_admin_and_for_ids_of_the_key(
     assert (answer.status, answer.json) == (200, {"told": 1})
     assert front.ask(f"/sse/ann?token={token}")[0] == 401
     backend.close()
+
+
+def test_what_is_sent_after_the_answer_is_written_to_none_of_many(
+    start: Callable[..., Program], router: Program, api: RouterClient, tmp_path: Path
+) -> None:
+    front = Guarded(start, router, tmp_path)
+    told(api, 1)
+    token = front.token()
+    clients = [
+        Client(front.address, f"/stream/ann?token={token}") for _ in range(700)
+    ]  # more than end in one go
+    wait_for(api, "ann", 700)
+    front.program.tell(signal.SIGSTOP)
+    try:
+        api.revoke(everybody=True)
+        api.send("ann", "too late")
+    finally:
+        front.program.tell(signal.SIGCONT)
+    for client in clients:
+        seen = client.read_to_end()
+        assert b"expired" in seen
+        assert b"too late" not in seen
+
+
+def test_nobody_is_told_presence_before_all_revocations_are_known(
+    start: Callable[..., Program], kept: Callable[..., Program], router: Program, tmp_path: Path
+) -> None:
+    (tmp_path / "one").mkdir()
+    front = Guarded(start, router, tmp_path / "one")
+    token = jwt.encode(
+        {"sub": "ann", "exp": time.time() + 600, "watch": ["bob"], "jti": "zzz"},
+        front.key.signs, "HS256", {"kid": front.key.kid},
+    )  # fmt: skip
+    address = router.address
+    front.program.tell(signal.SIGSTOP)
+    with RouterClient(address) as api:
+        for number in range(800):
+            api.revoke(jti=f"{number:0200d}")
+        api.revoke(jti="zzz")
+    router.stop()
+    front.program.tell(signal.SIGCONT)
+    watcher = Client(front.address, f"/stream/ann?token={token}&watch=bob")
+    with_router = kept(address)
+    with RouterClient(with_router.address) as api:
+        messages = api.login("bob")
+        seen = watcher.read_to_end()
+        assert b"presence" not in seen
+        assert b"expired" in seen
+        del messages
+
+
+def test_tokens_that_do_not_say_when_they_were_made_are_older_than_any_time(
+    fronts: list[Guarded], api: RouterClient
+) -> None:
+    told(api, 4)
+    front = fronts[0]
+    token = jwt.encode(
+        {"sub": "ann", "exp": time.time() + 600}, front.key.signs, "HS256", {"kid": front.key.kid}
+    )
+    client = Client(front.address, f"/sse/ann?token={token}")
+    wait_for(api, "ann", 1)
+    api.revoke(sub="ann", before=0)
+    assert b"expired" in client.read_to_end()
+    assert front.ask(f"/sse/ann?token={token}")[0] == 401

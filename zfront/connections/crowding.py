@@ -21,6 +21,7 @@ class Crowding:
     def __init__(self, max_per_address: int, max_per_id: int, count: Callable[[bytes], int]) -> None:
         self.reached = {ADDRESS: 0, ID: 0}  # times
         self.counts_addresses = max_per_address > 0
+        self.is_bounded = max_per_address > 0 or max_per_id > 0
         self._max_per_address = max_per_address
         self._max_per_id = max_per_id
         self._count = count
@@ -51,8 +52,6 @@ class Crowding:
 
     def came(self, connection: int, address: str) -> None:
         """This connection is of that address."""
-        if not self.counts_addresses:
-            return
         if connection >= len(self._addresses):
             self._addresses.extend([0] * (connection + _STEP - len(self._addresses)))
         key = self._addresses[connection] = _hash(address)

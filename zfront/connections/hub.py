@@ -7,7 +7,7 @@ Must not know: HTTP requests, ZeroMQ. What a message does is in fan_out.py.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from random import Random
 from typing import TYPE_CHECKING, Final
 
@@ -126,7 +126,8 @@ class Hub:
     def enter(self, descriptor: int, stream_request: StreamRequest) -> None:
         """Write the head and park the descriptor; nothing but rows is kept."""
         self.opened += 1
-        self.crowding.came(descriptor, stream_request.address)
+        if self.crowding.counts_addresses:
+            self.crowding.came(descriptor, stream_request.address)
         self._rows.reach(descriptor)
         self.parked.park(descriptor)
         self._admit(descriptor, stream_request)
@@ -267,6 +268,10 @@ class Hub:
             elif (stream := STREAMS.get(self._rows.kinds[connection] & ~AWAITS_RESUME)) is not None:
                 self.parked.write(connection, stream.expiring(self._settings.token_warning))
         return len(due) == ENDED_AT_ONCE
+
+    def refusals(self) -> Mapping[str, int]:
+        """Requests that were not let in, by why; empty where all may."""
+        return self._holders.refusals()
 
     def revoke(self, revocations: Iterable[Revocation]) -> bool:
         """These tokens are good no longer; whether somebody is due for that: call `end_expired`."""
@@ -497,7 +502,8 @@ class Hub:
         if self._sockets is not None:
             self._sockets.left(descriptor)
         self._ticks.remove(descriptor)
-        self.crowding.left(descriptor)
+        if self.crowding.counts_addresses:
+            self.crowding.left(descriptor)
         self._holders.forget(descriptor)
         self.watchers.remove(descriptor)
         self.logins.forget(descriptor)

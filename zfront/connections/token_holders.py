@@ -10,7 +10,7 @@ this process knows, and as many of `jti` once one has come that has some. 12 or 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Final, Protocol
 
 from zfront.connections.end_times import Due, EndTimes
@@ -35,6 +35,9 @@ class Renewing(Protocol):
     admitted: int
     renewed: int
     revoked: RevokedTokens
+
+    def revoke(self, revocations: Iterable[Revocation]) -> None:
+        """These tokens are good no longer."""
 
     def renew(self, token: str, before: Claims) -> Admitted:
         """What a client's fresh token says; NotAdmittedError: it is not good."""
@@ -74,19 +77,23 @@ class TokenHolders:
         if self._admission is None:
             return False
         revocations = list(revocations)
-        self._admission.revoked.add(revocations)
+        if not revocations:
+            return False  # a reminder of how many there are
+        self._admission.revoke(revocations)
         befores: dict[int, int] = {}
         for kind, value, before, _ in revocations:
             if kind == REVOKED_SUB:
                 befores[hash(value)] = max(before, befores.get(hash(value), 0))
         token_ids = {hash(value) for kind, value, _, _ in revocations if kind == REVOKED_JTI}
-        everybody = max((before for kind, _, before, _ in revocations if kind == REVOKED_ALL), default=0)
+        everybody = max((before for kind, _, before, _ in revocations if kind == REVOKED_ALL), default=-1)
         found = False
         for connection in self._ends.who():
             made = self._made[connection]
+            before = befores.get(self._subs[connection], -1)
             if (
                 made < everybody
-                or made < befores.get(self._subs[connection], 0)
+                or made < before
+                or (made == 0 and max(everybody, before) >= 0)  # it does not say when it was made
                 or (self._token_ids and self._token_ids[connection] in token_ids)
             ):
                 self._revoked.add(connection)
@@ -147,6 +154,10 @@ class TokenHolders:
             raise BadStreamRequestError(f"the token is not for {refused.decode()}")
         if (refused := admitted.claims.watch.first_refused(watch)) is not None:
             raise BadStreamRequestError(f"the token is not for watching {refused.decode()}")
+
+    def refusals(self) -> Mapping[str, int]:
+        """Requests that were not let in, by why."""
+        return {} if self._admission is None else self._admission.refused
 
     def figures(self) -> dict[str, int]:
         """Of requests that were let in or not."""

@@ -15,6 +15,7 @@ import logging
 import random
 import time
 from collections import OrderedDict
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from tornado.httpclient import HTTPError, HTTPRequest
@@ -29,27 +30,36 @@ from zfront.requests.token_places import NotAdmittedError, TokenHeaders, find_el
 from zrouter.tokens.errors import REVOKED
 from zrouter.tokens.revocations import RevokedTokens
 from zrouter.tokens.verify import Claims
+from zrouter.wire import REVOKED_ALL, REVOKED_SUB, Revocation
 
 log = logging.getLogger("zfront.auth")
 
 UNDER_WAY: Final = 64  # questions; more are refused
-KEPT: Final = 10_000  # answers
+KEPT_BYTES: Final = 16 << 20  # of answers, as they came
+REFUSALS: Final = 10_000
+_ENTRY_BYTES: Final = 512
 _REFUSAL_S: Final = 1.0  # for how long a refusal is kept
 _FAILURES: Final = 5  # in a row, and it is left alone
 _PAUSE_S: Final = (1.0, 3.0)
+_LINE_S: Final = 10.0  # between two lines of the log
 
 
 class _Kept(NamedTuple):
-    """An answer: claims, or the status of a refusal. Times are of the monotonic clock [s]."""
+    """An answer: claims, or the status of a refusal. Times are of CLOCK_BOOTTIME [s], as ends are."""
 
     claims: Claims | None
     status: int
     kept_until: float
     good_until: float
+    size: int = 0  # bytes
 
 
 class BackendFailedError(Exception):
-    """It gave no answer; the text says why."""
+    """It gave no answer that can be used; the text says why. `is_away`: to nobody, as far as can be seen."""
+
+    def __init__(self, why: str, is_away: bool = True) -> None:
+        super().__init__(why)
+        self.is_away = is_away
 
 
 class BackendAdmission:
@@ -79,9 +89,13 @@ class BackendAdmission:
         self._longest_s = longest_s
         self._ca_file = ca_file or None
         self._kept: OrderedDict[bytes, _Kept] = OrderedDict()
+        self._kept_bytes = 0
+        self._refusals: OrderedDict[bytes, _Kept] = OrderedDict()  # so that bad ones take no good one's place
         self._under_way: dict[bytes, asyncio.Task[_Kept]] = {}
         self._in_a_row = 0  # failures
         self._closed_until = 0.0
+        self._next_line = 0.0  # of the log
+        self._forgotten_at = 0.0
         self._client: SimpleAsyncHTTPClient | None = None
 
     async def admit(
@@ -96,8 +110,8 @@ class BackendAdmission:
             token = find_elsewhere(said, asked.tokens, is_websocket)
             found = self._passed_on.find(headers, token)
             if found is None:
-                raise refused("missing")
-            if found.is_cookie_alone:
+                raise NotAdmittedError(401, "credentials are needed", "missing")
+            if found.needs_page:
                 check_page(self._origins, said, is_websocket)
             kept = await self._answer(found)
             if kept.claims is None:
@@ -107,7 +121,7 @@ class BackendAdmission:
             self.refused[error.reason] = self.refused.get(error.reason, 0) + 1
             raise
         self.admitted += 1
-        return Admitted(kept.claims, kept.good_until - time.monotonic())
+        return Admitted(kept.claims, kept.good_until - time.clock_gettime(time.CLOCK_BOOTTIME))
 
     def renew(self, token: str, before: Claims) -> Admitted:
         """A client that is here can't be asked about anew.
@@ -123,22 +137,24 @@ class BackendAdmission:
             "auth_asked": self.asked,
             "auth_failed": self.failed,
             "auth_kept": len(self._kept),
+            "auth_kept_bytes": self._kept_bytes,
             "auth_under_way": len(self._under_way),
         }
 
     async def _answer(self, found: Found) -> _Kept:
-        now = time.monotonic()
-        kept = self._kept.get(found.key)
+        now = time.clock_gettime(time.CLOCK_BOOTTIME)
+        kept = self._kept.get(found.key) or self._refusals.get(found.key)
         if kept is not None:
             if now < kept.kept_until and not self._is_revoked(kept):
-                self._kept.move_to_end(found.key)
+                if kept.claims is not None:
+                    self._kept.move_to_end(found.key)
                 return kept
-            del self._kept[found.key]
+            self._forget(found.key)
         task = self._under_way.get(found.key)
         if task is None:
             if len(self._under_way) >= UNDER_WAY:
                 raise _unavailable("busy")
-            if now < self._closed_until or (self._in_a_row >= _FAILURES and self._under_way):
+            if time.monotonic() < self._closed_until or (self._in_a_row >= _FAILURES and self._under_way):
                 raise _unavailable("backend_away")
             task = self._under_way[found.key] = asyncio.ensure_future(self._ask(found))
             task.add_done_callback(lambda _: self._under_way.pop(found.key, None))
@@ -162,16 +178,47 @@ class BackendAdmission:
         try:
             kept = await self._fetched(found, asked_at)
         except BackendFailedError as error:
-            self._fails(str(error))
+            self._fails(error)
             raise
         if self._in_a_row >= _FAILURES:
             log.warning("the backend answers again")
         self._in_a_row = 0
-        if kept.kept_until > time.monotonic():
-            self._kept[found.key] = kept
-            while len(self._kept) > KEPT:
-                self._kept.popitem(last=False)
+        if kept.kept_until > time.clock_gettime(time.CLOCK_BOOTTIME) and asked_at >= self._forgotten_at:
+            self._keep(found.key, kept)
         return kept
+
+    def _keep(self, key: bytes, kept: _Kept) -> None:
+        if kept.claims is None:
+            self._refusals[key] = kept
+            if len(self._refusals) > REFUSALS:
+                self._refusals.popitem(last=False)
+            return
+        self._kept[key] = kept
+        self._kept_bytes += kept.size
+        while self._kept_bytes > KEPT_BYTES:
+            self._kept_bytes -= self._kept.popitem(last=False)[1].size
+
+    def _forget(self, key: bytes) -> None:
+        self._refusals.pop(key, None)
+        kept = self._kept.pop(key, None)
+        if kept is not None:
+            self._kept_bytes -= kept.size
+
+    def revoke(self, revocations: Iterable[Revocation]) -> None:
+        """These tokens are good no longer; here a subject's answers are, that were given before."""
+        revocations = list(revocations)
+        self.revoked.add(revocations)
+        befores = {value: before for kind, value, before, _ in revocations if kind == REVOKED_SUB}
+        everybody = max((before for kind, _, before, _ in revocations if kind == REVOKED_ALL), default=0)
+        if not befores and not everybody:
+            return
+        self._forgotten_at = time.time()  # what is being asked now is not kept
+        for key, kept in list(self._kept.items()):
+            claims = kept.claims
+            assert claims is not None
+            before = max(everybody, befores.get(claims.sub or b"", 0))
+            if (claims.made_at or 0) < before:
+                self._forget(key)
 
     async def _fetched(self, found: Found, asked_at: float) -> _Kept:
         if self._client is None:
@@ -199,28 +246,34 @@ class BackendAdmission:
             raise BackendFailedError(f"{type(error).__name__}") from None
         except Exception as error:  # Tornado raises what it finds: nobody is let in by that
             raise BackendFailedError(type(error).__name__) from None
-        now = time.monotonic()
+        now = time.clock_gettime(time.CLOCK_BOOTTIME)
         if answer.code in (401, 403):
             return _Kept(None, answer.code, now + _REFUSAL_S, now)
         if answer.code != 200:
-            raise BackendFailedError(f"status {answer.code}")
+            where = f" to {answer.headers['Location'][:200]!a}" if "Location" in answer.headers else ""
+            # 500 may be of these credentials alone: it must not shut out all others.
+            raise BackendFailedError(f"status {answer.code}{where}", is_away=answer.code in (502, 503, 504))
         kind = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         if kind != "application/json":
-            raise BackendFailedError("its answer is not application/json")
+            raise BackendFailedError("its answer is not application/json", is_away=False)
         try:
             said = read_answer(answer.body, asked_at)
         except BadAnswerError as error:
-            raise BackendFailedError(f"its answer can't be used: {error}") from None
+            raise BackendFailedError(f"its answer can't be used: {error}", is_away=False) from None
         good_s = min(said.expires_in_s or self._longest_s, self._longest_s)
-        return _Kept(said.claims, 200, now + min(good_s, self._cache_s), now + good_s)
+        size = len(answer.body) + _ENTRY_BYTES
+        return _Kept(said.claims, 200, now + min(good_s, self._cache_s), now + good_s, size)
 
-    def _fails(self, why: str) -> None:
+    def _fails(self, error: BackendFailedError) -> None:
         self.failed += 1
-        self._in_a_row += 1
-        if self._in_a_row >= _FAILURES:
-            self._closed_until = time.monotonic() + random.uniform(*_PAUSE_S)
-        if self._in_a_row in (1, _FAILURES):
-            log.error("the backend %s gives no answer that can be used: %s", self._url, why)
+        now = time.monotonic()
+        if error.is_away:
+            self._in_a_row += 1
+            if self._in_a_row >= _FAILURES:
+                self._closed_until = now + random.uniform(*_PAUSE_S)
+        if now >= self._next_line:
+            self._next_line = now + _LINE_S
+            log.error("the backend %s gives no answer that can be used: %s", self._url, error)
 
 
 def _unavailable(reason: str) -> NotAdmittedError:

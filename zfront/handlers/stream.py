@@ -90,7 +90,7 @@ class StreamHandler(CarefulHandler):
             if error.status == 503 and over_capacity.is_event_source(
                 stream_request, headers.get("Accept", "")
             ):
-                self._turn_away(stream_request)
+                self._say_when_to_come_back(stream_request)
                 raise Finish from None
             raise HTTPError(error.status, log_message=error.text) from None
         return stream_request._replace(admitted=admitted)
@@ -166,6 +166,10 @@ class StreamHandler(CarefulHandler):
             if crowded:
                 raise HTTPError(429, log_message=over_capacity.words(crowded))
             raise HTTPError(503)
+        self._say_when_to_come_back(stream_request)
+
+    def _say_when_to_come_back(self, stream_request: StreamRequest) -> None:
+        """To an EventSource, which would never do so after an error."""
         self.set_header("Content-Type", TYPES[stream_request.kind])
         self.set_header("Cache-Control", "no-cache")
         self.set_header("Connection", "close")

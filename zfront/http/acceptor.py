@@ -95,6 +95,7 @@ class Acceptor:
         self._admission = admission
         self._open_mode = open_mode
         self._proxies = proxies
+        self._is_bounded = hub.crowding.is_bounded
         self._asks_backend = asks_backend  # and so takes no request the short way
         self._faults = faults
         fast_path.on_leave = self._lead_on
@@ -206,7 +207,7 @@ class Acceptor:
                 self._lead_on(connection, address, data)
         elif self._hub.is_full():
             self._turn_away(connection, stream_request, data)
-        elif crowded := self._crowded(stream_request, address, data):
+        elif self._is_bounded and (crowded := self._crowded(stream_request, address, data)):
             self._turn_away(connection, stream_request, data, crowded)
         else:
             if self._hub.crowding.counts_addresses:
@@ -368,6 +369,10 @@ class _Head:
         elif name in FORWARDED_BYTES:
             self.is_forwarded = True
 
+    def says_nothing_more(self) -> bool:
+        """Whether the Host is all that it says of where it comes from."""
+        return not (self.origin or self.referer or self.fetch_site or self.is_forwarded)
+
     def surroundings(self, host: str) -> Surroundings:
         """Where it comes from."""
         return Surroundings(
@@ -426,7 +431,9 @@ def _plain_stream_request(
         host = head.hosts[0].decode("latin-1")
         if hosts.refusal(host):
             return None
-        if open_mode is not None and not open_mode.admits(head.surroundings(host)):
+        if open_mode is not None and not (
+            open_mode.knows(host) if head.says_nothing_more() else open_mode.admits(head.surroundings(host))
+        ):
             return None
         path, _, query = head.url.decode("ascii").partition("?")
         since = head.since.decode("latin-1") if head.since else ""

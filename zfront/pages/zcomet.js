@@ -8,13 +8,19 @@
 //
 // options, all of which may be missing:
 //   url         where zfront is, with a slash at its end; "/": where this page is
-//   token       gives a token, or a promise of one; called for each connection
+//   token       gives a token, or a promise of one; called for each connection; null: it is over, the user is out
+//   credentials true: cookies go along, for zfront --auth-url
 //   ids, watch  further ids, and ids whose presence is wanted
 //   since       an offset: what came behind it is given first
 //   onMessage({ id, offset, message })  text, or a Uint8Array where a message is no text
 //   onGap(reason, offset)               some messages before the next one are gone
 //   onPresence({ id, connections })
 //   onState(state, why)                 "open"; "waiting": it comes back by itself; "refused", "closed": it does not
+//
+//   keep        a name: the offset is kept under it in sessionStorage, so that nothing is missed between two pages
+//
+// zcomet.page(options) does the same with what {% zcomet_stream %} of Django puts into a page; null where nobody is
+// logged in.
 //
 // It reads /stream by fetch, and not with EventSource: that can't send a header, and gives up at the first 401 or 503.
 (function (scope) {
@@ -29,7 +35,8 @@
   function subscribe(id, options = {}) {
     const { url = "/", token, ids = [], watch = [], onMessage = nothing, onGap = nothing } = options;
     const { onPresence = nothing, onState = nothing } = options;
-    let offset = options.since || "";
+    const { keep = "", credentials = false } = options;
+    let offset = options.since || (keep && sessionStorage.getItem(keep)) || "";
     let isClosed = false;
     let failures = 0;
     let abort = null;
@@ -45,6 +52,7 @@
     // true: the connection is to be made anew at once.
     function take(one) {
       if (one.offset) offset = one.offset;
+      if (one.offset && keep) sessionStorage.setItem(keep, offset);
       if (one.event === "open") onState("open", "");
       else if (one.event === "gap") onGap(one.reason, one.offset);
       else if (one.event === "presence") onPresence({ id: one.id, connections: one.connections });
@@ -54,10 +62,16 @@
     }
 
     async function once() {
-      const headers = token ? { Authorization: `Bearer ${await token()}` } : {};
+      const given = token ? await token() : "";
       if (isClosed) return;
+      if (token && !given) throw new Refused("there is no token");
       abort = new AbortController();
-      const answer = await fetch(address(), { headers, signal: abort.signal, cache: "no-store" });
+      const answer = await fetch(address(), {
+        headers: token ? { Authorization: `Bearer ${given}` } : {},
+        credentials: credentials ? "include" : "same-origin",
+        signal: abort.signal,
+        cache: "no-store",
+      });
       if (!answer.ok) {
         const why = `${answer.status} ${(await answer.text()).trim()}`;
         const isFinal = answer.status >= 400 && answer.status < 500 && ![401, 408, 429].includes(answer.status);
@@ -129,5 +143,20 @@
     return Uint8Array.from(atob(base64), (one) => one.charCodeAt(0));
   }
 
-  scope.zcomet = { subscribe };
+  function page(options = {}) {
+    const element = document.getElementById("zcomet");
+    if (!element) return null;
+    const { id, url, token_url: tokenUrl, csrf } = JSON.parse(element.textContent);
+    // The cookie is newer where somebody logged in in another tab; it may not be readable.
+    const newest = () => (document.cookie.match(/(?:^|; )csrftoken=([^;]*)/) || [])[1] || csrf;
+    async function token() {
+      const answer = await fetch(tokenUrl, { method: "POST", headers: { "X-CSRFToken": newest() } });
+      if (answer.status === 401) return null;
+      if (!answer.ok) throw new Error(`${tokenUrl}: ${answer.status}`);
+      return (await answer.json()).token;
+    }
+    return subscribe(id, { url, token, keep: `zcomet ${id}`, ...options });
+  }
+
+  scope.zcomet = { subscribe, page };
 })(globalThis);

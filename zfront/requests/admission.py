@@ -14,6 +14,7 @@ from zfront.requests.token_places import NotAdmittedError, TokenHeaders, find_to
 from zrouter.tokens.errors import REVOKED, TokenError
 from zrouter.tokens.revocations import RevokedTokens
 from zrouter.tokens.verify import Claims, Verifier
+from zrouter.wire import Revocation
 
 if TYPE_CHECKING:
     from zfront.requests.stream_request import StreamRequest
@@ -74,6 +75,10 @@ class Admission:
             raise
         self.renewed += 1
         return admitted
+
+    def revoke(self, revocations: Iterable[Revocation]) -> None:
+        """These tokens are good no longer."""
+        self.revoked.add(revocations)
 
     def _count(self, error: NotAdmittedError) -> None:
         self.refused[error.reason] = self.refused.get(error.reason, 0) + 1

@@ -6,7 +6,10 @@ from typing import Final, NamedTuple
 
 KEY_MARK: Final = "zk_"  # what API keys begin with
 # Headers of a proxy: whoever asks is somebody else than who connected.
-FORWARDED: Final = frozenset(("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip"))
+FORWARDED: Final = frozenset(
+    ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-forwarded-port",
+     "x-forwarded-server", "x-forwarded-scheme", "x-real-ip", "true-client-ip", "cf-connecting-ip")
+)  # fmt: skip
 FORWARDED_BYTES: Final = frozenset(name.encode() for name in FORWARDED)
 
 

@@ -42,6 +42,10 @@ class OpenMode:
         """Whether nothing suggests that somebody else is behind it."""
         return not self._refusal(asked)
 
+    def knows(self, host: str) -> bool:
+        """The same for a request that says no more than that Host."""
+        return not self._hosts.refusal(host)
+
     def refusal(self, asked: Surroundings) -> str:
         """Why a request is refused; empty if it is not. Counts."""
         refusal = self._refusal(asked)

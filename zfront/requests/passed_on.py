@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
 from zfront.requests.credentials import Secret
-from zfront.requests.token_places import NotAdmittedError
+from zfront.requests.token_places import NotAdmittedError, refused
 
 _NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+").fullmatch
 # Of one connection (RFC 9110, 7.6.1), of the message itself, or set by us alone.
@@ -26,6 +26,9 @@ _NEVER: Final = frozenset(
 )  # fmt: skip
 _OURS: Final = ("proxy", "x-zcomet-", "sec-websocket-")
 _MOST_BYTES: Final = 8192
+# A field's value (RFC 9110, 5.5), as its bytes read as Latin-1.
+_VALUE: Final = re.compile(r"[\t \x21-\x7e\x80-\xff]+").fullmatch
+_TOKEN: Final = re.compile(r"[\x21-\x7e]+").fullmatch
 
 
 class PassedOn:
@@ -54,6 +57,8 @@ class PassedOn:
             NotAdmittedError: a header came twice, or is too long.
         """
         found: dict[str, str] = {}
+        if token and not _TOKEN(token):
+            raise refused("malformed")
         for name in self.headers:
             values = said.get(name.lower(), [])
             if len(values) > 1:
@@ -69,11 +74,12 @@ class PassedOn:
             return None
         if sum(map(len, found.values())) > _MOST_BYTES:
             raise NotAdmittedError(400, "the credentials are too long", "too_long")
-        return Found(
-            {name: Secret(value) for name, value in found.items()},
-            self._key(found),
-            bool(kept) and len(found) == 1,
-        )
+        if not all(map(_VALUE, found.values())):
+            raise refused("malformed")
+        # A browser sends a cookie whichever page asks. A page of another site can put a token into its URL,
+        # but no Authorization into a request, unless we let it.
+        needs_page = bool(kept) and not said.get("authorization")
+        return Found({name: Secret(value) for name, value in found.items()}, self._key(found), needs_page)
 
     def _cookies(self, lines: Iterable[str]) -> list[tuple[str, str]]:
         found: dict[str, str] = {}
@@ -96,11 +102,11 @@ class PassedOn:
 
 
 class Found(NamedTuple):
-    """Headers to pass on, and the name of their answer; `is_cookie_alone`: any page has a browser send it."""
+    """Headers to pass on, and the name of their answer; `needs_page`: whose page asks has to be looked at."""
 
     headers: Mapping[str, str]
     key: bytes
-    is_cookie_alone: bool
+    needs_page: bool
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -51,6 +51,7 @@ _CLOSE_PAUSE_S = 0.02
 _LEAVING_SHARE = 0.5
 # The API answers a body that does not come, and closes; this much later whoever else waits for one is closed.
 _GRACE_S = 5.0
+_REFUSALS_S = 10  # between two lines of the log about clients that were refused
 
 
 class Worker:
@@ -141,6 +142,7 @@ class Worker:
         self._ticker: Periodic | None = None  # while somebody waits for ticks
         self._pacer: Periodic | None = None  # while a client has to wait for its turn
         self._second = 0
+        self._refusals: dict[str, int] = {}  # that the log has been told of
         self._stopping = False
 
     def run(self, ready: Callable[[], None]) -> None:
@@ -181,9 +183,20 @@ class Worker:
         self._hub.sweep(self._second)
         self._acceptor.unparked.sweep()
         self._end_expired()
+        if self._second % _REFUSALS_S == 0:
+            self._tell_refusals()
         for file in (self._token_keys, self._api_keys):
             if file is not None and (changed := file.refresh()):
                 log.warning(changed)
+
+    def _tell_refusals(self) -> None:
+        """Whoever looks after this finds out why clients are refused; they themselves are not told."""
+        now = self._hub.refusals()
+        new = {why: count - self._refusals.get(why, 0) for why, count in now.items()}
+        self._refusals = dict(now)
+        told = ", ".join(f"{why} {count}" for why, count in sorted(new.items()) if count)
+        if told:
+            log.warning("not let in within %d s, by why: %s; docs/tokens.md", _REFUSALS_S, told)
 
     def _end_expired(self) -> None:
         if self._hub.end_expired():
@@ -196,7 +209,7 @@ class Worker:
 
     def _revoked(self, revocations: list[Revocation]) -> None:
         if self._hub.revoke(revocations):
-            self._end_expired()
+            self._arriving()  # all of them: what else has come behind this is not theirs
 
     def _changed(self, an_id: bytes) -> None:
         self._link.changed(an_id)

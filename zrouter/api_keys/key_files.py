@@ -221,7 +221,8 @@ class ApiKeyFile:
         self._setting = plain
         self._files = [GivenFile(one) for one in (path, path + HASH_KEY_SUFFIX)] if path else []
         self.has_plain_file = False
-        self.failures = 0  # of readings again
+        self.failures = 0  # of readings again, one for each that is told
+        self._said = ""  # of the last failure
         self._of_lines: dict[bytes, ApiKey] = {}  # a long file is read again in the loop: fast
         self.keys = self._load()
 
@@ -232,8 +233,12 @@ class ApiKeyFile:
         try:
             self.keys = self._load()
         except ApiKeyError as error:
-            self.failures += 1
-            return f"{error}; the API keys of before stay"
+            for file in self._files:
+                file.look_again()
+            before, self._said = self._said, f"{error}; the API keys of before stay"
+            self.failures += self._said != before
+            return "" if self._said == before else self._said
+        self._said = ""
         return f"{self._path}: read again, {len(self.keys)} API key(s)"
 
     def _load(self) -> ApiKeys:

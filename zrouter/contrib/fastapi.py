@@ -91,8 +91,11 @@ class Zcomet:
 
         Raises:
             ValueError: sub is no id.
+            TypeError: ids or watch is one text.
             KeyFileError: there is no key that signs.
         """
+        if isinstance(ids, str | bytes) or isinstance(watch, str | bytes):
+            raise TypeError("ids and watch are lists of ids")
         check_ids([sub.encode()])
         if self._keys is None:
             raise KeyFileError("Zcomet(token_key_file=...): zrouter token keygen makes one")

@@ -31,6 +31,8 @@ def write_new(path: str, data: bytes, mode: int) -> None:
         raise AlreadyThereError(
             f"{path} is there already, and a key that is lost can't be made again"
         ) from None
+    except FileNotFoundError:
+        raise NewFileError(f"{path}: there is no folder {os.path.dirname(path) or '.'}") from None
     except OSError as error:
         raise NewFileError(f"{path}: {error.strerror or error}") from None
     try:

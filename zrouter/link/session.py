@@ -263,7 +263,7 @@ class Session:
             or (self._asked and self.welcome is not None)
             or (self._logins.has_untold() and self._may_log_in())
             or (self._revocations is not None and self._revocations.has_request())
-            or self._watches.has_untold()
+            or (self._watches.has_untold() and self._may_log_in())
             or (self._resumption is not None and self._resumption.has_requests())
         )
 
@@ -282,7 +282,7 @@ class Session:
                 self._ask_within(now + _ANSWER_S, make, on_answer)
                 if self._resumption is not None:
                     self._remember_login(self._last_request)
-            for make, on_answer in self._watches.requests(self.welcome.max_frame):
+            for make, on_answer in self._watches.requests(self.welcome.max_frame) if may_log_in else ():
                 self._ask_within(now + _ANSWER_S, make, on_answer)
             if self._resumption is not None and may_log_in and not self._logins.has_untold():
                 for make, on_answer in self._resumption.requests(self.welcome.max_frame):

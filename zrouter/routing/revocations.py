@@ -144,6 +144,10 @@ class Revocations:
 
     # ---- what the shell does -----------------------------------------------------------------------------
 
+    def has_answers(self) -> bool:
+        """Whether there are some."""
+        return bool(self._answers)
+
     def answers(self) -> list[tuple[bytes, bytes]]:
         """`(address, frame)` since the last call."""
         answers, self._answers = self._answers, []

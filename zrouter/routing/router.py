@@ -248,7 +248,8 @@ class Router:
             out.extend(self.publishing.answers())
         self._answers.extend(self._questions.answers())
         self._answers.extend(self._resume_requests.answers())
-        self._answers.extend(self.revocations.answers())
+        if self.revocations.has_answers():
+            self._answers.extend(self.revocations.answers())
         if self._answers:
             out += self._answers
             self._answers = []

@@ -77,6 +77,7 @@ class AllowList:
     def __init__(self, path: str) -> None:
         self._file = GivenFile(path)
         self.by_key = self._read()
+        self._said = ""  # of the last failure
 
     def refresh(self) -> str | None:
         """Read it again if it has changed: None if it has not, else empty, or why the old one stays."""
@@ -85,7 +86,10 @@ class AllowList:
         try:
             self.by_key = self._read()
         except CurveKeyError as error:
-            return f"{error}; the list of before stays"
+            self._file.look_again()
+            before, self._said = self._said, f"{error}; the list of before stays"
+            return None if self._said == before else self._said
+        self._said = ""
         return ""
 
     def _read(self) -> dict[str, Identity]:

@@ -62,7 +62,8 @@ class KeyFile:
     def __init__(self, path: str) -> None:
         self._file = GivenFile(path)
         self.keys = read_keys(path)
-        self.failures = 0  # of readings again
+        self.failures = 0  # of readings again, one for each that is told
+        self._said = ""  # of the last failure
 
     def refresh(self) -> str:
         """Read it again if it has changed; what to log: empty if there is nothing to say."""
@@ -71,6 +72,9 @@ class KeyFile:
         try:
             self.keys = read_keys(self._file.path)
         except KeyFileError as error:
-            self.failures += 1
-            return f"{error}; the keys of before stay"
+            self._file.look_again()
+            before, self._said = self._said, f"{error}; the keys of before stay"
+            self.failures += self._said != before
+            return "" if self._said == before else self._said
+        self._said = ""
         return f"{self._file.path}: read again, {len(self.keys.keys)} key(s)"

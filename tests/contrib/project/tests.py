@@ -54,7 +54,7 @@ class Ids(TestCase):
                 zcomet.token_for(nobody)
 
     def test_what_is_no_group_is_refused(self) -> None:
-        for wrong in ("", "x" * 101, None, 5):
+        for wrong in ("", "x" * 101, None, 5, "*", "x:*", "{sub}", "a}"):
             with self.assertRaises(ValueError):
                 zcomet.group_id(wrong)  # type: ignore[arg-type]
 
@@ -172,6 +172,9 @@ class Tokens(TestCase):
         self.assertIsNone(more.ids.first_refused([own, b"group:room"]))
         self.assertIsNone(more.watch.first_refused([own, b"user:9"]))
         self.assertLess(more.ends_at, time.time() + 100)
+        for wrong in ({"ids": "room:1"}, {"watch": b"room"}):
+            with self.assertRaises(TypeError):
+                zcomet.token_for(user, **wrong)
 
     def test_the_view_gives_one_to_who_is_logged_in_by_post_with_the_csrf_token_alone(self) -> None:
         user = member()
@@ -200,9 +203,9 @@ class Tokens(TestCase):
         found = self.client.get("/page/").content.decode()
         self.assertIn('<script src="/push/pages/zcomet.js"></script>', found)
         data = found.partition('<script id="zcomet" type="application/json">')[2].partition("</script>")[0]
-        self.assertEqual(
-            json.loads(data), {"id": f"user:{user.pk}", "url": "/push/", "token_url": "/zcomet/token/"}
-        )
+        said = json.loads(data)
+        self.assertTrue(said.pop("csrf"))
+        self.assertEqual(said, {"id": f"user:{user.pk}", "url": "/push/", "token_url": "/zcomet/token/"})
         with override_settings(ZCOMET={"USER_PREFIX": "</script>:", "GROUP_PREFIX": "g:"}):
             self.assertNotIn("</script>:", self.client.get("/page/").content.decode())
 
@@ -211,21 +214,50 @@ class Ends(TestCase):
     def test_a_logout_and_an_account_that_is_closed_end_connections(self) -> None:
         user = member()
         own = f"user:{user.pk}"
-        with captured() as sent:
+        with captured() as sent, self.captureOnCommitCallbacks(execute=True):
             self.client.force_login(user)
             self.client.get("/leave/")
             self.assertEqual(sent.revoked, [own])
             user.first_name = "Ann"
             user.save()
             self.assertEqual(sent.revoked, [own])
-            user.is_active = False
-            user.save()
+            with self.captureOnCommitCallbacks(execute=True):
+                user.is_active = False
+                user.save()
+                self.assertEqual(sent.revoked, [own])  # not before the commit
             self.assertEqual(sent.revoked, [own, own])
+            other = member("eve")
+            for end in (lambda: (other.set_password("new"), other.save()), other.delete):
+                with self.captureOnCommitCallbacks(execute=True):
+                    subject = f"user:{other.pk}"
+                    end()
+                self.assertEqual(sent.revoked[2:].count(subject), len(sent.revoked) - 2)
+            self.assertEqual(len(sent.revoked), 4)
+            del sent.revoked[2:]
             with override_settings(ZCOMET={"END_ON_LOGOUT": False}):
                 other = member("bob")
                 self.client.force_login(other)
                 self.client.get("/leave/")
             self.assertEqual(len(sent.revoked), 2)
+
+    def test_a_suite_can_be_told_to_send_nothing(self) -> None:
+        with override_settings(ZCOMET={"ENABLED": False}):
+            self.assertEqual(zcomet.send("a", "x"), 0)
+            self.assertEqual(zcomet.publish("a", "x").followers, 0)
+            self.client.force_login(member())
+            self.assertEqual(self.client.get("/leave/").status_code, 200)
+            with self.assertRaises(RefusedError):
+                zcomet.send("a", "x" * 65537)
+
+    def test_a_logout_goes_on_with_settings_that_are_wrong(self) -> None:
+        self.client.force_login(member())
+        with (
+            override_settings(ZCOMET={"ROUTER": "127.0.0.1:1"}),
+            self.assertLogs("zrouter.contrib.django", "ERROR"),
+        ):
+            with self.assertRaises(ValueError):
+                zcomet.send("a", "x")
+            self.assertEqual(self.client.get("/leave/").status_code, 200)
 
     def test_a_logout_is_not_held_up_by_a_router_that_is_away(self) -> None:
         self.client.force_login(member())
@@ -255,6 +287,10 @@ class Checks(TestCase):
             ({"USER_PREFIX": ""}, ["zcomet.E001"]),
             ({"USER_PREFIX": "group:user:"}, ["zcomet.E001"]),
             ({"URL": "https://push.example"}, ["zcomet.E001"]),
+            ({"ROUTER": "127.0.0.1:5570"}, ["zcomet.E001"]),
+            ({"CURVE_KEY_FILE": "/nowhere"}, ["zcomet.E001"]),
+            ({"TOKEN_KEY_FILE": conf.current().token_key_file, "TOKEN_TTL_S": 5}, ["zcomet.W002"]),
+            ({"TOKEN_KEY_FILE": conf.current().token_key_file, "TOKEN_TTL_S": 100_000}, ["zcomet.W002"]),
             ([], ["zcomet.E001"]),
         ):
             with override_settings(ZCOMET=given):

@@ -55,7 +55,11 @@ def test_plain_keys_and_named_ones_are_never_tried_for_each_other() -> None:
     text, key = made()
     keys = ApiKeys({}, [text, "0123456789abcdef"], HASH_KEY)
     assert keys.find(text) is None
-    assert keys.find("0123456789abcdef") is ANYBODY
+    found = keys.find("0123456789abcdef")
+    assert found is not None
+    assert found.may("admin")
+    assert keys.has(found)
+    assert not ApiKeys({}, [text], HASH_KEY).has(found)
     assert ApiKeys({key.id: key}, [], HASH_KEY).find("0123456789abcdef") is None
     assert len(keys) == 2
 

@@ -11,7 +11,9 @@ from typing import Any, Final
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
+from zrouter.link.curve_keys import read_curve_keys
 from zrouter.wire import DEFAULT_ROUTER
+from zrouter.wire.arguments import check_endpoint
 
 _LONGEST_PREFIX: Final = 64
 
@@ -20,6 +22,7 @@ _LONGEST_PREFIX: Final = 64
 class Settings:
     """Members of ZCOMET, in capitals there."""
 
+    enabled: bool = True  # False: nothing is sent, as for a suite of tests
     router: str = DEFAULT_ROUTER
     curve_key_file: str | None = None  # ours, for a router that wants keys
     timeout_s: float = 0.5  # how long a request of yours may wait for the router
@@ -50,13 +53,29 @@ def current() -> Settings:
     for name in ("timeout_s", "token_ttl_s"):
         value = getattr(found, name)
         if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < 366 * 86400:
-            raise ImproperlyConfigured(f"ZCOMET[{name.upper()!r}] is a number of seconds")
+            raise ImproperlyConfigured(f"ZCOMET[{name.upper()!r}] has to be a number of seconds")
     for name in ("user_prefix", "group_prefix"):
         value = getattr(found, name)
         if not isinstance(value, str) or not value or len(value.encode()) > _LONGEST_PREFIX:
-            raise ImproperlyConfigured(f"ZCOMET[{name.upper()!r}] is text of 1 to {_LONGEST_PREFIX} bytes")
+            raise ImproperlyConfigured(
+                f"ZCOMET[{name.upper()!r}] has to be text of 1 to {_LONGEST_PREFIX} bytes"
+            )
     if found.user_prefix.startswith(found.group_prefix) or found.group_prefix.startswith(found.user_prefix):
         raise ImproperlyConfigured("ZCOMET: USER_PREFIX and GROUP_PREFIX must not begin with each other")
     if not found.url.endswith("/"):
-        raise ImproperlyConfigured("ZCOMET['URL'] ends with a slash")
+        raise ImproperlyConfigured("ZCOMET['URL'] has to end with a slash")
     return found
+
+
+def check_link(found: Settings) -> None:
+    """Whether a client could be made with these: `manage.py check` asks, sends need not.
+
+    Raises:
+        ImproperlyConfigured: it could not.
+    """
+    try:
+        check_endpoint(found.router)
+        if found.curve_key_file is not None:
+            read_curve_keys(found.curve_key_file, is_peer=True)
+    except (TypeError, ValueError) as error:
+        raise ImproperlyConfigured(f"ZCOMET['ROUTER'], ['CURVE_KEY_FILE']: {error}") from None

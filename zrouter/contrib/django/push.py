@@ -32,6 +32,7 @@ from zrouter.wire import check_ids
 log = logging.getLogger("zrouter.contrib.django")
 
 _LONGEST_GROUP: Final = 100
+_MEANS_MORE: Final = frozenset("*{}")
 
 
 class Outlet(Protocol):
@@ -62,9 +63,14 @@ def outlet() -> Outlet:
     if _instead:
         return _instead[-1]
     settings = conf.current()
+    if not settings.enabled:
+        from zrouter.contrib.django.testing import NOWHERE
+
+        return NOWHERE
     if _here.client is None or _here.settings != settings:
-        if _here.client is not None:
-            _here.client.close()
+        before, _here.client = _here.client, None
+        if before is not None:
+            before.close()
         _here.client = RouterClient(
             settings.router, timeout_s=settings.timeout_s, curve_key_file=settings.curve_key_file
         )
@@ -95,10 +101,12 @@ def group_id(name: str) -> str:
     """The id of a group, for a token's `ids` and for sends; groups and users never meet.
 
     Raises:
-        ValueError: it is no text of 1 to 100 characters.
+        ValueError: it is no text of 1 to 100 characters, or has one of * { }.
     """
     if not isinstance(name, str) or not 1 <= len(name) <= _LONGEST_GROUP:
         raise ValueError(f"the name of a group is text of 1 to {_LONGEST_GROUP} characters")
+    if set(name) & _MEANS_MORE:
+        raise ValueError("the name of a group has no * { or }: in a token they would mean other groups, too")
     return conf.current().group_prefix + name
 
 
@@ -144,22 +152,23 @@ def send_on_commit(to: Any, message: Any, *, key: str | None = None, using: str 
     Raises:
         TypeError, ValueError: it could never be sent.
     """
-    _on_commit(partial(send, _id_of(to), _encoded(message), key=key), using)
+    an_id = _id_of(to)
+    _on_commit(partial(send, an_id, _encoded(message), key=key), an_id, key, using)
 
 
 def publish_on_commit(an_id: str, message: Any, *, key: str | None = None, using: str | None = None) -> None:
     """The same of a publish."""
     check_ids([an_id.encode()])
-    _on_commit(partial(publish, an_id, _encoded(message), key=key), using)
+    _on_commit(partial(publish, an_id, _encoded(message), key=key), an_id, key, using)
 
 
-def _on_commit(do: Callable[[], object], using: str | None) -> None:
+def _on_commit(do: Callable[[], object], an_id: str, key: str | None, using: str | None) -> None:
     def attempt() -> None:
         try:
             do()
         except RouterError as error:
             # What was committed stays so, and the other hooks run.
-            log.error("a message was not sent after its commit: %s", error)
+            log.error("a message to %r (key %r) was not sent after its commit: %s", an_id, key, error)
 
     transaction.on_commit(attempt, using=using, robust=True)
 
@@ -174,8 +183,11 @@ def token_for(
 
     Raises:
         ValueError: nobody is logged in as that.
+        TypeError: ids or watch is one text.
         ImproperlyConfigured: there is no key that signs.
     """
+    if isinstance(ids, str | bytes) or isinstance(watch, str | bytes):
+        raise TypeError("ids and watch are lists of ids")
     settings = conf.current()
     sub = user_id(user)
     more = {

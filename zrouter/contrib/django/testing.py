@@ -11,7 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
+from zrouter.client.connection import PublishReceipt
 from zrouter.contrib.django import push
 from zrouter.errors import RefusedError, RouterUnavailableError
 from zrouter.wire import DEFAULT_MAX_MESSAGE_BYTES, TOO_LARGE, check_ids
@@ -19,7 +21,10 @@ from zrouter.wire.arguments import as_key
 
 
 class Sent:
-    """What was sent. `is_away = True`: from now on nothing is taken, as of a router that is away."""
+    """What was sent: `messages` and `published` are pairs of id and message, `revoked` subjects.
+
+    `is_away = True`: from now on nothing is taken, as of a router that is away.
+    """
 
     def __init__(self) -> None:
         self.messages: list[tuple[str, str | bytes]] = []
@@ -33,10 +38,11 @@ class Sent:
         self.messages.append((to, message))
         return 0
 
-    def publish(self, an_id: str, message: str | bytes, *, key: str | None = None) -> None:
+    def publish(self, an_id: str, message: str | bytes, *, key: str | None = None) -> PublishReceipt:
         """As a router would."""
         self._check(an_id, message, key)
         self.published.append((an_id, message))
+        return PublishReceipt(0, 0, 0, 0)
 
     def revoke(self, *, sub: str) -> int:
         """As a router would."""
@@ -53,6 +59,28 @@ class Sent:
         size = len(message.encode() if isinstance(message, str) else message)
         if size > DEFAULT_MAX_MESSAGE_BYTES:
             raise RefusedError(TOO_LARGE, f"a message of {size} bytes is too long")
+
+
+class _Nowhere(Sent):
+    """Checks what is sent, and keeps nothing of it."""
+
+    def send(self, to: str, message: str | bytes, *, key: str | None = None) -> int:
+        """Nobody is there."""
+        self._check(to, message, key)
+        return 0
+
+    def publish(self, an_id: str, message: str | bytes, *, key: str | None = None) -> PublishReceipt:
+        """Nobody follows."""
+        self._check(an_id, message, key)
+        return PublishReceipt(0, 0, 0, 0)
+
+    def revoke(self, *, sub: str) -> int:
+        """Nobody is told."""
+        self._check(sub, "", None)
+        return 0
+
+
+NOWHERE: Final = _Nowhere()  # what all is sent to with ZCOMET["ENABLED"] = False
 
 
 @contextmanager

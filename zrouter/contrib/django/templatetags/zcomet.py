@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django import template
+from django.middleware.csrf import get_token
 from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html, json_script
 
@@ -15,7 +16,7 @@ register = template.Library()
 
 @register.simple_tag(takes_context=True)
 def zcomet_stream(context: dict[str, Any], token_view: str = "zcomet-token") -> str:
-    """`{% zcomet_stream %}`: zcomet.js, and as JSON the user's id and where to get a token.
+    """`{% zcomet_stream %}`: zcomet.js, and as JSON what its `zcomet.page()` needs.
 
     Nothing for a visitor. There is no token in it, so a page that is cached by mistake gives none away.
     """
@@ -32,4 +33,6 @@ def zcomet_stream(context: dict[str, Any], token_view: str = "zcomet-token") -> 
         ) from None
     url = conf.current().url
     script = format_html('<script src="{}pages/zcomet.js"></script>', url)
-    return script + json_script({"id": own, "url": url, "token_url": token_url}, "zcomet")
+    return script + json_script(
+        {"id": own, "url": url, "token_url": token_url, "csrf": get_token(request)}, "zcomet"
+    )

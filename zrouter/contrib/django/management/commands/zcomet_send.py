@@ -26,5 +26,8 @@ class Command(BaseCommand):
             handed = push.send(options["id"], options["message"])
         except (RouterError, ValueError) as error:
             raise CommandError(str(error)) from None
+        if not handed:
+            self.stdout.write(f"nobody is connected as {options['id']}; the id of a user is such as user:7")
+            return
         kept = "kept for one who has just left" if handed < 0 else f"handed to {handed} connection(s)"
         self.stdout.write(kept)
