@@ -97,9 +97,11 @@ def site(
 ) -> Iterator[tuple[str, Program]]:
     """The project's address, and the frontend of its pages."""
     keys = project["PROJECT_TOKEN_KEYS"]
-    listen = ("--listen", "127.0.0.1:0", "--router", router.address)
+    # Pages and streams are of two origins; a token in a header is no cookie that any page could use.
+    listen = ("--listen", "127.0.0.1:0", "--router", router.address, "--cors", "*")
     front = start("zfront", "serve", *listen, "--token-key-file", keys)
     project |= {"ZROUTER_ROUTER": router.address, "PROJECT_DATABASE": str(tmp_path / "db")}
+    project |= {"PROJECT_ZFRONT": f"{front.address}/"}
     with (tmp_path / "site.log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-c", SERVE],

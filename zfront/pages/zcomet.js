@@ -126,10 +126,14 @@
       onState("closed", "");
     }
 
+    // A page that the browser keeps for its "back" holds no connection; when it is shown again it goes on.
+    const hide = () => abort && abort.abort();
+    addEventListener("pagehide", hide);
     run();
     return {
       close() {
         isClosed = true;
+        removeEventListener("pagehide", hide);
         wake();
         if (abort) abort.abort();
       },
