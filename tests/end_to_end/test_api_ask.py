@@ -94,6 +94,7 @@ PATHS = {
     "/api/stats": "GET, HEAD, OPTIONS",
     "/api/openapi.json": "GET, HEAD, OPTIONS",
     "/api/connections/a": "DELETE, OPTIONS",
+    "/api/revocations": "POST, OPTIONS",
     "/api/send": "POST, OPTIONS",
     "/api/send/a": "POST, OPTIONS",
     "/api/publish/a": "POST, OPTIONS",

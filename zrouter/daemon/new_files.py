@@ -32,7 +32,8 @@ def write_new(path: str, data: bytes, mode: int) -> None:
             f"{path} is there already, and a key that is lost can't be made again"
         ) from None
     except FileNotFoundError:
-        raise NewFileError(f"{path}: there is no folder {os.path.dirname(path) or '.'}") from None
+        folder = os.path.dirname(path)
+        raise NewFileError(f"{path}: No such file or directory, for there is no {folder}") from None
     except OSError as error:
         raise NewFileError(f"{path}: {error.strerror or error}") from None
     try:

@@ -14,6 +14,7 @@ from zrouter.wire.messages import REVOKED_ALL, REVOKED_JTI, REVOKED_SUB, Revocat
 DEFAULT_KEEP_S: Final = 86400.0 + 120  # as long as zfront lets a token be good by default, and clocks differ
 LONGEST_KEEP_S: Final = 2 * 365 * 86400.0
 _LONGEST_JTI: Final = 255
+_LATEST: Final = 10**12
 _FOREVER: Final = 2**53
 
 
@@ -36,7 +37,7 @@ def revocation(
         raise ValueError("revoke one of sub, jti and everybody")
     if not 0 <= keep_s <= LONGEST_KEEP_S:
         raise ValueError("keep_s is 0 to two years")
-    if before is not None and not 0 <= before <= _FOREVER:
+    if before is not None and not 0 <= before <= _LATEST:
         raise ValueError("before is a Unix time in seconds")
     if jti is not None:
         if before is not None:
