@@ -24,7 +24,7 @@ FLOORS: Final[dict[str, tuple[str, ...]]] = {
     "zrouter.tokens": ("errors", "given_file", "wire"),
     "zrouter.api_keys": ("errors", "given_file", "replaced_file", "tokens"),
     "zrouter.contrib": ("errors", "wire", "link", "client", "aio", "tokens"),
-    "zrouter.daemon": ("errors", "wire", "link"),
+    "zrouter.daemon": ("errors", "replaced_file", "wire", "link"),
     "zrouter.follows": ("errors", "wire"),
     "zrouter.routing": ("errors", "wire", "follows"),
     "zrouter.server": ("errors", "given_file", "wire", "link", "follows", "routing", "daemon"),

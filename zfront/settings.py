@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-import re
 import resource
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import click
 from click.core import ParameterSource
 
+from zfront.requests.credentials import is_name
 from zfront.requests.forwarded import Proxies
 from zfront.requests.hosts import Hosts
 from zfront.requests.open_mode import OpenMode
@@ -32,10 +32,6 @@ if TYPE_CHECKING:
 # Descriptors that are not clients: listening sockets, epolls, ZeroMQ, logs, requests under way.
 # Of a worker, for all that is not a client: 40 of its own, `Linger`, `unparked.LEAST`, seats and API streams.
 RESERVED_DESCRIPTORS = 184
-
-
-# A name as RFC 9110, section 5.6.2, has it.
-TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+").fullmatch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -253,7 +249,7 @@ class FrontSettings:
 
         if self.token_cookie and self.cors.strip() == "*":
             raise click.UsageError("--token-cookie needs origins by name: --cors * lets every page use it")
-        if self.token_cookie and not TOKEN(self.token_cookie):
+        if self.token_cookie and not is_name(self.token_cookie):
             raise click.UsageError(f"--token-cookie {self.token_cookie!r}: no name of a cookie")
         try:
             return KeyFile(self.token_key_file)

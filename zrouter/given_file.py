@@ -9,10 +9,9 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from typing import Final
+from collections.abc import Callable
 
 _Seen = tuple[int, int, int, int]  # what of a file's state changes when it is written or replaced
-_UNREAD: Final[_Seen] = (-1, -1, -1, -1)
 
 
 def read_ordinary(path: str, most: int) -> tuple[bytes, int]:
@@ -34,24 +33,37 @@ def read_ordinary(path: str, most: int) -> tuple[bytes, int]:
 
 
 class GivenFile:
-    """Whether a file is another since it was looked at last, by its state alone."""
+    """When a file, or several that belong together, is to be read again: by its state alone.
 
-    def __init__(self, path: str) -> None:
-        self.path = path
-        self._seen = self._look()
+    One that has gone has changed, too. One that could not be read is read again until it can.
+    """
 
-    def has_changed(self) -> bool:
-        """True once for each change; one that has gone has changed, too."""
+    def __init__(self, *paths: str) -> None:
+        self._paths = paths
+        self._seen: list[_Seen | None] | None = self._look()  # None: what is there could not be read
+        self._said = ""  # of the last failure
+
+    def read_again(self, read: Callable[[], None], failure: type[Exception]) -> str | None:
+        """Read it if it has changed. None: nothing is to be said; empty: it was read; else why not, once."""
         before, self._seen = self._seen, self._look()
-        return self._seen != before
-
-    def look_again(self) -> None:
-        """What is there could not be read: it counts as changed the next time, too."""
-        self._seen = _UNREAD
-
-    def _look(self) -> _Seen | None:
-        try:
-            state = os.stat(self.path)
-        except OSError:
+        if self._seen == before:
             return None
-        return state.st_ino, state.st_mtime_ns, state.st_size, state.st_mode
+        try:
+            read()
+        except failure as error:
+            self._seen = None
+            said, self._said = self._said, str(error)
+            return None if self._said == said else self._said
+        self._said = ""
+        return ""
+
+    def _look(self) -> list[_Seen | None]:
+        return list(map(_state, self._paths))
+
+
+def _state(path: str) -> _Seen | None:
+    try:
+        state = os.stat(path)
+    except OSError:
+        return None
+    return state.st_ino, state.st_mtime_ns, state.st_size, state.st_mode

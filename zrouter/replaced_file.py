@@ -36,13 +36,23 @@ def write_beside(path: str, data: bytes, mode: int) -> str:
         OSError: it can't be written; nothing of it is left.
     """
     fresh = f"{path}.{secrets.token_hex(4)}"  # one that a kill left behind is in nobody's way
-    out = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    write_first(fresh, data, mode)
+    return fresh
+
+
+def write_first(path: str, data: bytes, mode: int) -> None:
+    """Write this to a file that was not there, and to the disk; it has its mode from the first byte.
+
+    Raises:
+        OSError: there is one (FileExistsError), or it can't be written; nothing of it is left.
+    """
+    out = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     try:
         with open(out, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(out)
     except OSError:
-        os.unlink(fresh)
+        with suppress(OSError):
+            os.unlink(path)
         raise
-    return fresh

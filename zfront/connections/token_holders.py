@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Final, Protocol
 from zfront.connections.end_times import Due, EndTimes
 from zfront.requests.stream_request import BadStreamRequestError
 from zfront.requests.token_places import NotAdmittedError
-from zrouter.wire import REVOKED_ALL, REVOKED_JTI, REVOKED_SUB, Revocation
+from zrouter.tokens.revocations import Batch
+from zrouter.wire import Revocation
 
 if TYPE_CHECKING:
     from zfront.requests.admission import Admitted
@@ -80,12 +81,10 @@ class TokenHolders:
         if not revocations:
             return False  # a reminder of how many there are
         self._admission.revoke(revocations)
-        befores: dict[int, int] = {}
-        for kind, value, before, _ in revocations:
-            if kind == REVOKED_SUB:
-                befores[hash(value)] = max(before, befores.get(hash(value), 0))
-        token_ids = {hash(value) for kind, value, _, _ in revocations if kind == REVOKED_JTI}
-        everybody = max((before for kind, _, before, _ in revocations if kind == REVOKED_ALL), default=-1)
+        batch = Batch(revocations)
+        everybody = batch.everybody
+        befores = {hash(sub): before for sub, before in batch.befores.items()}
+        token_ids = set(map(hash, batch.token_ids))
         found = False
         for connection in self._ends.who():
             made = self._made[connection]

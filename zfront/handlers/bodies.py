@@ -30,6 +30,7 @@ class BodyHandler(ApiHandler):
     def prepare(self) -> None:
         """Refuse at once what need not be read."""
         self.is_read = not self._is_bodied() and not self._has_body()
+        self._pieces: list[bytes] = []
         self._failed: Problem | None = None
         self._size = self._held = 0
         self._is_reading = False  # between two pieces nobody sees what goes wrong
@@ -84,8 +85,15 @@ class BodyHandler(ApiHandler):
         self._held += size
 
     async def piece(self, data: bytes) -> None:
-        """A piece of the body."""
-        raise NotImplementedError
+        """A piece of the body: held until `body` takes all of them."""
+        self.hold(len(data))
+        self._pieces.append(data)
+
+    def body(self) -> bytes:
+        """The whole of it, given away."""
+        body = b"".join(self._pieces)
+        self._pieces.clear()
+        return body
 
     async def whole(self) -> bytes:
         """There is no more; returns the answer."""

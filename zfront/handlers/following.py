@@ -75,17 +75,10 @@ class CountsHandler(BodyHandler):
         """The subscriber is in the head."""
         self._id = self.read_id(self.rest_of(PREFIX))
         follows.check_type(self.request.headers.get("Content-Type", ""))
-        self._pieces: list[bytes] = []
-
-    async def piece(self, data: bytes) -> None:
-        """A piece of the array."""
-        self.hold(len(data))
-        self._pieces.append(data)
 
     async def whole(self) -> bytes:
         """Change all of them, in frames that fit the store's commits; how many were changed."""
-        subscribees = follows.read_subscribees(b"".join(self._pieces))
-        self._pieces.clear()
+        subscribees = follows.read_subscribees(self.body())
         self.check_list(subscribees)
         pairs = [(self._id, subscribee) for subscribee in subscribees]
         self.hold(follows.memory_of(pairs))

@@ -58,21 +58,15 @@ class RevocationsHandler(BodyHandler):
     def begin(self) -> None:
         """The type is in the head."""
         check_type(self.request.headers.get("Content-Type", ""))
-        self._pieces: list[bytes] = []
 
     def limit(self) -> int:
         """A few fields."""
         return _MOST_BYTES
 
-    async def piece(self, data: bytes) -> None:
-        """A piece of it."""
-        self.hold(len(data))
-        self._pieces.append(data)
-
     async def whole(self) -> bytes:
         """Revoke: answered when that is on the router's disk."""
         try:
-            asked = _decode(b"".join(self._pieces))
+            asked = _decode(self.body())
             revoked = asked.revocation(time.time())
         except _UNREADABLE as error:
             raise ProblemError(Problem(400, f"not a revocation: {str(error)[:200]}")) from None

@@ -36,7 +36,6 @@ class _MessageHandler(BodyHandler):
         """The id and the key are in the head."""
         self._id = self.read_id(self.rest_of(self.PREFIX))
         self._key = self.key.own(parameters.read_key(self.request.headers.get("Idempotency-Key")))
-        self._pieces: list[bytes] = []
 
     def limit(self) -> int:
         """That of a message."""
@@ -45,11 +44,6 @@ class _MessageHandler(BodyHandler):
     def is_too_long(self) -> Problem:
         """In the router's words."""
         return of_router(too_long(max(self.said_size(), self._size), self.limit()))
-
-    async def piece(self, data: bytes) -> None:
-        """A piece of the message."""
-        self.hold(len(data))
-        self._pieces.append(data)
 
 
 @stream_request_body
@@ -62,8 +56,7 @@ class SendHandler(_MessageHandler):
     async def whole(self) -> bytes:
         """Send it."""
         answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        message = b"".join(self._pieces)
-        self.context.pending.send(self._id, message, self._key, partial(_settle, answer))
+        self.context.pending.send(self._id, self.body(), self._key, partial(_settle, answer))
         handed = await answer
         self.context.sent += 1
         return answers.receipt(handed) + b"\n"
@@ -78,8 +71,7 @@ class PublishHandler(_MessageHandler):
 
     async def whole(self) -> bytes:
         """Publish it."""
-        pairs = [(self._id, b"".join(self._pieces))]
-        self._pieces.clear()
+        pairs = [(self._id, self.body())]
         answer = await self.context.pending.ask(lambda request: Publish(request, pairs, self._key))
         self.context.sent += 1
         return answers.json(answers.published(self._id, answer.receipts[0]))
@@ -102,7 +94,6 @@ class BatchHandler(BodyHandler):
         pending = self.context.pending
         self._lines = None if kind == ARRAY_TYPE else Lines(pending.max_message(), self._refuse_id)
         self._cutter = Cutter(pending.max_frame(), key)
-        self._pieces: list[bytes] = []
         self._handed: list[int] = []
         self._is_cut = False
         self._under_way: deque[tuple[asyncio.Task[list[int]], int]] = deque()
@@ -110,8 +101,7 @@ class BatchHandler(BodyHandler):
     async def piece(self, data: bytes) -> None:
         """Some lines, or a piece of the array."""
         if self._lines is None:
-            self.hold(len(data))
-            self._pieces.append(data)
+            await super().piece(data)
             return
         try:
             self._lines.feed(data)
@@ -123,9 +113,7 @@ class BatchHandler(BodyHandler):
     async def whole(self) -> bytes:
         """All receipts."""
         if self._lines is None:
-            body = b"".join(self._pieces)
-            self._pieces.clear()
-            pairs = read_array(body, self.context.pending.max_message())
+            pairs = read_array(self.body(), self.context.pending.max_message())
             self.check_list(an_id for an_id, _ in pairs)
             self.context.authorization.spend(self.key, len(pairs))
             await self._send(self._cutter.cut(pairs))

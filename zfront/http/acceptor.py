@@ -95,7 +95,6 @@ class Acceptor:
         self._admission = admission
         self._open_mode = open_mode
         self._proxies = proxies
-        self._is_bounded = hub.crowding.is_bounded
         self._asks_backend = asks_backend  # and so takes no request the short way
         self._faults = faults
         fast_path.on_leave = self._lead_on
@@ -207,18 +206,23 @@ class Acceptor:
                 self._lead_on(connection, address, data)
         elif self._hub.is_full():
             self._turn_away(connection, stream_request, data)
-        elif self._is_bounded and (crowded := self._crowded(stream_request, address, data)):
-            self._turn_away(connection, stream_request, data, crowded)
         else:
-            if self._hub.crowding.counts_addresses:
-                stream_request = stream_request._replace(address=self._client(address, data))
-            self._hub.enter(connection.detach(), stream_request)
-            self.unparked.make_way()
+            self._park(connection, address, stream_request, data)
 
-    def _crowded(self, stream_request: StreamRequest, address: Any, data: bytes) -> str:
+    def _park(
+        self, connection: socket.socket, address: Any, stream_request: StreamRequest, data: bytes
+    ) -> None:
+        """Park it, unless its address or one of its ids has as many as it may."""
         crowding = self._hub.crowding
-        client = self._client(address, data) if crowding.counts_addresses else ""
-        return crowding.reason(client, stream_request.ids)
+        if crowding.counts_addresses:
+            stream_request = stream_request._replace(address=self._client(address, data))
+        if crowding.is_bounded:
+            crowded = crowding.reason(stream_request.address, stream_request.ids)
+            if crowded:
+                self._turn_away(connection, stream_request, data, crowded)
+                return
+        self._hub.enter(connection.detach(), stream_request)
+        self.unparked.make_way()
 
     def _client(self, address: Any, data: bytes) -> str:
         """Whose connection it is, for bounds by address."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final, NamedTuple
 
+# A name as RFC 9110, section 5.6.2, has it: of a header, of a cookie.
+is_name: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+").fullmatch
 KEY_MARK: Final = "zk_"  # what API keys begin with
 # Headers of a proxy: whoever asks is somebody else than who connected.
 FORWARDED: Final = frozenset(

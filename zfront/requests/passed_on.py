@@ -15,10 +15,9 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
-from zfront.requests.credentials import Secret
+from zfront.requests.credentials import Secret, is_name
 from zfront.requests.token_places import NotAdmittedError, refused
 
-_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+").fullmatch
 # Of one connection (RFC 9110, 7.6.1), of the message itself, or set by us alone.
 _NEVER: Final = frozenset(
     ("connection", "content-length", "content-type", "cookie", "expect", "host", "keep-alive", "te",
@@ -112,7 +111,7 @@ class Found(NamedTuple):
 def _names(text: str) -> tuple[str, ...]:
     names = tuple(filter(None, map(str.strip, text.split(","))))
     for name in names:
-        if not _NAME(name):
+        if not is_name(name):
             raise ValueError(f"{name!r} is no name of a header or a cookie")
     if len({name.lower() for name in names}) < len(names):
         raise ValueError("one of them stands there twice")

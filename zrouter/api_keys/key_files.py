@@ -219,27 +219,24 @@ class ApiKeyFile:
     def __init__(self, path: str, plain: Sequence[str] = ()) -> None:
         self._path = path
         self._setting = plain
-        self._files = [GivenFile(one) for one in (path, path + HASH_KEY_SUFFIX)] if path else []
+        self._file = GivenFile(*((path, path + HASH_KEY_SUFFIX) if path else ()))
         self.has_plain_file = False
         self.failures = 0  # of readings again, one for each that is told
-        self._said = ""  # of the last failure
         self._of_lines: dict[bytes, ApiKey] = {}  # a long file is read again in the loop: fast
-        self.keys = self._load()
+        self._read()
 
     def refresh(self) -> str:
         """Read it again if it has changed; what to log: empty if there is nothing to say."""
-        if not sum(file.has_changed() for file in self._files):  # each is looked at
+        failed = self._file.read_again(self._read, ApiKeyError)
+        if failed is None:
             return ""
-        try:
-            self.keys = self._load()
-        except ApiKeyError as error:
-            for file in self._files:
-                file.look_again()
-            before, self._said = self._said, f"{error}; the API keys of before stay"
-            self.failures += self._said != before
-            return "" if self._said == before else self._said
-        self._said = ""
+        if failed:
+            self.failures += 1
+            return f"{failed}; the API keys of before stay"
         return f"{self._path}: read again, {len(self.keys)} API key(s)"
+
+    def _read(self) -> None:
+        self.keys = self._load()
 
     def _load(self) -> ApiKeys:
         if not self._path:

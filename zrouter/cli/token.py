@@ -123,8 +123,7 @@ def make(
     from zrouter.tokens.make import make_token
 
     with _errors():
-        keys = read_keys(key_file).keys
-        key = next((key for key in keys if key.signs is not None), keys[0])
+        key = read_keys(key_file).signing()
         more = {name: said for name, said in (("aud", audience), ("iss", issuer)) if said}
         made = make_token(key, sub, time.time(), ttl, ids or None, watch or None, **more)
     output.say(made)

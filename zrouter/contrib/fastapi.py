@@ -100,10 +100,6 @@ class Zcomet:
         if self._keys is None:
             raise KeyFileError("Zcomet(token_key_file=...): zrouter token keygen makes one")
         self._keys.refresh()
-        signing = [key for key in self._keys.keys.keys if key.is_secret]
-        if not signing:
-            raise KeyFileError("the file has no key that signs")
+        key = self._keys.keys.signing()
         own, seen = [sub, *ids], [sub, *watch]
-        return make_token(
-            signing[0], sub, time.time(), ttl_s or self._token_ttl_s, own, seen, **self._parties
-        )
+        return make_token(key, sub, time.time(), ttl_s or self._token_ttl_s, own, seen, **self._parties)

@@ -7,7 +7,8 @@ not know: what is in it.
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+
+from zrouter.replaced_file import write_first
 
 
 class NewFileError(OSError):
@@ -26,7 +27,7 @@ def write_new(path: str, data: bytes, mode: int) -> None:
         NewFileError: it can't be made or written; the text says why.
     """
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+        write_first(path, data, mode)
     except FileExistsError:
         raise AlreadyThereError(
             f"{path} is there already, and a key that is lost can't be made again"
@@ -35,13 +36,4 @@ def write_new(path: str, data: bytes, mode: int) -> None:
         folder = os.path.dirname(path)
         raise NewFileError(f"{path}: No such file or directory, for there is no {folder}") from None
     except OSError as error:
-        raise NewFileError(f"{path}: {error.strerror or error}") from None
-    try:
-        with open(descriptor, "wb") as out:
-            out.write(data)
-            out.flush()
-            os.fsync(descriptor)
-    except OSError as error:
-        with suppress(OSError):
-            os.unlink(path)
         raise NewFileError(f"{path}: {error.strerror or error}") from None

@@ -75,27 +75,19 @@ class AllowList:
     """The list in a file, as it is now. The first reading raises CurveKeyError."""
 
     def __init__(self, path: str) -> None:
+        self._path = path
         self._file = GivenFile(path)
-        self.by_key = self._read()
-        self._said = ""  # of the last failure
+        self._read()
 
     def refresh(self) -> str | None:
         """Read it again if it has changed: None if it has not, else empty, or why the old one stays."""
-        if not self._file.has_changed():
-            return None
-        try:
-            self.by_key = self._read()
-        except CurveKeyError as error:
-            self._file.look_again()
-            before, self._said = self._said, f"{error}; the list of before stays"
-            return None if self._said == before else self._said
-        self._said = ""
-        return ""
+        failed = self._file.read_again(self._read, CurveKeyError)
+        return f"{failed}; the list of before stays" if failed else failed
 
-    def _read(self) -> dict[str, Identity]:
-        path = self._file.path
+    def _read(self) -> None:
+        path = self._path
         try:
-            return parse_allow_list(read_ordinary(path, _MOST_BYTES)[0])
+            self.by_key = parse_allow_list(read_ordinary(path, _MOST_BYTES)[0])
         except OSError as error:
             raise CurveKeyError(f"{path}: {error.strerror or error}") from None
         except CurveKeyError as error:

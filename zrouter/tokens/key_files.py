@@ -60,21 +60,20 @@ class KeyFile:
     """The keys of a file, as they are now. The first reading raises KeyFileError."""
 
     def __init__(self, path: str) -> None:
+        self._path = path
         self._file = GivenFile(path)
-        self.keys = read_keys(path)
+        self._read()
         self.failures = 0  # of readings again, one for each that is told
-        self._said = ""  # of the last failure
 
     def refresh(self) -> str:
         """Read it again if it has changed; what to log: empty if there is nothing to say."""
-        if not self._file.has_changed():
+        failed = self._file.read_again(self._read, KeyFileError)
+        if failed is None:
             return ""
-        try:
-            self.keys = read_keys(self._file.path)
-        except KeyFileError as error:
-            self._file.look_again()
-            before, self._said = self._said, f"{error}; the keys of before stay"
-            self.failures += self._said != before
-            return "" if self._said == before else self._said
-        self._said = ""
-        return f"{self._file.path}: read again, {len(self.keys.keys)} key(s)"
+        if failed:
+            self.failures += 1
+            return f"{failed}; the keys of before stay"
+        return f"{self._path}: read again, {len(self.keys.keys)} key(s)"
+
+    def _read(self) -> None:
+        self.keys = read_keys(self._path)

@@ -64,6 +64,17 @@ class KeySet:
                     raise KeyFileError(f"two {key.family} keys have the same kid")
                 self._named[key.kid, key.family] = key
 
+    def signing(self) -> Key:
+        """The first that signs.
+
+        Raises:
+            KeyFileError: none does.
+        """
+        for key in self.keys:
+            if key.is_secret:
+                return key
+        raise KeyFileError("it has no key that signs: that key only verifies, the private one signs")
+
     def find(self, algorithm: object, kid: object) -> Key:
         """The key for a token whose header says this; `kid` None: it says no name.
 

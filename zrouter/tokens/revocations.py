@@ -16,6 +16,22 @@ from zrouter.wire import REVOKED_ALL, REVOKED_JTI, REVOKED_SUB, Revocation
 _SWEEP_S: Final = 60.0
 
 
+class Batch:
+    """Revocations that came together, as they are about tokens that are here: the latest time counts."""
+
+    def __init__(self, revocations: Iterable[Revocation]) -> None:
+        self.befores: dict[bytes, int] = {}  # by subject
+        self.everybody = -1  # before when; -1: nobody
+        self.token_ids: set[bytes] = set()
+        for kind, value, before, _ in revocations:
+            if kind == REVOKED_SUB:
+                self.befores[value] = max(before, self.befores.get(value, -1))
+            elif kind == REVOKED_ALL:
+                self.everybody = max(before, self.everybody)
+            elif kind == REVOKED_JTI:
+                self.token_ids.add(value)
+
+
 class RevokedTokens:
     """`time` gives Unix time [s]."""
 

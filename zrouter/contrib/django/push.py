@@ -210,12 +210,9 @@ def _signing_key(settings: conf.Settings) -> Any:
         if path not in _keys:
             _keys[path] = KeyFile(path)
         _keys[path].refresh()
+        return _keys[path].keys.signing()
     except KeyFileError as error:
         raise ImproperlyConfigured(f"ZCOMET['TOKEN_KEY_FILE']: {error}") from None
-    signing = [key for key in _keys[path].keys.keys if key.is_secret]
-    if not signing:
-        raise ImproperlyConfigured(f"ZCOMET['TOKEN_KEY_FILE']: {path} has no key that signs")
-    return signing[0]
 
 
 def revoke(user: Any) -> int:
